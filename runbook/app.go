@@ -1,0 +1,70 @@
+package runbook
+
+import (
+	"path"
+	"slices"
+	"time"
+)
+
+// App is one deployed application and how it is reached, as configured.
+type App struct {
+	Name        string    // [a-z0-9-]+
+	Hosts       []Host    // every host runs all services
+	Dir         string    // the folder on the host in which compose is called
+	ComposeFile string    // relative to Dir, or absolute
+	EnvFile     string    // where the pins live; empty means .env beside ComposeFile, which is what compose reads
+	Docker      []string  // the words of the docker command, as in {"sudo", "-n", "docker"}
+	Compose     []string  // the words of the compose command, as in {"docker", "compose"}
+	Services    []Service // in the order in which they are deployed
+	Health      Health
+	ErrorRate   ErrorRate
+	// VerifyAfter is how long a release is seen running and healthy on every host before it counts as known-good.
+	VerifyAfter time.Duration
+	// Repository is "owner/name" of the source; empty when not configured.
+	Repository string
+	// RestoreRunbookURL leads to the runbook for restoring the database, for a migration that is to be reverted.
+	RestoreRunbookURL string
+}
+
+// Service is one compose service of an app, and the variable through which the compose file takes its image.
+type Service struct {
+	Name     string // as in the compose file
+	Variable string // as in "API_IMAGE"
+}
+
+// Health is step 3 of the runbook: where to ask, how often, for how long.
+type Health struct {
+	URLs     []string      // may hold "{host}", which is each host's name in turn
+	Attempts int           // the runbook's 12
+	Interval time.Duration // the runbook's 10 s
+	CAFile   string        // a PEM file of a private CA; empty means the system's
+}
+
+// Budget is how long a release may take to become healthy: the runbook's attempts times its interval.
+func (h Health) Budget() time.Duration { return time.Duration(h.Attempts) * h.Interval }
+
+// ErrorRate is step 4 of the runbook: how long it is watched, and where a person can look.
+type ErrorRate struct {
+	Window       time.Duration // the runbook's 5 minutes
+	DashboardURL string        // empty when there is none
+}
+
+// EnvPath is the file of the pins as configured, relative to Dir or absolute.
+func (a App) EnvPath() string {
+	if a.EnvFile != "" {
+		return a.EnvFile
+	}
+	return path.Join(path.Dir(a.ComposeFile), ".env")
+}
+
+// ServiceNames are the names of the app's services in their order.
+func (a App) ServiceNames() []string {
+	names := make([]string, len(a.Services))
+	for i, service := range a.Services {
+		names[i] = service.Name
+	}
+	return names
+}
+
+// HasService reports whether the app has a service of that name.
+func (a App) HasService(name string) bool { return slices.Contains(a.ServiceNames(), name) }

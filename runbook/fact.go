@@ -1,0 +1,223 @@
+package runbook
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Fact is what an Event says. Kinds are past tense, and never renamed or reused: journals outlive binaries.
+type Fact interface{ Kind() string }
+
+// Facts about one rollback.
+type (
+	// Requested opens a rollback: somebody asked, and the preflight has passed.
+	Requested struct {
+		Request  Request  `json:"request"`
+		Plan     Plan     `json:"plan"`
+		Question Question `json:"question"`
+	}
+	// Replanned replaces the plan: what runs, or what is known, has changed since. Any sign-off is void.
+	Replanned struct {
+		Plan     Plan     `json:"plan"`
+		Why      string   `json:"why"`
+		Question Question `json:"question"`
+	}
+	// Answered is a person's answer to the open question, given on the plan that they saw.
+	Answered struct {
+		Question int64  `json:"question"`
+		Answer   Answer `json:"answer"`
+		By       string `json:"by"`
+		Plan     string `json:"plan"`
+	}
+	// Refused is a click or a request that did not count, and why. It changes nothing.
+	Refused struct {
+		Action string `json:"action"`
+		By     string `json:"by"`
+		Why    string `json:"why"`
+	}
+	// DeadlinePassed says that nobody answered the question in time.
+	DeadlinePassed struct {
+		Question int64 `json:"question"`
+	}
+	// AbortRequested asks to stop at the next safe point.
+	AbortRequested struct {
+		By string `json:"by"`
+	}
+	// Asked is a question that somebody has to answer before the rollback goes on.
+	Asked struct {
+		Question Question `json:"question"`
+	}
+	// StepStarted is written before a step acts.
+	StepStarted struct {
+		Step    StepName `json:"step"`
+		Attempt int      `json:"attempt"` // from 1
+	}
+	// StepFinished is what came of a step.
+	StepFinished struct {
+		Step    StepName    `json:"step"`
+		Attempt int         `json:"attempt"`
+		Outcome StepOutcome `json:"outcome"`
+	}
+	// LeaseTaken says that the app's lock on a host is this rollback's.
+	LeaseTaken struct {
+		Host  Host  `json:"host"`
+		Epoch int64 `json:"epoch"`
+	}
+	// CommandStarted is written before a changing command leaves for its host.
+	CommandStarted struct {
+		Host    Host   `json:"host"`
+		Job     string `json:"job"`     // its folder under the rollback's on the host
+		Command string `json:"command"` // as shown in the plan
+	}
+	// CommandFinished is how it ended.
+	CommandFinished struct {
+		Host   Host   `json:"host"`
+		Job    string `json:"job"`
+		Known  bool   `json:"known"`  // false: how it ended could not be learnt
+		Status int    `json:"status"` // the exit status, where Known
+		Output string `json:"output"` // its last lines, masked
+	}
+	// PinsWriting is written before a host's pins change: what they were, so that they can be put back.
+	PinsWriting struct {
+		Host   Host   `json:"host"`
+		File   string `json:"file"`
+		Former []Pin  `json:"former"`
+		Pins   []Pin  `json:"pins"`
+	}
+	// PinsWritten says that the host's pins are those of PinsWriting.
+	PinsWritten struct {
+		Host Host `json:"host"`
+	}
+	// PinsRestored says that the former pins are in place again.
+	PinsRestored struct {
+		Host Host `json:"host"`
+	}
+	// Looked is what a host was seen to run.
+	Looked struct {
+		Host    Host      `json:"host"`
+		Running []Running `json:"running"`
+		Problem string    `json:"problem,omitempty"` // why it could not be seen; then Running is empty
+	}
+	// Quarantined blocks images from the moment before the first container is replaced.
+	Quarantined struct {
+		Images []Image `json:"images"`
+	}
+	// Ended closes the rollback.
+	Ended struct {
+		Outcome StepOutcome `json:"outcome"`
+		Why     string      `json:"why"`
+	}
+	// NoticeIntended is written before a message is posted for the first time.
+	NoticeIntended struct {
+		Key string `json:"key"`
+	}
+	// NoticePosted says where a message stands in Slack.
+	NoticePosted struct {
+		Key     string `json:"key"`
+		Channel string `json:"channel"`
+		TS      string `json:"ts"`
+	}
+)
+
+// Facts about an app.
+type (
+	// Deployed is a deployment note: CI or a person says that these images go live together.
+	Deployed struct {
+		Images    map[string]Image `json:"images"` // by service
+		Version   string           `json:"version,omitempty"`
+		Commit    string           `json:"commit,omitempty"`
+		Migration Migration        `json:"migration"`
+	}
+	// Observed is a set of images that the bot began to see running on every host.
+	Observed struct {
+		Images map[string]Image `json:"images"`
+	}
+	// Diverged says that the hosts do not run the same images, or not only known ones.
+	Diverged struct {
+		Detail string `json:"detail"`
+	}
+	// Verified says that the bot saw a release running and healthy on every host for VerifyAfter.
+	Verified struct {
+		Images map[string]Image `json:"images"`
+		For    time.Duration    `json:"for"`
+	}
+)
+
+func (Requested) Kind() string       { return "requested" }
+func (Replanned) Kind() string       { return "replanned" }
+func (Answered) Kind() string        { return "answered" }
+func (Refused) Kind() string         { return "refused" }
+func (DeadlinePassed) Kind() string  { return "deadline_passed" }
+func (AbortRequested) Kind() string  { return "abort_requested" }
+func (Asked) Kind() string           { return "asked" }
+func (StepStarted) Kind() string     { return "step_started" }
+func (StepFinished) Kind() string    { return "step_finished" }
+func (LeaseTaken) Kind() string      { return "lease_taken" }
+func (CommandStarted) Kind() string  { return "command_started" }
+func (CommandFinished) Kind() string { return "command_finished" }
+func (PinsWriting) Kind() string     { return "pins_writing" }
+func (PinsWritten) Kind() string     { return "pins_written" }
+func (PinsRestored) Kind() string    { return "pins_restored" }
+func (Looked) Kind() string          { return "looked" }
+func (Quarantined) Kind() string     { return "quarantined" }
+func (Ended) Kind() string           { return "ended" }
+func (NoticeIntended) Kind() string  { return "notice_intended" }
+func (NoticePosted) Kind() string    { return "notice_posted" }
+func (Deployed) Kind() string        { return "deployed" }
+func (Observed) Kind() string        { return "observed" }
+func (Diverged) Kind() string        { return "diverged" }
+func (Verified) Kind() string        { return "verified" }
+
+// kinds decodes each kind of Fact.
+var kinds = map[string]func([]byte) (Fact, error){}
+
+func init() {
+	register[Requested]()
+	register[Replanned]()
+	register[Answered]()
+	register[Refused]()
+	register[DeadlinePassed]()
+	register[AbortRequested]()
+	register[Asked]()
+	register[StepStarted]()
+	register[StepFinished]()
+	register[LeaseTaken]()
+	register[CommandStarted]()
+	register[CommandFinished]()
+	register[PinsWriting]()
+	register[PinsWritten]()
+	register[PinsRestored]()
+	register[Looked]()
+	register[Quarantined]()
+	register[Ended]()
+	register[NoticeIntended]()
+	register[NoticePosted]()
+	register[Deployed]()
+	register[Observed]()
+	register[Diverged]()
+	register[Verified]()
+}
+
+func register[F Fact]() {
+	var zero F
+	kinds[zero.Kind()] = func(body []byte) (Fact, error) {
+		var fact F
+		err := json.Unmarshal(body, &fact)
+		return fact, err
+	}
+}
+
+// DecodeFact reads a fact of that kind from its JSON. An unknown kind is an error: a newer binary wrote it, and
+// guessing at what it meant is not safe. Unknown fields of a known kind are ignored.
+func DecodeFact(kind string, body []byte) (Fact, error) {
+	decode, ok := kinds[kind]
+	if !ok {
+		return nil, fmt.Errorf("the journal has an event of kind %q, which this version does not know: a newer version wrote it", kind)
+	}
+	fact, err := decode(body)
+	if err != nil {
+		return nil, fmt.Errorf("read a %s event: %w", kind, err)
+	}
+	return fact, nil
+}

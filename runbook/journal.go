@@ -1,0 +1,81 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Event is one fact in an app's journal, with who, when and why. Events are never changed or removed.
+type Event struct {
+	App      string    // whose chain it stands in
+	Seq      int64     // its place in that chain, from 1; set by the Journal
+	Rollback string    // the rollback it belongs to; empty for facts about the app
+	Epoch    int64     // the owner's epoch when it was written; 0 for facts that need no owner
+	At       time.Time // UTC
+	Actor    string    // the Slack ID of the person who caused it; empty for the bot itself
+	Cause    string    // the key of the Delivery that caused it; empty when none did
+	Fact     Fact
+	Hash     string // the link of the hash chain that ends here: 64 hex digits, set by the Journal
+}
+
+// Entry is what one Append adds to an app's chain, in one transaction: all of it, or nothing.
+type Entry struct {
+	App      string
+	Rollback string // empty for facts about the app
+	Epoch    int64  // must be the app's current epoch, or 0 for facts that need no owner
+	At       time.Time
+	Actor    string
+	Cause    string // this Delivery is done with this Entry: appended together, or not at all
+	Facts    []Fact
+}
+
+// Journal keeps what happened. Nothing is done that it has not taken first.
+type Journal interface {
+	// Append adds the entry's facts to the app's chain and gives them back as Events.
+	// A Requested fact opens its rollback: an *OpenError when the app has another one open.
+	// An Ended fact closes it. ErrStaleEpoch when another process owns the app by now.
+	// Every other error means that nothing was written.
+	Append(ctx context.Context, entry Entry) ([]Event, error)
+	// Events gives the app's events after seq, oldest first; those of one rollback alone when rollback is not empty.
+	Events(ctx context.Context, app, rollback string, after int64) ([]Event, error)
+	// Acquire makes the caller the owner of the app's rollbacks: the app's epoch becomes
+	// max(its own, floor) + 1 and is given back. Entries with an older epoch are refused from then on.
+	Acquire(ctx context.Context, app string, floor int64) (epoch int64, err error)
+	// Open lists the app's rollbacks that have not ended: one at most.
+	Open(ctx context.Context, app string) (rollback string, err error)
+	// App finds the app of a rollback by its ID; empty when no app has it.
+	App(ctx context.Context, rollback string) (app string, err error)
+}
+
+// Inbox keeps what people said from before Slack gets its acknowledgement until it was dealt with.
+type Inbox interface {
+	// Put stores a delivery. It reports false when its key was there already: Slack delivers some things twice.
+	Put(ctx context.Context, d Delivery) (fresh bool, err error)
+	// Pending gives the deliveries that are not done, in the order in which they came.
+	Pending(ctx context.Context) ([]Delivery, error)
+	// Done marks a delivery as dealt with where no Entry did.
+	Done(ctx context.Context, key string) error
+}
+
+// Delivery is one thing a person said, as it arrived.
+type Delivery struct {
+	Key  string    // what makes it one: a trigger_id, an event_id, the view.id of a form
+	Kind string    // the adapter's own word for how Body reads
+	Body []byte    // at most 1 MiB
+	At   time.Time // when it arrived, UTC
+}
+
+// ErrStaleEpoch says that another process has taken the app over. Whoever gets it stops acting.
+var ErrStaleEpoch = errors.New("another process has taken over this app's rollbacks")
+
+// OpenError says that the app has a rollback open: there is one at a time.
+type OpenError struct {
+	App      string
+	Rollback string // the one that is open
+}
+
+func (e *OpenError) Error() string {
+	return fmt.Sprintf("%s has rollback %s open", e.App, e.Rollback)
+}

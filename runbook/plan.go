@@ -1,0 +1,114 @@
+package runbook
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+)
+
+// Plan says exactly what a rollback would do. Who signs off signs its Hash.
+type Plan struct {
+	App       string           `json:"app"`
+	Target    Release          `json:"target"`  // what it goes to
+	Running   string           `json:"running"` // the name of the release that runs now; "" when the hosts differ or it is not known
+	Hosts     []HostPlan       `json:"hosts"`
+	Excluded  []ExcludedHost   `json:"excluded,omitempty"`
+	Migration MigrationFacts   `json:"migration"`
+	Warnings  []string         `json:"warnings,omitempty"` // what a person should know before signing
+	Missing   map[Host][]Image `json:"missing,omitempty"`  // fetched while the sign-off is awaited
+	Exact     bool             `json:"exact,omitempty"`    // the target was given image by image
+}
+
+// HostPlan is the part of a plan that one host carries out.
+type HostPlan struct {
+	Host     Host          `json:"host"`
+	Project  string        `json:"project"`  // the compose project
+	EnvFile  string        `json:"env_file"` // the file of the pins, links resolved
+	Services []ServicePlan `json:"services"`
+	Commands []Command     `json:"commands"` // in the order in which they run
+}
+
+// ServicePlan is where one service goes on one host.
+type ServicePlan struct {
+	Service    string `json:"service"`
+	Variable   string `json:"variable"`
+	From       Image  `json:"from"`                // zero: not known
+	FromNote   string `json:"from_note,omitempty"` // why From is not known
+	To         Image  `json:"to"`
+	Containers int    `json:"containers"`        // how many run, all of which are replaced
+	Scale      int    `json:"scale,omitempty"`   // more run than the file says: kept by --scale; 0: as the file says
+	ConfigHash string `json:"config_hash"`       // compose's hash of the service with what runs now
+	Drifted    bool   `json:"drifted,omitempty"` // up will change more than the image
+}
+
+// ExcludedHost is a host that could not be reached and is left as it is.
+type ExcludedHost struct {
+	Host Host   `json:"host"`
+	Why  string `json:"why"`
+}
+
+// MigrationFacts is what is proven about migrations between the target and what runs.
+type MigrationFacts struct {
+	// None is true only where it is proven for every release after the target, up to the one that runs.
+	None bool `json:"none"`
+	// Releases says it release by release, oldest first.
+	Releases []ReleaseFact `json:"releases"`
+	Why      string        `json:"why,omitempty"` // what is missing for a proof
+}
+
+// ReleaseFact is what is known about one release's migration.
+type ReleaseFact struct {
+	Release   string    `json:"release"` // its name
+	Migration Migration `json:"migration"`
+	Source    string    `json:"source"` // "deployment note", or "seen running, no note"
+}
+
+// Hash is the SHA-256, in 64 hex digits, of the canonical JSON of what a signature covers: app, hosts, excluded hosts,
+// per host and service from and to, the command templates in order, config hashes, and migration facts. Who asked,
+// when, why, and the rollback's ID are not in it, so that every door gives the same plan the same hash.
+// Canonical: object keys sorted, no white space, no HTML escapes.
+func (p Plan) Hash() string {
+	sum := sha256.Sum256(p.canonical())
+	return hex.EncodeToString(sum[:])
+}
+
+func (p Plan) canonical() []byte {
+	hosts := make([]any, 0, len(p.Hosts))
+	for _, h := range p.Hosts {
+		hosts = append(hosts, h.canonical())
+	}
+	excluded := make([]string, 0, len(p.Excluded))
+	for _, e := range p.Excluded {
+		excluded = append(excluded, string(e.Host))
+	}
+	slices.Sort(excluded)
+	releases := make([]any, 0, len(p.Migration.Releases))
+	for _, r := range p.Migration.Releases {
+		releases = append(releases, map[string]any{"release": r.Release, "migration": r.Migration, "source": r.Source})
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	// Maps and strings always encode.
+	_ = encoder.Encode(map[string]any{
+		"app": p.App, "hosts": hosts, "excluded": excluded,
+		"migration": map[string]any{"none": p.Migration.None, "releases": releases},
+	})
+	return bytes.TrimSpace(out.Bytes())
+}
+
+func (h HostPlan) canonical() any {
+	services := make([]any, 0, len(h.Services))
+	for _, s := range h.Services {
+		services = append(services, map[string]any{
+			"service": s.Service, "from": s.From.String(), "to": s.To.String(), "config_hash": s.ConfigHash, "drifted": s.Drifted,
+		})
+	}
+	commands := make([]any, 0, len(h.Commands))
+	for _, c := range h.Commands {
+		commands = append(commands, map[string]any{"dir": c.Dir, "env": append([]string{}, c.Env...), "args": c.Args})
+	}
+	return map[string]any{"host": string(h.Host), "services": services, "commands": commands}
+}

@@ -1,0 +1,64 @@
+package runbook
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Migration says whether a release brought a database migration, as far as its note tells.
+type Migration string
+
+// What a deployment note may say of a release's migration.
+const (
+	MigrationNone    Migration = "none"
+	MigrationYes     Migration = "yes"
+	MigrationUnknown Migration = "unknown"
+)
+
+// ParseMigration reads none, yes or unknown; the empty text is unknown.
+func ParseMigration(s string) (Migration, bool) {
+	switch m := Migration(s); m {
+	case MigrationNone, MigrationYes, MigrationUnknown:
+		return m, true
+	case "":
+		return MigrationUnknown, true
+	}
+	return MigrationUnknown, false
+}
+
+// Release is the images of all services that go live together. Two releases with the same images are the same release.
+type Release struct {
+	ID         string           `json:"id"`                // "r-" and 12 hex digits, made from Images
+	Images     map[string]Image `json:"images"`            // by service
+	Version    string           `json:"version,omitempty"` // as noted; empty when nobody did
+	Commit     string           `json:"commit,omitempty"`
+	Migration  Migration        `json:"migration"`
+	Noted      bool             `json:"noted"`                 // somebody noted it with `deployed`
+	SeenAt     time.Time        `json:"seen_at,omitzero"`      // when it was first seen running; zero: never
+	VerifiedAt time.Time        `json:"verified_at,omitzero"`  // when it last became known-good; zero: never
+	Quarantine string           `json:"quarantine,omitempty"`  // the rollback that quarantined one of its images; empty: none
+	LastLiveAt time.Time        `json:"last_live_at,omitzero"` // when it last began to run, or was noted
+}
+
+// KnownGood reports whether the bot itself saw the release running and healthy long enough.
+func (r Release) KnownGood() bool { return !r.VerifiedAt.IsZero() }
+
+// Name is what people call the release: its version, or else its ID.
+func (r Release) Name() string {
+	if r.Version != "" {
+		return r.Version
+	}
+	return r.ID
+}
+
+// ReleaseID is the same for the same images, whoever names them and when.
+func ReleaseID(images map[string]Image) string {
+	sum := sha256.New()
+	for _, service := range slices.Sorted(maps.Keys(images)) {
+		sum.Write([]byte(service + "=" + images[service].String() + "\n"))
+	}
+	return "r-" + hex.EncodeToString(sum.Sum(nil))[:12]
+}

@@ -1,0 +1,18 @@
+package runbook
+
+import "time"
+
+// Request is what a person asked for, in their words.
+type Request struct {
+	App       string           `json:"app"`
+	Release   string           `json:"release"`          // as typed; empty means "previous"
+	Images    map[string]Image `json:"images,omitempty"` // given image by image instead of Release
+	Reason    string           `json:"reason"`           // "not given" when nobody gave one
+	Migration string           `json:"migration"`        // the requester's word: none, yes or unknown; it proves nothing
+	Owner     string           `json:"owner"`            // Slack ID of the owner of the follow-up
+	By        string           `json:"by"`               // Slack ID of who asked
+	At        time.Time        `json:"at"`
+}
+
+// NotGiven stands where nobody gave a reason.
+const NotGiven = "not given"
