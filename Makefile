@@ -1,0 +1,37 @@
+# The commands of this repository. `make parts` is the only one that installs
+# anything, and the only one that needs root.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+.PHONY: build test lint fuzz bench parts demo image clean
+
+# What `rollbackbot version` says.
+VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),unversioned)
+export VERSION
+
+build: ## the static binary ./rollbackbot
+	scripts/build.sh rollbackbot
+
+test: ## gofmt, go vet and every test; a test that lacks a part is skipped, or fails with CI=true
+	scripts/test.sh
+
+lint: ## go vet, staticcheck, govulncheck
+	scripts/lint.sh
+
+fuzz: ## every fuzz target for FUZZTIME, by default 5s
+	scripts/fuzz.sh
+
+bench: ## every benchmark, one after the other; needs what `make parts` brings
+	set -o pipefail; go test -p 1 -run '^$$' -bench . -benchtime $${BENCHTIME:-1x} -timeout 30m ./... | tee bench.out
+
+parts: ## as root on Debian 12: the engine, Compose, sshd, Chromium and Node packages for the tests
+	scripts/parts.sh
+
+demo: ## the whole product on embedded parts; ARGS=--headless plays it in the terminal
+	go run ./cmd/rollbackbot demo $(ARGS)
+
+image: ## the container image
+	docker build --build-arg VERSION=$(VERSION) -t rollbackbot:$(VERSION) .
+
+clean: ## what build and bench leave behind
+	rm -f rollbackbot bench.out

@@ -1,0 +1,53 @@
+# Debian packages; sourced, not run.
+
+# have COMMAND… tells whether one of the commands is there.
+have() {
+	local name
+	for name in "$@"; do
+		if command -v "$name" >/dev/null 2>&1; then return 0; fi
+	done
+	return 1
+}
+
+# debian_missing lists the packages whose part is not on this machine yet. It
+# looks for the part and not for the package: an engine from Docker's own
+# repository serves as well and must not be replaced by Debian's.
+debian_missing() {
+	have dockerd || echo docker.io
+	have iptables || echo iptables
+	have sshd || echo openssh-server
+	have chromium || echo chromium
+	# Without it emoji in screenshots are empty boxes.
+	[ -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf ] || echo fonts-noto-color-emoji
+	# The race detector links with a C compiler.
+	have cc gcc clang || printf '%s\n' gcc libc6-dev
+	if ! have npm && node_wanted; then echo npm; fi
+}
+
+# debian_or_by_hand TODO stops on a machine where this script cannot install
+# anything, with the list of what to install by hand.
+debian_or_by_hand() {
+	local why=
+	grep -qsx 'ID=debian' /etc/os-release || why="this is not Debian"
+	[ "$(id -u)" = 0 ] || why="${why:+$why and }you are not root"
+	if [ -z "$why" ]; then return; fi
+	printf 'parts: %s, so nothing was installed. Install by hand and start again:\n' "$why" >&2
+	sed 's/^/  - /' <<<"$1" >&2
+	printf 'Compose belongs at %s, Node packages into %s.\n' "$compose_plugin" "$node_folder" >&2
+	exit 1
+}
+
+# debian_install installs what debian_missing lists.
+debian_install() {
+	local packages
+	mapfile -t packages < <(debian_missing)
+	if [ "${#packages[@]}" = 0 ]; then return; fi
+	local began=$SECONDS log=$cache/apt.log
+	: >"$log"
+	say "installing ${packages[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	logged "$log" apt-get -q -o Acquire::Retries=3 update &&
+		logged "$log" apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 \
+			install --no-install-recommends "${packages[@]}" || return 1
+	say "Debian packages installed in $((SECONDS - began)) s"
+}
