@@ -1,0 +1,54 @@
+// Package parts tells tests whether the real parts they run on are on this machine: the Docker engine, Docker
+// Compose, the OpenSSH server, Chromium, Slack's own client on Node, Slack's manifest schema.
+//
+// A test asks for a part in its first line. Where the part is missing the test is skipped with one line that names
+// the part and the remedy, `make parts`; with CI=true in the environment it fails instead, since a continuous
+// integration that skips what it is there for proves nothing. The package installs and starts nothing.
+package parts
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// skippedVariable names a file to which each skip adds one line. `make test` sets it and prints the lines at the
+// end, because go test is silent about skipped tests unless it is silent about nothing.
+const skippedVariable = "ROLLBACKBOT_PARTS_SKIPPED"
+
+// missing ends the test: skipped, or failed with CI=true.
+func missing(tb testing.TB, part, why string) {
+	tb.Helper()
+	line := fmt.Sprintf("missing part: %s (%s); remedy: make parts", part, why)
+	if os.Getenv("CI") == "true" {
+		tb.Fatal(line)
+	}
+	skip(tb, line)
+}
+
+// skip ends the test as skipped, also in CI, and notes the line for `make test`.
+func skip(tb testing.TB, line string) {
+	tb.Helper()
+	if err := note(line); err != nil {
+		tb.Errorf("note a skipped part: %v", err)
+	}
+	tb.Skip(line)
+}
+
+// note adds the line to the file of skips, if there is one. Packages are tested by several processes at once: one
+// small write to a file opened for appending stays in one piece.
+func note(line string) error {
+	path := os.Getenv(skippedVariable)
+	if path == "" {
+		return nil
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := file.WriteString(line + "\n"); err != nil {
+		_ = file.Close() // the write's error says more
+		return err
+	}
+	return file.Close()
+}
