@@ -12,11 +12,11 @@ const DefaultTimeout = 30 * time.Second
 // Command is one command as data: words, not a line, so that a hostile value stays one word.
 // Pure functions build it; a Target quotes and runs it.
 type Command struct {
-	Args    []string      // the program and its arguments; at least one word
-	Dir     string        // the folder it runs in; empty is the user's home
-	Env     []string      // NAME=value pairs set for this command alone
-	Stdin   []byte        // read by the command; never shown, logged or journalled
-	Timeout time.Duration // bounds the run as seen from here; zero means DefaultTimeout
+	Args    []string      `json:"args"`          // the program and its arguments; at least one word
+	Dir     string        `json:"dir"`           // the folder it runs in; empty is the user's home
+	Env     []string      `json:"env,omitempty"` // NAME=value pairs set for this command alone
+	Stdin   []byte        `json:"-"`             // read by the command; never shown, logged or journalled
+	Timeout time.Duration `json:"-"`             // bounds the run as seen from here; zero means DefaultTimeout
 }
 
 // String is the command as a person would type it into a POSIX shell, quoted word by word, without Stdin.

@@ -27,7 +27,83 @@ type HostPlan struct {
 	Project  string        `json:"project"`  // the compose project
 	EnvFile  string        `json:"env_file"` // the file of the pins, links resolved
 	Services []ServicePlan `json:"services"`
-	Commands []Command     `json:"commands"` // in the order in which they run
+	Pulls    []Command     `json:"pulls"` // each is run only if the host lacks the image when it comes to it
+	Prove    Command       `json:"prove"` // renders the stack from the pins, with nothing exported
+	Up       Command       `json:"up"`    // replaces the containers
+}
+
+// Pins are the lines that the plan writes into EnvFile.
+func (h HostPlan) Pins() []Pin {
+	pins := make([]Pin, len(h.Services))
+	for i, s := range h.Services {
+		pins[i] = Pin{Variable: s.Variable, Value: s.To.String()}
+	}
+	return pins
+}
+
+// To is where each service goes on this host.
+func (h HostPlan) To() map[string]Image {
+	images := map[string]Image{}
+	for _, s := range h.Services {
+		images[s.Service] = s.To
+	}
+	return images
+}
+
+// From is what each service runs on this host now; unknown images are left out.
+func (h HostPlan) From() map[string]Image {
+	images := map[string]Image{}
+	for _, s := range h.Services {
+		if !s.From.IsZero() {
+			images[s.Service] = s.From
+		}
+	}
+	return images
+}
+
+// Host gives the part of the plan that a host carries out; false when the plan leaves it out.
+func (p Plan) Host(name Host) (HostPlan, bool) {
+	for _, h := range p.Hosts {
+		if h.Host == name {
+			return h, true
+		}
+	}
+	return HostPlan{}, false
+}
+
+// Reversible reports whether every image that the plan replaces is known, so that there is a way back to it.
+func (p Plan) Reversible() bool {
+	for _, h := range p.Hosts {
+		if len(h.From()) != len(h.Services) {
+			return false
+		}
+	}
+	return len(p.Hosts) > 0
+}
+
+// Reverse is the plan that goes back to what this one started from, host by host. The plan must be Reversible.
+func (p Plan) Reverse(a App) Plan {
+	back := p
+	back.Hosts = make([]HostPlan, len(p.Hosts))
+	for i, h := range p.Hosts {
+		services := slices.Clone(h.Services)
+		for j := range services {
+			services[j].From, services[j].To, services[j].FromNote = services[j].To, services[j].From, ""
+		}
+		back.Hosts[i] = newHostPlan(a, h.Host, h.Project, h.EnvFile, services)
+	}
+	back.Missing = nil
+	return back
+}
+
+func newHostPlan(a App, host Host, project, envFile string, services []ServicePlan) HostPlan {
+	h := HostPlan{Host: host, Project: project, EnvFile: envFile, Services: services, Prove: render(a, nil), Up: up(a, services)}
+	for _, s := range services {
+		if !slices.ContainsFunc(h.Pulls, func(c Command) bool { return slices.Equal(c.Args, pull(a, s.To).Args) }) {
+			h.Pulls = append(h.Pulls, pull(a, s.To))
+		}
+	}
+	return h
 }
 
 // ServicePlan is where one service goes on one host.
@@ -106,9 +182,18 @@ func (h HostPlan) canonical() any {
 			"service": s.Service, "from": s.From.String(), "to": s.To.String(), "config_hash": s.ConfigHash, "drifted": s.Drifted,
 		})
 	}
-	commands := make([]any, 0, len(h.Commands))
-	for _, c := range h.Commands {
-		commands = append(commands, map[string]any{"dir": c.Dir, "env": append([]string{}, c.Env...), "args": c.Args})
+	commands := make([]any, 0, len(h.Pulls)+3)
+	for _, c := range h.Pulls {
+		commands = append(commands, c.canonical())
 	}
+	pins := []string{}
+	for _, pin := range h.Pins() {
+		pins = append(pins, pin.Variable+"="+pin.Value)
+	}
+	commands = append(commands, map[string]any{"file": h.EnvFile, "pins": pins}, h.Prove.canonical(), h.Up.canonical())
 	return map[string]any{"host": string(h.Host), "services": services, "commands": commands}
+}
+
+func (c Command) canonical() any {
+	return map[string]any{"dir": c.Dir, "env": append([]string{}, c.Env...), "args": c.Args}
 }

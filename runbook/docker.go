@@ -1,0 +1,263 @@
+package runbook
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The commands that look at a host, and how what they print is read. None of them changes anything. Each costs 20 to
+// 30 ms, those of compose about 100 ms (measured).
+
+func (a App) docker(args ...string) Command {
+	return Command{Args: append(slices.Clone(a.Docker), args...), Dir: a.Dir}
+}
+
+func (a App) compose(args ...string) Command {
+	return Command{Args: append(slices.Clone(a.Compose), append([]string{"-f", a.ComposeFile}, args...)...), Dir: a.Dir}
+}
+
+func engineVersion(a App) Command { return a.docker("version", "--format", "{{.Server.Version}}") }
+
+func composeVersion(a App) Command {
+	return Command{Args: append(slices.Clone(a.Compose), "version", "--short"), Dir: a.Dir}
+}
+
+// render prints the stack as compose would bring it up with these values of the planned variables.
+// It holds the stack's secrets: only image, scale and the like are kept of it, by parseRendered.
+func render(a App, pins []Pin) Command {
+	cmd := a.compose("config", "--format", "json")
+	cmd.Env = exports(pins)
+	return cmd
+}
+
+// configHashes prints compose's hash of each service with these values of the planned variables.
+func configHashes(a App, pins []Pin) Command {
+	cmd := a.compose("config", "--hash", "*")
+	cmd.Env = exports(pins)
+	return cmd
+}
+
+func exports(pins []Pin) []string {
+	var env []string
+	for _, pin := range pins {
+		env = append(env, pin.Variable+"="+pin.Value)
+	}
+	return env
+}
+
+// listContainers prints the IDs of all containers of a compose project, one a line.
+func listContainers(a App, project string) Command {
+	return a.docker("ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project="+project)
+}
+
+// inspectContainers prints one JSON object a container: only what is listed, since the rest holds the app's secrets.
+func inspectContainers(a App, ids []string) Command {
+	return a.docker(append([]string{"inspect", "--format", containerFormat}, ids...)...)
+}
+
+const containerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"image_id":{{json .Image}},"ref":{{json .Config.Image}},` +
+	`"restarts":{{.RestartCount}},"state":{{json .State.Status}},` +
+	`"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},` +
+	`"service":{{json (index .Config.Labels "com.docker.compose.service")}},` +
+	`"oneoff":{{json (index .Config.Labels "com.docker.compose.oneoff")}},` +
+	`"config_hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}}}`
+
+// inspectImages prints one JSON object for each of the images that the host has; the others only cost the status.
+func inspectImages(a App, refs []string) Command {
+	return a.docker(append([]string{"image", "inspect", "--format", `{"id":{{json .Id}},"digests":{{json .RepoDigests}}}`}, refs...)...)
+}
+
+// readManifest asks the registry for an image's manifest, with the host's own login.
+func readManifest(a App, image Image) Command {
+	words := []string{"manifest", "inspect"}
+	if loopback(image.Name) {
+		// The engine itself speaks plain HTTP to registries on loopback; this command has to be told.
+		words = append(words, "--insecure")
+	}
+	return a.docker(append(words, image.String())...)
+}
+
+func loopback(name string) bool {
+	return strings.HasPrefix(name, "127.") || strings.HasPrefix(name, "localhost:") || strings.HasPrefix(name, "localhost/")
+}
+
+// pull fetches one image by its digest.
+func pull(a App, image Image) Command { return a.docker("pull", image.String()) }
+
+// up replaces the containers of the named services, and of no others; images are not pulled by it.
+func up(a App, services []ServicePlan) Command {
+	words := []string{"up", "-d", "--no-deps", "--pull", "never"}
+	for _, s := range services {
+		if s.Scale > 0 {
+			words = append(words, "--scale", s.Service+"="+strconv.Itoa(s.Scale))
+		}
+	}
+	for _, s := range services {
+		words = append(words, s.Service)
+	}
+	return a.compose(words...)
+}
+
+// lookAround prints, as key=value lines, what a rollback needs of the host besides docker: tools, folder, file of the
+// pins, the uptime's boot, and the free room on docker's disk.
+func lookAround(a App) Command {
+	const script = `missing=""
+for tool in flock timeout sha256sum readlink stat tail head mv cp; do command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"; done
+[ -r /proc/uptime ] || missing="$missing /proc/uptime"
+printf "%s\n" "missing=$missing"
+[ -r "$1" ] && printf "%s\n" compose_file=yes
+file=$2
+[ -e "$file" ] && file=$(readlink -f "$file")
+printf "%s\n" "env_file=$file"
+if [ -e "$file" ]; then
+  [ -r "$file" ] && [ -w "$file" ] && printf "%s\n" env=file
+else
+  printf "%s\n" env=absent
+fi
+folder=$(dirname "$file")
+[ -w "$folder" ] && [ -x "$folder" ] && printf "%s\n" folder=writable
+shift 2
+root=$("$@" info --format "{{.DockerRootDir}}" 2>/dev/null)
+[ -n "$root" ] && printf "%s\n" "free_kib=$(df -Pk "$root" 2>/dev/null | tail -n 1 | awk "{print \$4}")"
+exit 0`
+	words := append([]string{"sh", "-c", script, "rollbackbot", a.ComposeFile, a.EnvPath()}, a.Docker...)
+	return Command{Args: words, Dir: a.Dir}
+}
+
+// readFile prints a file. It is used for the file of the pins, which holds secrets: what it prints stays in memory.
+func readFile(a App, path string) Command { return Command{Args: []string{"cat", path}, Dir: a.Dir} }
+
+// lastLog prints the last lines that a container wrote.
+func containerLogs(a App, id string) Command {
+	cmd := a.docker("logs", "--tail", "20", id)
+	cmd.Timeout = 10 * time.Second
+	return cmd
+}
+
+// container is what inspectContainers prints of one.
+type container struct {
+	ID         string `json:"id"`
+	Name       string `json:"name"`
+	ImageID    string `json:"image_id"`
+	Ref        string `json:"ref"`
+	Restarts   int    `json:"restarts"`
+	State      string `json:"state"`
+	Health     string `json:"health"` // "" where it has no HEALTHCHECK
+	Service    string `json:"service"`
+	OneOff     string `json:"oneoff"` // compose writes True and False
+	ConfigHash string `json:"config_hash"`
+}
+
+// imageView is what inspectImages prints of one.
+type imageView struct {
+	ID      string   `json:"id"`
+	Digests []string `json:"digests"`
+}
+
+func parseLines[T any](output []byte) ([]T, error) {
+	var all []T
+	for line := range bytes.Lines(output) {
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		var one T
+		if err := json.Unmarshal(line, &one); err != nil {
+			return nil, fmt.Errorf("docker printed something unexpected: %w", err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// rendered is all that is kept of `config`'s output.
+type rendered struct {
+	Project  string
+	Services map[string]renderedService
+	Unset    []string // variables that compose warns about: it would run with blanks
+}
+
+type renderedService struct {
+	Image     string
+	Scale     int
+	Restarts  bool     // it is meant to run for long
+	Variables []string // the names in its environment
+}
+
+func parseRendered(r Result) (rendered, error) {
+	var file struct {
+		Name     string `json:"name"`
+		Services map[string]struct {
+			Image   string `json:"image"`
+			Scale   *int   `json:"scale"`
+			Restart string `json:"restart"`
+			Deploy  struct {
+				Replicas *int `json:"replicas"`
+			} `json:"deploy"`
+			Environment map[string]any `json:"environment"`
+		} `json:"services"`
+	}
+	if err := json.Unmarshal(r.Stdout, &file); err != nil {
+		return rendered{}, fmt.Errorf("compose printed no JSON: %w", err)
+	}
+	out := rendered{Project: file.Name, Services: map[string]renderedService{}, Unset: unsetVariables(r.Stderr)}
+	for name, s := range file.Services {
+		service := renderedService{Image: s.Image, Scale: 1, Restarts: s.Restart != "" && s.Restart != "no"}
+		if s.Deploy.Replicas != nil {
+			service.Scale = *s.Deploy.Replicas
+		}
+		if s.Scale != nil {
+			service.Scale = *s.Scale
+		}
+		for variable := range s.Environment {
+			service.Variables = append(service.Variables, variable)
+		}
+		out.Services[name] = service
+	}
+	return out, nil
+}
+
+// unsetVariables reads compose's warnings: The "X" variable is not set. Defaulting to a blank string.
+func unsetVariables(stderr []byte) []string {
+	var names []string
+	for line := range strings.Lines(string(stderr)) {
+		if before, _, found := strings.Cut(line, " variable is not set"); found {
+			name := strings.Trim(before[strings.LastIndexByte(before, ' ')+1:], `\"'`)
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func parseHashes(output []byte) map[string]string {
+	hashes := map[string]string{}
+	for line := range strings.Lines(string(output)) {
+		if fields := strings.Fields(line); len(fields) == 2 {
+			hashes[fields[0]] = fields[1]
+		}
+	}
+	return hashes
+}
+
+// manifestSize adds up the layers that a manifest lists, in bytes; 0 for a list of several platforms, which names none.
+func manifestSize(output []byte) int64 {
+	var manifest struct {
+		Layers []struct {
+			Size int64 `json:"size"`
+		} `json:"layers"`
+	}
+	if json.Unmarshal(output, &manifest) != nil {
+		return 0
+	}
+	var sum int64
+	for _, layer := range manifest.Layers {
+		sum += layer.Size
+	}
+	return sum
+}

@@ -1,0 +1,179 @@
+package runbook
+
+import (
+	_ "embed"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The guard is a POSIX shell text that runs on the host, by way of sh -c: it keeps the lock there, and it is the only
+// way in which a rollback changes anything. It is readable in guard.sh, and was tried in dash, bash and busybox.
+//
+//go:embed guard.sh
+var guardText string
+
+// guardScript is the guard as it is sent: without its comments.
+var guardScript = withoutComments(guardText)
+
+func withoutComments(script string) string {
+	var kept []string
+	for line := range strings.Lines(script) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "")
+}
+
+// The lease on a host runs out by itself, so that a dead bot can't hold a host for weeks.
+const (
+	LeaseTime     = 60 * time.Second // how long a lease holds
+	LeaseInterval = 20 * time.Second // how often it is renewed while a rollback is under way
+)
+
+// How the guard refuses, by exit status. All are outside of what sh, timeout and docker use themselves.
+const (
+	guardBroken    = 71 // a file of ours could not be written
+	guardNoJob     = 72 // no such command was ever started
+	guardBusy      = 73 // a command still runs under the lock
+	guardHeld      = 74 // another rollback, or a person, holds the lease
+	guardStale     = 75 // a newer owner holds the lease
+	guardGone      = 76 // the lease was taken once and is gone
+	guardRubbish   = 77 // the lease can't be read
+	guardPinsMoved = 78 // the file of the pins changed since it was read
+	guardPinsCut   = 79 // the new content did not arrive whole
+	guardPinsOwner = 80 // the file's owner or mode can't be kept
+)
+
+// Lease is whose turn it is on a host.
+type Lease struct {
+	App      string
+	Rollback string
+	Epoch    int64
+	Holder   string // who asked: shown to whoever is refused
+	Since    time.Time
+	Reason   string
+}
+
+func guard(timeout time.Duration, words ...string) Command {
+	return Command{Args: append([]string{"sh", "-c", guardScript, "rollbackbot"}, words...), Timeout: timeout}
+}
+
+// takeLease takes or renews the app's lease on a host, waiting up to wait for a command that still runs there.
+// first says that this rollback has never held it: then a missing lease is none at all, and not one that was removed.
+func takeLease(l Lease, first bool, wait time.Duration) Command {
+	return guard(wait+DefaultTimeout, "take", l.App, l.Rollback, strconv.FormatInt(l.Epoch, 10), flag(first), tenths(wait),
+		seconds(LeaseTime), oneLine(l.Holder), l.Since.UTC().Format(time.RFC3339), oneLine(l.Reason))
+}
+
+func releaseLease(l Lease) Command {
+	return guard(0, "release", l.App, l.Rollback, strconv.FormatInt(l.Epoch, 10))
+}
+
+func showLease(app string) Command { return guard(0, "show", app) }
+
+// act starts a changing command on the host under the lock: it goes on when the link is cut, its output and exit
+// status stay in files of the rollback's folder there. Starting the same job again starts nothing.
+func act(l Lease, job string, limit time.Duration, cmd Command) Command {
+	words := []string{"act", l.App, l.Rollback, strconv.FormatInt(l.Epoch, 10), job, seconds(limit), seconds(LeaseTime), cmd.Dir}
+	return guard(0, append(words, cmd.Args...)...)
+}
+
+// follow gives what a job printed from offset on, as soon as there is something, and how it stands, on stderr.
+func follow(l Lease, job string, offset int64) Command {
+	return guard(0, "follow", l.App, l.Rollback, job, strconv.FormatInt(offset, 10), tenths(5*time.Second))
+}
+
+// writePins replaces the file of the pins if it still is what was read, keeping its owner and mode.
+// oldSum is "absent" where there was no file.
+func writePins(l Lease, file, oldSum, newSum string, content []byte) Command {
+	cmd := guard(0, "pin", l.App, l.Rollback, strconv.FormatInt(l.Epoch, 10), file, oldSum, newSum)
+	cmd.Stdin = content
+	return cmd
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+func tenths(d time.Duration) string  { return strconv.FormatInt(int64(d/(100*time.Millisecond)), 10) }
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+
+// oneLine keeps a text from breaking the lease's lines; 200 characters are enough to know who and why.
+func oneLine(s string) string {
+	return Truncate(strings.Join(strings.Fields(s), " "), 200)
+}
+
+// parseLease reads what the guard printed of a lease.
+func parseLease(text []byte) map[string]string {
+	fields := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if key, value, found := strings.Cut(strings.TrimRight(line, "\n"), "="); found {
+			fields[key] = value
+		}
+	}
+	return fields
+}
+
+// LockedError says that somebody else holds an app's lock on a host.
+type LockedError struct {
+	Host                  Host
+	Rollback              string // "" where it could not be read
+	Holder, Since, Reason string
+	CommandRuns           bool // a command of the holder still runs there
+}
+
+func (e *LockedError) Error() string {
+	what := "the app's lock is held"
+	if e.CommandRuns {
+		what = "a command still runs under the app's lock"
+	}
+	if e.Rollback == "" {
+		return fmt.Sprintf("%s: %s", e.Host, what)
+	}
+	return fmt.Sprintf("%s: %s by %s for %s since %s (%s)", e.Host, what, e.Holder, e.Rollback, e.Since, e.Reason)
+}
+
+// LeaseError says that the lease on a host isn't this rollback's any more, or can't be trusted: a person has to look.
+type LeaseError struct {
+	Host   Host
+	Status int // the guard's exit status
+	Why    string
+}
+
+func (e *LeaseError) Error() string { return fmt.Sprintf("%s: %s", e.Host, e.Why) }
+
+// guardError gives the guard's refusal as an error; nil for status 0.
+func guardError(host Host, r Result) error {
+	fields := parseLease(r.Stdout)
+	locked := &LockedError{Host: host, Rollback: fields["rollback"], Holder: fields["holder"], Since: fields["since"], Reason: fields["reason"]}
+	switch r.Status {
+	case 0:
+		return nil
+	case guardBusy:
+		locked.CommandRuns = true
+		return locked
+	case guardHeld:
+		return locked
+	case guardStale:
+		return &LeaseError{host, r.Status, fmt.Sprintf("the app's lock has passed to %s (%s)", fields["rollback"], fields["holder"])}
+	case guardGone:
+		return &LeaseError{host, r.Status, "the lease that this rollback holds in ~/.rollbackbot is gone: somebody removed it"}
+	case guardRubbish:
+		return &LeaseError{host, r.Status, "the lease in ~/.rollbackbot can't be read: somebody or a full disk damaged it"}
+	case guardPinsMoved:
+		return &LeaseError{host, r.Status, "the file of the pins was changed by somebody else meanwhile"}
+	case guardPinsCut:
+		return &LeaseError{host, r.Status, "the new pins did not arrive whole; the file was left as it was"}
+	case guardPinsOwner:
+		return &LeaseError{host, r.Status, "the file of the pins can't be replaced without changing its owner or mode; let the SSH user own it"}
+	case guardBroken:
+		return &LeaseError{host, r.Status, "a file could not be written: " + lastLines(r.Stderr, 1)}
+	}
+	return &LeaseError{host, r.Status, fmt.Sprintf("the guard ended with status %d: %s", r.Status, lastLines(r.Stderr, 2))}
+}

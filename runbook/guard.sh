@@ -1,0 +1,166 @@
+# rollbackbot's guard: the only lines through which a rollback changes anything on a host.
+# Two locks live in ~/.rollbackbot/APP: "lock", a kernel lock (flock) on a file that is never unlinked or renamed, held
+# by whatever is changing something right now; and "lease", a text that says whose rollback this app is in, under which
+# epoch, until when by the host's uptime. No single quote and no backslash pair below: fish would read them.
+set -u
+umask 077
+verb=$1 app=$2
+shift 2
+dir=$HOME/.rollbackbot/$app
+lease=$dir/lease
+
+number() {
+  case $1 in "" | *[!0-9]*) return 1 ;; esac
+  [ ${#1} -le 18 ]
+}
+now() {
+  read -r up rest </proc/uptime
+  printf "%s" "${up%%.*}"
+}
+boot() { cat /proc/sys/kernel/random/boot_id; }
+
+# lock takes the kernel lock, waiting for tenths of a second; 73 says that a command still runs.
+lock() {
+  mkdir -p "$dir" || exit 71
+  exec 9>>"$dir/lock"
+  tenths=$1
+  until flock -n 9; do
+    [ "$tenths" -gt 0 ] || refuse 73
+    tenths=$((tenths - 1))
+    sleep 0.1
+  done
+}
+refuse() {
+  [ -f "$lease" ] && cat "$lease"
+  exit "$1"
+}
+read_lease() {
+  l_rollback="" l_epoch="" l_boot="" l_until="" l_holder="" l_since="" l_reason=""
+  while IFS="=" read -r key value; do
+    case $key in
+    rollback) l_rollback=$value ;;
+    epoch) l_epoch=$value ;;
+    boot) l_boot=$value ;;
+    until) l_until=$value ;;
+    holder) l_holder=$value ;;
+    since) l_since=$value ;;
+    reason) l_reason=$value ;;
+    *) return 1 ;;
+    esac
+  done <"$lease"
+  number "$l_epoch" && number "$l_until" && [ -n "$l_rollback" ] && [ -n "$l_boot" ]
+}
+write_lease() {
+  printf "%s\n" "rollback=$l_rollback" "epoch=$l_epoch" "boot=$(boot)" "until=$(($(now) + $1))" \
+    "holder=$l_holder" "since=$l_since" "reason=$l_reason" >"$lease.new" && mv -f "$lease.new" "$lease"
+}
+# check lets the holder of the lease go on, and nobody else: 76 it is gone, 77 it is rubbish, 75 it is another's.
+check() {
+  [ -f "$lease" ] || exit 76
+  read_lease || refuse 77
+  [ "$l_rollback" = "$1" ] && [ "$l_epoch" = "$2" ] || refuse 75
+}
+
+case $verb in
+take) # ROLLBACK EPOCH FIRST TENTHS SECONDS HOLDER SINCE REASON
+  lock "$4"
+  if [ -f "$lease" ]; then
+    read_lease || refuse 77
+    if [ "$l_rollback" = "$1" ]; then
+      [ "$2" -ge "$l_epoch" ] || refuse 75
+    else
+      [ "$l_boot" != "$(boot)" ] || [ "$(now)" -ge "$l_until" ] || refuse 74
+      [ "$2" -gt "$l_epoch" ] || refuse 75
+    fi
+  elif [ "$3" = 0 ]; then
+    exit 76
+  fi
+  l_rollback=$1 l_epoch=$2 l_holder=$6 l_since=$7 l_reason=$8
+  write_lease "$5" || exit 71
+  ;;
+release) # ROLLBACK EPOCH
+  lock 50
+  check "$1" "$2"
+  write_lease 0 || exit 71
+  ;;
+act) # ROLLBACK EPOCH JOB LIMIT SECONDS FOLDER COMMAND...
+  lock 100
+  check "$1" "$2"
+  job=$dir/$1/$3 limit=$4 seconds=$5 folder=$6
+  shift 6
+  mkdir -p "${job%/*}" || exit 71
+  # A folder that is there: this very job was started before; how it ended is read from it, it is not started twice.
+  mkdir "$job" 2>/dev/null || exit 0
+  : >"$job/out" || exit 71
+  write_lease $((limit + seconds)) || exit 71
+  (
+    trap "" HUP
+    cd "$folder" && timeout -k 10 "$limit" "$@"
+    printf "%s\n" $? >"$job/status.new"
+    mv -f "$job/status.new" "$job/status"
+    write_lease "$seconds"
+  ) </dev/null >"$job/out" 2>&1 &
+  ;;
+follow) # ROLLBACK JOB OFFSET TENTHS
+  job=$dir/$1/$2 offset=$3 tenths=$4
+  [ -d "$job" ] || exit 72
+  exec 9>>"$dir/lock"
+  waited=0
+  while :; do
+    state=running
+    if [ -f "$job/status" ]; then
+      state=$(cat "$job/status")
+    elif flock -n 9; then
+      # Nobody holds the lock, so nothing runs. It may have ended since the look above: look once more.
+      flock -u 9
+      state=lost
+      [ -f "$job/status" ] && state=$(cat "$job/status")
+    fi
+    size=$(wc -c <"$job/out")
+    if [ "$state" != running ] || [ "$waited" -ge "$tenths" ] || { [ "$waited" -ge 3 ] && [ "$size" -gt "$offset" ]; }; then
+      tail -c +$((offset + 1)) "$job/out" | head -c 65536
+      printf "%s\n" "state=$state" >&2
+      exit 0
+    fi
+    waited=$((waited + 1))
+    sleep 0.1
+  done
+  ;;
+pin) # ROLLBACK EPOCH FILE OLD-SHA256 NEW-SHA256, the new content on stdin
+  lock 100
+  check "$1" "$2"
+  file=$(readlink -f "$3") || exit 78
+  if [ "$4" = absent ]; then
+    [ ! -e "$file" ] || exit 78
+  else
+    sum=$(sha256sum <"$file") || exit 78
+    [ "${sum%% *}" = "$4" ] || exit 78
+  fi
+  new=$file.rollbackbot
+  tidy() { rm -f "$new"; }
+  trap tidy EXIT
+  # The copy comes first, and for the owner and the mode alone: the content is replaced before the name is.
+  if [ "$4" = absent ]; then
+    umask 022
+    : >"$new" || exit 71
+  else
+    cp -p "$file" "$new" || exit 71
+    [ "$(stat -c %u:%g:%a "$file")" = "$(stat -c %u:%g:%a "$new")" ] || exit 80
+  fi
+  timeout 20 cat >"$new" || exit 79
+  sum=$(sha256sum <"$new")
+  [ "${sum%% *}" = "$5" ] || exit 79
+  mv -f "$new" "$file" || exit 71
+  ;;
+show)
+  [ -f "$lease" ] || exit 76
+  read_lease || refuse 77
+  cat "$lease"
+  left=$((l_until - $(now)))
+  [ "$l_boot" = "$(boot)" ] && [ "$left" -gt 0 ] || left=0
+  printf "%s\n" "left=$left"
+  ;;
+*)
+  exit 64
+  ;;
+esac

@@ -1,0 +1,340 @@
+package runbook
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// History is what is known about an app's releases: a fold over its journal.
+type History struct {
+	releases   map[string]*Release // by ID
+	live       []string            // release IDs in the order in which they went live
+	quarantine map[Digest]string   // the rollback that blocked each digest
+}
+
+// NewHistory folds an app's events, oldest first.
+func NewHistory(events []Event) History {
+	h := History{releases: map[string]*Release{}, quarantine: map[Digest]string{}}
+	for _, event := range events {
+		h.apply(event)
+	}
+	return h
+}
+
+func (h *History) apply(event Event) {
+	switch fact := event.Fact.(type) {
+	case Deployed:
+		r := h.release(fact.Images)
+		r.Noted, r.Version, r.Commit, r.Migration = true, fact.Version, fact.Commit, fact.Migration
+		h.goLive(r, event.At)
+	case Observed:
+		r := h.release(fact.Images)
+		if r.SeenAt.IsZero() {
+			r.SeenAt = event.At
+		}
+		h.goLive(r, event.At)
+	case Verified:
+		h.release(fact.Images).VerifiedAt = event.At
+	case Quarantined:
+		for _, image := range fact.Images {
+			h.quarantine[image.Digest] = event.Rollback
+		}
+	}
+}
+
+func (h *History) release(images map[string]Image) *Release {
+	id := ReleaseID(images)
+	if h.releases[id] == nil {
+		h.releases[id] = &Release{ID: id, Images: maps.Clone(images), Migration: MigrationUnknown}
+	}
+	return h.releases[id]
+}
+
+func (h *History) goLive(r *Release, at time.Time) {
+	r.LastLiveAt = at
+	if len(h.live) == 0 || h.live[len(h.live)-1] != r.ID {
+		h.live = append(h.live, r.ID)
+	}
+}
+
+// Releases gives all releases, the one that went live last first.
+func (h History) Releases() []Release {
+	var out []Release
+	for _, r := range h.releases {
+		out = append(out, h.seen(*r))
+	}
+	slices.SortFunc(out, func(a, b Release) int {
+		if c := b.LastLiveAt.Compare(a.LastLiveAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return out
+}
+
+// seen adds to a release what the whole history knows of it.
+func (h History) seen(r Release) Release {
+	r.Images = maps.Clone(r.Images)
+	for _, image := range r.Images {
+		if rollback, blocked := h.quarantine[image.Digest]; blocked {
+			r.Quarantine = rollback
+		}
+	}
+	return r
+}
+
+// Quarantined gives the rollback that blocked a digest; "" when it isn't blocked.
+func (h History) Quarantined(d Digest) string { return h.quarantine[d] }
+
+// Blocked gives every blocked digest with the rollback that blocked it.
+func (h History) Blocked() map[Digest]string { return maps.Clone(h.quarantine) }
+
+// Of gives the release that has these images; false when nobody has seen or noted it.
+func (h History) Of(images map[string]Image) (Release, bool) {
+	r, ok := h.releases[ReleaseID(images)]
+	if !ok {
+		return Release{}, false
+	}
+	return h.seen(*r), true
+}
+
+// Repositories are the names under which a service ran in known-good releases.
+func (h History) Repositories(service string) []string {
+	var names []string
+	for _, r := range h.releases {
+		if name := r.Images[service].Name; r.KnownGood() && name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// harmed are the images of a plan that have to be blocked: those that it replaces by others, unless another
+// known-good release holds them too.
+func (h History) harmed(p Plan) []Image {
+	var out []Image
+	for _, host := range p.Hosts {
+		from := map[string]Image{}
+		for _, s := range host.Services {
+			from[s.Service] = s.From
+		}
+		id := ReleaseID(from)
+		for _, s := range host.Services {
+			if s.From.IsZero() || s.From.Digest == s.To.Digest || h.heldByAnother(s.From, id) || slices.Contains(out, s.From) {
+				continue
+			}
+			out = append(out, s.From)
+		}
+	}
+	return out
+}
+
+func (h History) heldByAnother(image Image, id string) bool {
+	for _, r := range h.releases {
+		if r.ID == id || !r.KnownGood() {
+			continue
+		}
+		for _, other := range r.Images {
+			if other.Digest == image.Digest {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TargetError says why no release could be chosen, with what there is to choose from.
+type TargetError struct {
+	Why        string
+	Candidates []Release
+}
+
+func (e *TargetError) Error() string {
+	lines := []string{e.Why}
+	for _, r := range e.Candidates {
+		lines = append(lines, "• "+Describe(r))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Describe is a release in one line: what people call it, since when, and whether it is known-good.
+func Describe(r Release) string {
+	text := r.ID
+	if r.Version != "" {
+		text = r.Version + " (" + r.ID + ")"
+	}
+	if !r.LastLiveAt.IsZero() {
+		text += ", live " + r.LastLiveAt.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	switch {
+	case r.Quarantine != "":
+		text += ", quarantined by " + r.Quarantine
+	case r.KnownGood():
+		text += ", known-good"
+	default:
+		text += ", never seen healthy long enough"
+	}
+	return text
+}
+
+// Previous is the word for the default target.
+const Previous = "previous"
+
+// Choose finds the release that a request means. running gives, per host, what runs now (nil: not known).
+// Every error is a *TargetError.
+func (h History) Choose(a App, request Request, running []map[string]Image) (Release, error) {
+	if len(request.Images) > 0 {
+		return h.exact(a, request.Images)
+	}
+	if request.Release == "" || request.Release == Previous {
+		return h.previous(running)
+	}
+	return h.named(request.Release)
+}
+
+// previous is the last known-good release that is not quarantined and does not run; never "the one before in time".
+func (h History) previous(running []map[string]Image) (Release, error) {
+	all := h.Releases()
+	for _, r := range all {
+		if r.KnownGood() && r.Quarantine == "" && !runsEverywhere(r, running) {
+			return r, nil
+		}
+	}
+	why := "No other release is known-good. Name one with `to`: a version or an ID from below, or an image for every service, as in `to api=NAME@sha256:… worker=… web=…`"
+	if len(all) == 0 {
+		why = "No release is known yet. Give an image for every service, as in `to api=NAME@sha256:… worker=… web=…`, or note releases with `rollbackbot deployed`"
+	}
+	return Release{}, &TargetError{Why: why, Candidates: all}
+}
+
+func runsEverywhere(r Release, running []map[string]Image) bool {
+	id := ReleaseID(r.Images)
+	for _, images := range running {
+		if images == nil || ReleaseID(images) != id {
+			return false
+		}
+	}
+	return len(running) > 0
+}
+
+const minDigestDigits = 12 // SURFACE: fewer digits name too many images by chance
+
+func (h History) named(name string) (Release, error) {
+	var found []Release
+	prefix := strings.HasPrefix(name, "sha256:")
+	if prefix && len(name) < len("sha256:")+minDigestDigits {
+		return Release{}, &TargetError{Why: fmt.Sprintf("%s is too short: give at least %d digits of a digest", name, minDigestDigits), Candidates: h.Releases()}
+	}
+	for _, r := range h.Releases() {
+		if r.ID == name || r.Version == name || prefix && r.holdsPrefix(name) {
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Release{}, &TargetError{Why: fmt.Sprintf("There is no release %q. These are known:", name), Candidates: h.Releases()}
+	case 1:
+		if by := found[0].Quarantine; by != "" {
+			return Release{}, &TargetError{Why: fmt.Sprintf("%s is quarantined by rollback %s: what was rolled back is not deployed again until its cause is found. These are known:", found[0].Name(), by), Candidates: h.Releases()}
+		}
+		return found[0], nil
+	}
+	return Release{}, &TargetError{Why: fmt.Sprintf("%q fits more than one release. Name one by its ID:", name), Candidates: found}
+}
+
+func (r Release) holdsPrefix(prefix string) bool {
+	for _, image := range r.Images {
+		if strings.HasPrefix(string(image.Digest), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// exact takes a target given image by image: every service, and nothing that is quarantined.
+func (h History) exact(a App, images map[string]Image) (Release, error) {
+	for _, service := range a.Services {
+		if images[service.Name].IsZero() {
+			return Release{}, &TargetError{Why: fmt.Sprintf("no image is given for %s: name every service (%s), since they go live together", service.Name, strings.Join(a.ServiceNames(), ", "))}
+		}
+	}
+	for _, service := range slices.Sorted(maps.Keys(images)) {
+		if !a.HasService(service) {
+			return Release{}, &TargetError{Why: fmt.Sprintf("%s has no service %q; it has %s", a.Name, service, strings.Join(a.ServiceNames(), ", "))}
+		}
+		if by := h.quarantine[images[service].Digest]; by != "" {
+			return Release{}, &TargetError{Why: fmt.Sprintf("%s is quarantined by rollback %s: what was rolled back is not deployed again until its cause is found", images[service], by)}
+		}
+	}
+	if r, ok := h.Of(images); ok {
+		return r, nil
+	}
+	return Release{ID: ReleaseID(images), Images: maps.Clone(images), Migration: MigrationUnknown}, nil
+}
+
+// migrationFacts says, for every release after the target up to the one that runs, whether it had a migration, and
+// whether that proves that there was none. running is nil where it is not one known set on every host.
+func (h History) migrationFacts(target Release, running map[string]Image, exact bool) MigrationFacts {
+	if running == nil {
+		return MigrationFacts{Why: "the hosts don't all run one known release"}
+	}
+	current := ReleaseID(running)
+	to, from := lastIndex(h.live, target.ID), lastIndex(h.live, current)
+	switch {
+	case exact:
+		return MigrationFacts{Why: "the target was given image by image", Releases: h.factsOf(h.after(to, from))}
+	case to < 0:
+		return MigrationFacts{Why: "it is not known when the target ran last", Releases: h.factsOf([]string{current})}
+	case from < to:
+		return MigrationFacts{Why: "the target is newer than the release that runs, or that release is not known", Releases: h.factsOf([]string{target.ID, current})}
+	}
+	facts := MigrationFacts{None: true, Releases: h.factsOf(h.after(to, from))}
+	for _, r := range facts.Releases {
+		if r.Migration != MigrationNone {
+			facts.None, facts.Why = false, fmt.Sprintf("%s: %s", r.Release, r.Source)
+			break
+		}
+	}
+	return facts
+}
+
+func lastIndex(ids []string, id string) int {
+	for i := len(ids) - 1; i >= 0; i-- {
+		if ids[i] == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func (h History) after(to, from int) []string {
+	if from <= to {
+		return nil
+	}
+	return h.live[to+1 : from+1]
+}
+
+func (h History) factsOf(ids []string) []ReleaseFact {
+	facts := []ReleaseFact{}
+	var done []string
+	for _, id := range ids {
+		r := h.releases[id]
+		if slices.Contains(done, id) {
+			continue
+		}
+		done = append(done, id)
+		if r == nil {
+			facts = append(facts, ReleaseFact{Release: id, Migration: MigrationUnknown, Source: "never seen or noted"})
+			continue
+		}
+		source := "seen running, no deployment note"
+		if r.Noted {
+			source = "deployment note says " + string(r.Migration)
+		}
+		facts = append(facts, ReleaseFact{Release: r.Name(), Migration: r.Migration, Source: source})
+	}
+	return facts
+}

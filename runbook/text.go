@@ -1,0 +1,33 @@
+package runbook
+
+import "strings"
+
+// Truncate cuts s to at most n characters (not bytes), the last of which is then "…".
+func Truncate(s string, n int) string {
+	runes := []rune(s)
+	if len(runes) <= n {
+		return s
+	}
+	if n <= 0 {
+		return ""
+	}
+	return string(runes[:n-1]) + "…"
+}
+
+// lastLines gives the last n lines of an output that aren't blank, masked.
+func lastLines(output []byte, n int) string {
+	var lines []string
+	for line := range strings.Lines(string(output)) {
+		// A progress display overwrites its line by carriage returns: what stands at its end is what one would see.
+		if i := strings.LastIndexByte(strings.TrimRight(line, "\r\n"), '\r'); i >= 0 {
+			line = line[i+1:]
+		}
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) > n {
+		lines = lines[len(lines)-n:]
+	}
+	return Mask(strings.Join(lines, "\n"))
+}
