@@ -24,6 +24,7 @@ func BuildImages(tb testing.TB, registry *Registry, releases ...Release) Images 
 	if len(releases) == 0 {
 		releases = []Release{V1, V2, V3}
 	}
+	tb.Cleanup(func() { removeAll(tb, registry) })
 	builder := newBuilder(tb)
 	images := Images{}
 	for _, release := range releases {
@@ -39,27 +40,6 @@ func BuildImages(tb testing.TB, registry *Registry, releases ...Release) Images 
 
 // databaseRef is the floating tag of the stack's database.
 func databaseRef(registry *Registry) string { return registry.Addr() + "/shop/db:15" }
-
-// RemoveFromHost removes images from this machine, whatever their tags, so that only the registry has them. The
-// containers that run them must be gone.
-func RemoveFromHost(tb testing.TB, refs ...string) {
-	tb.Helper()
-	for _, ref := range refs {
-		name, _, _ := strings.Cut(ref, "@")
-		id := run(tb, "docker", "image", "inspect", "--format", "{{.Id}}", ref)
-		format := "{{range .RepoTags}}{{println .}}{{end}}{{range .RepoDigests}}{{println .}}{{end}}"
-		for _, known := range lines(run(tb, "docker", "image", "inspect", "--format", format, id)) {
-			// Another test may have the same image from a registry of its own. Removing the last tag takes the
-			// digest along, so a later name may be gone already: what counts is looked at below.
-			if strings.HasPrefix(known, name+":") || strings.HasPrefix(known, name+"@") {
-				_, _ = try("docker", "image", "rm", known)
-			}
-		}
-		if _, err := try("docker", "image", "inspect", ref); err == nil {
-			tb.Fatalf("%s is still on this machine", ref)
-		}
-	}
-}
 
 // builder builds images in one folder that holds the program.
 type builder struct {
@@ -88,8 +68,10 @@ func (b builder) build(dockerfile, tag string) {
 	if err := os.WriteFile(filepath.Join(b.folder, "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
 		b.tb.Fatal(err)
 	}
-	// The classic builder: an engine 20.10 without buildx has no other.
-	run(b.tb, "env", "DOCKER_BUILDKIT=0", "docker", "build", "--quiet", "--tag", tag, b.folder)
+	withImages(b.tb, func() {
+		// The classic builder: an engine 20.10 without buildx has no other.
+		run(b.tb, "env", "DOCKER_BUILDKIT=0", "docker", "build", "--quiet", "--tag", tag, b.folder)
+	})
 }
 
 // push builds an image, pushes it and gives its reference by digest.
@@ -97,10 +79,8 @@ func (b builder) push(dockerfile, tag string) string {
 	b.tb.Helper()
 	b.build(dockerfile, tag)
 	run(b.tb, "docker", "push", "--quiet", tag)
-	b.removeLater(tag)
 	name := tag[:strings.LastIndex(tag, ":")]
-	format := "{{range .RepoDigests}}{{println .}}{{end}}"
-	for _, ref := range lines(run(b.tb, "docker", "image", "inspect", "--format", format, tag)) {
+	for _, ref := range namesOf(b.tb, tag) {
 		if strings.HasPrefix(ref, name+"@") {
 			return ref
 		}
@@ -114,18 +94,11 @@ func (b builder) push(dockerfile, tag string) string {
 func (b builder) floatingDatabase(tag string) {
 	b.tb.Helper()
 	b.push(databaseDockerfile("15.1"), tag)
-	first := run(b.tb, "docker", "image", "inspect", "--format", "{{.Id}}", tag)
+	first := ImageID(b.tb, tag)
 	b.push(databaseDockerfile("15.2"), tag)
-	second := run(b.tb, "docker", "image", "inspect", "--format", "{{.Id}}", tag)
 	run(b.tb, "docker", "tag", first, tag)
-	b.tb.Cleanup(func() { _, _ = try("docker", "image", "rm", second) })
 }
 
 func databaseDockerfile(version string) string {
 	return "FROM scratch\nCOPY app /app\nENV VERSION=" + version + "\nENTRYPOINT [\"/app\"]\nCMD [\"db\"]\n"
-}
-
-// removeLater untags the image after the test. It may be gone by then: a test may have removed it.
-func (b builder) removeLater(tag string) {
-	b.tb.Cleanup(func() { _, _ = try("docker", "image", "rm", tag) })
 }
