@@ -1,0 +1,98 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rollbackbot/runbook"
+)
+
+// at is the instant of the tests' entries, with more digits than a journal keeps.
+var at = time.Date(2026, 5, 4, 3, 2, 1, 123456789, time.FixedZone("", 7200))
+
+func openAt(t testing.TB, path string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), "sqlite:"+path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func open(t testing.TB) *Store {
+	t.Helper()
+	return openAt(t, filepath.Join(t.TempDir(), "journal.db"))
+}
+
+func mustAppend(t testing.TB, s *Store, entry runbook.Entry) []runbook.Event {
+	t.Helper()
+	if entry.App == "" {
+		entry.App = "shop"
+	}
+	if entry.At.IsZero() {
+		entry.At = at
+	}
+	events, err := s.Append(context.Background(), entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+func mustPut(t testing.TB, s *Store, key string) {
+	t.Helper()
+	fresh, err := s.Put(context.Background(), runbook.Delivery{Key: key, Kind: "command", Body: []byte("b"), At: at})
+	if err != nil || !fresh {
+		t.Fatalf("Put(%q) = %t, %v; want a fresh delivery", key, fresh, err)
+	}
+}
+
+func mustExec(t testing.TB, s *Store, query string, args ...any) {
+	t.Helper()
+	if _, err := s.writer.ExecContext(context.Background(), query, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustVerify(t testing.TB, s *Store, app string) {
+	t.Helper()
+	if err := s.Verify(context.Background(), app); err != nil {
+		t.Error(err)
+	}
+}
+
+func count(t testing.TB, s *Store, query string) (n int) {
+	t.Helper()
+	err := s.read(context.Background(), func(tx *sql.Tx) error { return tx.QueryRow(query).Scan(&n) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// hasAll fails the test unless the error says all of it.
+func hasAll(t testing.TB, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("no error, want one with %q", parts)
+		return
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("the error %q does not say %q", err, part)
+		}
+	}
+}
+
+func requested() runbook.Fact {
+	return runbook.Requested{Request: runbook.Request{App: "shop", Reason: "5xx <b>&</b> \u2028 'quoted'", By: "U1"}}
+}
+
+func note(text string) runbook.Fact { return runbook.Diverged{Detail: text} }
+
+func facts(f ...runbook.Fact) []runbook.Fact { return f }

@@ -1,0 +1,133 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+const (
+	// busyTimeout is how long a writer waits for the writer of another process, whose transactions take
+	// milliseconds. A context that ends earlier ends the wait.
+	busyTimeout = 5 * time.Second
+	// readers is how many reads may be under way at once; more wait their turn. An export and a handful of
+	// questions from Slack fit in.
+	readers = 4
+)
+
+// openSQLite opens the file at path, which it creates unless mustExist. The file is made for its owner alone: the
+// inbox and the journal hold what people wrote.
+//
+// Nothing connects yet, and the reader is to be the first: the writer's settings would change the file of another
+// program.
+func openSQLite(path string, mustExist bool) (*Store, error) {
+	path, err := touch(path, mustExist)
+	if err != nil {
+		return nil, err
+	}
+	// WAL lets readers go on while somebody appends; FULL puts every commit on disk before it is reported.
+	writer, err := sql.Open("sqlite", dsn(path, "_txlock", "immediate", "_journal_mode", "WAL", "_synchronous", "FULL"))
+	if err != nil {
+		return nil, explain(err)
+	}
+	writer.SetMaxOpenConns(1)
+	reader, err := sql.Open("sqlite", dsn(path, "_query_only", "1"))
+	if err != nil {
+		return nil, errors.Join(explain(err), writer.Close())
+	}
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	return &Store{path: path, writer: writer, reader: reader}, nil
+}
+
+// dsn is the driver's name for the file. mode=rw: SQLite itself never creates it, touch does.
+func dsn(path string, pairs ...string) string {
+	query := url.Values{
+		"mode":          {"rw"},
+		"_busy_timeout": {strconv.FormatInt(busyTimeout.Milliseconds(), 10)},
+		"_dqs":          {"0"},
+		"_error_rc":     {"1"},
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		query.Set(pairs[i], pairs[i+1])
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
+}
+
+// touch sees that path is a file that can be read and written, creates it unless mustExist, and gives its real path:
+// absolute and without links, so that two names of one journal share one lock.
+func touch(path string, mustExist bool) (string, error) {
+	flags := os.O_RDWR
+	if !mustExist {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return "", explainFile(path, mustExist, err)
+	}
+	if err := f.Close(); err != nil {
+		return "", err
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+func explainFile(path string, mustExist bool, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && mustExist:
+		return fmt.Errorf("%w in this place yet: `rollbackbot serve` or `rollbackbot deployed` creates it; or point ROLLBACK_DATABASE_URL at where it is", ErrNoJournal)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the folder %s does not exist: create it, or point ROLLBACK_DATABASE_URL elsewhere: %w", filepath.Dir(path), err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("this user may not read and write it: give user %d the file and its folder: %w", os.Getuid(), err)
+	case errors.Is(err, syscall.EISDIR):
+		return fmt.Errorf("it is a folder: name a file in it: %w", err)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("it is on a read-only file system: point ROLLBACK_DATABASE_URL elsewhere: %w", err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("the disk is full: make room: %w", err)
+	}
+	return err
+}
+
+// explain puts what SQLite says into words with a remedy. Errors that are not SQLite's pass as they are.
+func explain(err error) error {
+	var fault *sqlite.Error
+	if !errors.As(err, &fault) {
+		return err
+	}
+	switch fault.Code() & 0xff { // the primary code; the other bits refine it
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return fmt.Errorf("another process has kept the journal locked for %s: see which process has the file open: %w", busyTimeout, err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("the disk of the journal is full: make room: %w", err)
+	case sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("the file is not an SQLite database: point ROLLBACK_DATABASE_URL at the journal, or at a file that is not there yet: %w", err)
+	case sqlite3.SQLITE_CORRUPT:
+		return fmt.Errorf("the journal's file is damaged: stop every process that uses it and restore it from a backup: %w", err)
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
+		return fmt.Errorf("the journal can't be written: give this user the file and its folder, where SQLite keeps two more files beside it: %w", err)
+	case sqlite3.SQLITE_IOERR:
+		return fmt.Errorf("the disk of the journal reports an error: see the machine's kernel log: %w", err)
+	}
+	return err
+}
+
+// tables lists the tables of the database.
+func tables(ctx context.Context, tx *sql.Tx) ([]string, error) {
+	return queryTexts(ctx, tx, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+}
