@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath"
 
 database=https://vuln.go.dev
-govulncheck=golang.org/x/vuln/cmd/govulncheck@v1.2.0
+govulncheck=golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # answers URL tells whether a web address can be read from here.
 answers() {
@@ -24,7 +24,7 @@ answers() {
 echo "lint: go vet"
 go vet ./...
 echo "lint: staticcheck"
-go run honnef.co/go/tools/cmd/staticcheck ./...
+go tool staticcheck ./...
 if answers "$database/index/db.json"; then
 	echo "lint: govulncheck"
 	go run "$govulncheck" -db "$database" ./...
