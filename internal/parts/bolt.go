@@ -19,6 +19,7 @@ const nodeVariable = "ROLLBACKBOT_PARTS_NODE"
 // test as missing its part where either is not there, or Node is older than 20.
 func Bolt(tb testing.TB) (nodeBinary, nodeModules string) {
 	tb.Helper()
+	uncached()
 	nodeBinary, nodeModules, err := findBolt()
 	if err != nil {
 		missing(tb, "Slack's client @slack/bolt on Node", err.Error())

@@ -5,6 +5,7 @@ import "testing"
 // Chromium is the path of the browser. It ends the test as missing its part where there is none.
 func Chromium(tb testing.TB) string {
 	tb.Helper()
+	uncached()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path := program(name); path != "" {
 			return path

@@ -18,6 +18,7 @@ const askTimeout = 15 * time.Second
 // Docker ends the test as missing its part unless a Docker engine answers this user.
 func Docker(tb testing.TB) {
 	tb.Helper()
+	uncached()
 	if err := dockerAnswers(); err != nil {
 		missing(tb, "Docker engine", err.Error())
 	}

@@ -13,6 +13,7 @@ const schemaVariable = "SLACK_MANIFEST_SCHEMA"
 // variable the test is skipped by name, in CI too; a variable that names no file fails the test.
 func ManifestSchema(tb testing.TB) string {
 	tb.Helper()
+	uncached()
 	path := os.Getenv(schemaVariable)
 	if path == "" {
 		skip(tb, "missing file: Slack's manifest schema; remedy: "+schemaVariable+"=FILE")

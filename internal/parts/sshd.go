@@ -9,6 +9,7 @@ import (
 // test does not run as root: only root's sshd can log another user in.
 func SSHD(tb testing.TB) string {
 	tb.Helper()
+	uncached()
 	path := program("sshd", "/usr/sbin/sshd", "/usr/local/sbin/sshd")
 	if path == "" {
 		missing(tb, "OpenSSH server", "no sshd found")
