@@ -12,6 +12,8 @@ import (
 
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
+
+	"rollbackbot/internal/parts"
 )
 
 // healthOf waits until the health endpoint answers the status, as a release needs a moment to start.
@@ -148,6 +150,7 @@ func TestHealthCheck_TurnsHealthyAndUnhealthy(t *testing.T) {
 }
 
 func TestSSHD_OpenSSHClient(t *testing.T) {
+	parts.Docker(t)
 	host := StartSSHD(t)
 	words := append(host.Client(t), "docker version --format '{{.Server.Version}}' && id -un && pwd")
 	out := run(t, words[0], words[1:]...)

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"os/user"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -16,7 +17,7 @@ const DefaultUser = "deploy"
 // making lets one test at a time make an account: useradd locks /etc/passwd and gives up when it can't.
 var making sync.Mutex
 
-// ensureUser makes the account if it is missing, lets it log in by key and lets it use docker.
+// ensureUser makes the account if it is missing, lets it log in by key and lets it use docker, if there is one.
 func ensureUser(tb testing.TB, name string) *user.User {
 	tb.Helper()
 	making.Lock()
@@ -24,13 +25,25 @@ func ensureUser(tb testing.TB, name string) *user.User {
 	if _, err := user.Lookup(name); err != nil {
 		addUser(tb, name)
 	}
-	// Without PAM sshd refuses an account whose password is locked, "!"; "*" is no password either, and not locked.
-	run(tb, "usermod", "--password", "*", "--append", "--groups", "docker", name)
+	if locked(tb, name) {
+		// Without PAM sshd refuses an account whose password is locked, "!"; "*" is no password either, and not locked.
+		run(tb, "usermod", "--password", "*", name)
+	}
+	if _, err := user.LookupGroup("docker"); err == nil {
+		run(tb, "usermod", "--append", "--groups", "docker", name)
+	}
 	account, err := user.Lookup(name)
 	if err != nil {
 		tb.Fatalf("account %s: %v", name, err)
 	}
 	return account
+}
+
+// locked reports whether the account has no password that works; one that a person has set stays as it is.
+func locked(tb testing.TB, name string) bool {
+	tb.Helper()
+	status := strings.Fields(run(tb, "passwd", "--status", name))
+	return len(status) > 1 && status[1] == "L"
 }
 
 func addUser(tb testing.TB, name string) {
