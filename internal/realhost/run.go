@@ -36,7 +36,7 @@ func try(name string, args ...string) (string, error) {
 	return strings.TrimSuffix(string(out), "\n"), err
 }
 
-// lines splits output into its lines that are not empty.
+// lines splits output that has one word a line, as IDs and references are; blank lines count for nothing.
 func lines(out string) []string {
 	return strings.Fields(out)
 }
