@@ -1,8 +1,10 @@
 package runbook
 
 import (
+	"net"
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -68,3 +70,15 @@ func (a App) ServiceNames() []string {
 
 // HasService reports whether the app has a service of that name.
 func (a App) HasService(name string) bool { return slices.Contains(a.ServiceNames(), name) }
+
+// Name is the host's name or address, without user and port.
+func (h Host) Name() string {
+	name := string(h)
+	if i := strings.LastIndexByte(name, '@'); i >= 0 {
+		name = name[i+1:]
+	}
+	if host, _, err := net.SplitHostPort(name); err == nil {
+		return host
+	}
+	return strings.Trim(name, "[]")
+}

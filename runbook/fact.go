@@ -47,6 +47,7 @@ type (
 	// Asked is a question that somebody has to answer before the rollback goes on.
 	Asked struct {
 		Question Question `json:"question"`
+		Forward  *Plan    `json:"forward,omitempty"` // the way back to where it started, where that is offered
 	}
 	// StepStarted is written before a step acts.
 	StepStarted struct {
@@ -66,9 +67,10 @@ type (
 	}
 	// CommandStarted is written before a changing command leaves for its host.
 	CommandStarted struct {
-		Host    Host   `json:"host"`
-		Job     string `json:"job"`     // its folder under the rollback's on the host
-		Command string `json:"command"` // as shown in the plan
+		Host    Host     `json:"host"`
+		Step    StepName `json:"step"`
+		Job     string   `json:"job"`     // its folder under the rollback's on the host
+		Command string   `json:"command"` // as shown in the plan
 	}
 	// CommandFinished is how it ended.
 	CommandFinished struct {
@@ -99,14 +101,19 @@ type (
 		Running []Running `json:"running"`
 		Problem string    `json:"problem,omitempty"` // why it could not be seen; then Running is empty
 	}
+	// Fetched is what came of fetching a host's missing images while the sign-off was awaited.
+	Fetched struct {
+		Host    Host   `json:"host"`
+		Problem string `json:"problem,omitempty"` // why it could not be done; empty: all are there
+	}
 	// Quarantined blocks images from the moment before the first container is replaced.
 	Quarantined struct {
 		Images []Image `json:"images"`
 	}
 	// Ended closes the rollback.
 	Ended struct {
-		Outcome StepOutcome `json:"outcome"`
-		Why     string      `json:"why"`
+		Outcome Outcome `json:"outcome"`
+		Why     string  `json:"why"`
 	}
 	// NoticeIntended is written before a message is posted for the first time.
 	NoticeIntended struct {
@@ -118,6 +125,8 @@ type (
 		Channel string `json:"channel"`
 		TS      string `json:"ts"`
 	}
+	// Published says that every message of an ended rollback is as it should stay.
+	Published struct{}
 )
 
 // Facts about an app.
@@ -160,10 +169,12 @@ func (PinsWriting) Kind() string     { return "pins_writing" }
 func (PinsWritten) Kind() string     { return "pins_written" }
 func (PinsRestored) Kind() string    { return "pins_restored" }
 func (Looked) Kind() string          { return "looked" }
+func (Fetched) Kind() string         { return "fetched" }
 func (Quarantined) Kind() string     { return "quarantined" }
 func (Ended) Kind() string           { return "ended" }
 func (NoticeIntended) Kind() string  { return "notice_intended" }
 func (NoticePosted) Kind() string    { return "notice_posted" }
+func (Published) Kind() string       { return "published" }
 func (Deployed) Kind() string        { return "deployed" }
 func (Observed) Kind() string        { return "observed" }
 func (Diverged) Kind() string        { return "diverged" }
@@ -189,10 +200,12 @@ func init() {
 	register[PinsWritten]()
 	register[PinsRestored]()
 	register[Looked]()
+	register[Fetched]()
 	register[Quarantined]()
 	register[Ended]()
 	register[NoticeIntended]()
 	register[NoticePosted]()
+	register[Published]()
 	register[Deployed]()
 	register[Observed]()
 	register[Diverged]()

@@ -6,8 +6,9 @@ import "time"
 type Question struct {
 	ID       int64        `json:"id"` // 1, 2, … within its rollback
 	Kind     QuestionKind `json:"kind"`
-	Plan     string       `json:"plan"` // the hash of the plan that an answer counts for
-	Text     string       `json:"text"` // what happened, and what is asked
+	Plan     string       `json:"plan"`              // the hash of the plan that an answer counts for
+	Forward  string       `json:"forward,omitempty"` // the hash of the plan that RollForward counts for
+	Text     string       `json:"text"`              // what happened, and what is asked
 	Answers  []Answer     `json:"answers"`
 	Deadline time.Time    `json:"deadline"` // a journalled instant: a restart does not prolong it
 }
@@ -39,3 +40,11 @@ const (
 	RollForward       Answer = "roll_forward"
 	Abort             Answer = "abort"
 )
+
+// PlanFor is the hash that a click on this answer must carry.
+func (q Question) PlanFor(answer Answer) string {
+	if answer == RollForward {
+		return q.Forward
+	}
+	return q.Plan
+}

@@ -1,0 +1,224 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Announcer speaks to the team.
+type Announcer interface {
+	// Post posts a notice for the first time. An error leaves open whether it is there.
+	Post(ctx context.Context, n Notice) (Post, error)
+	// Find looks for a notice that may have been posted since then; false when it surely was not.
+	Find(ctx context.Context, n Notice, since time.Time) (Post, bool, error)
+	// Update brings a posted notice up to date.
+	Update(ctx context.Context, at Post, n Notice) error
+}
+
+// Notice is one message of a rollback. What it says is the Announcer's; that it is there, once, is the Publisher's.
+type Notice struct {
+	Key      string // the same for the same message of the same rollback
+	Kind     NoticeKind
+	Question int64 // for NoticeQuestion: which one
+	Rollback Rollback
+	Live     Live
+	Thread   Post // the message in whose thread it stands; zero for top-level ones
+}
+
+// NoticeKind says what a notice is about.
+type NoticeKind string
+
+// The notices of a rollback.
+const (
+	NoticeRequest  NoticeKind = "request"  // the one message per rollback, updated in place
+	NoticePlan     NoticeKind = "plan"     // the exact commands, in its thread
+	NoticeQuestion NoticeKind = "question" // a question in the middle of things, in its thread
+	NoticeRecord   NoticeKind = "record"   // the runbook's six fields, at top level
+)
+
+// Live is what happens right now. It isn't journalled.
+type Live struct {
+	Host Host
+	Line string // the last line of output, or what is being waited for; masked
+}
+
+// RetryError says when Slack will take the next message.
+type RetryError struct {
+	After time.Duration
+	Err   error
+}
+
+func (e *RetryError) Error() string { return fmt.Sprintf("try again in %s: %v", e.After, e.Err) }
+
+// Unwrap gives the cause.
+func (e *RetryError) Unwrap() error { return e.Err }
+
+// notices are all the messages that a rollback should have by now, in the order in which they are posted.
+func notices(rb Rollback, live Live) []Notice {
+	thread := rb.Posts[string(NoticeRequest)]
+	list := []Notice{
+		{Key: string(NoticeRequest), Kind: NoticeRequest, Rollback: rb, Live: live},
+		{Key: "plan-" + rb.Plan.Hash()[:12], Kind: NoticePlan, Rollback: rb, Thread: thread},
+	}
+	for _, q := range rb.Questions {
+		if q.Kind == AskErrorRate || q.Kind == AskFailed {
+			list = append(list, Notice{Key: fmt.Sprintf("question-%d", q.ID), Kind: NoticeQuestion, Question: q.ID, Rollback: rb, Thread: thread})
+		}
+	}
+	if rb.State == StateEnded {
+		list = append(list, Notice{Key: string(NoticeRecord), Kind: NoticeRecord, Rollback: rb})
+	}
+	return list
+}
+
+// publisher keeps a rollback's messages as they should be: each is posted once, and brought up to date as things go on.
+// It is a projection of the journal, so that a restart posts what is missing and nothing twice.
+type publisher struct {
+	announcer Announcer
+	gate      *gate
+	state     func() (Rollback, Live, <-chan struct{})
+	note      func(ctx context.Context, facts ...Fact) error
+	report    func(error)
+	shown     map[string]string // what each posted notice showed last, by its key
+}
+
+const (
+	updateInterval = 1200 * time.Millisecond // between updates, for all rollbacks together: chat.update takes 50 a minute
+	tickInterval   = 5 * time.Second         // how often the elapsed time is shown anew
+	firstRetry     = time.Second
+	lastRetry      = time.Minute
+)
+
+// publish runs until the rollback has ended and everything about it is said, or ctx ends.
+func (p *publisher) publish(ctx context.Context) {
+	wait := firstRetry
+	for {
+		rb, live, changed := p.state()
+		done, err := p.round(ctx, rb, live)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && done:
+			if err = p.note(ctx, Published{}); err == nil {
+				return
+			}
+		case err == nil:
+			wait = firstRetry
+			p.waitFor(ctx, changed)
+			continue
+		}
+		p.report(err)
+		var retry *RetryError
+		if errors.As(err, &retry) {
+			wait = max(retry.After, firstRetry)
+		}
+		if pause(ctx, wait) != nil {
+			return
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+func (p *publisher) waitFor(ctx context.Context, changed <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-time.After(tickInterval):
+	}
+}
+
+// round posts what is missing and updates what has changed; done says that nothing is left to be said.
+func (p *publisher) round(ctx context.Context, rb Rollback, live Live) (done bool, err error) {
+	for _, n := range notices(rb, live) {
+		if rb.Posts[n.Key].TS != "" {
+			continue
+		}
+		if err := p.post(ctx, n, rb.Posts[n.Key].IntendedAt); err != nil {
+			return false, fmt.Errorf("post the %s of %s: %w", n.Key, rb.ID, err)
+		}
+		return false, nil // the new post is in the next state, and threads hang on it
+	}
+	for _, n := range notices(rb, live) {
+		version := versionOf(n)
+		if n.Kind != NoticeRequest && n.Kind != NoticeQuestion || p.shown[n.Key] == version {
+			continue
+		}
+		if err := p.gate.wait(ctx); err != nil {
+			return false, err
+		}
+		if err := p.announcer.Update(ctx, rb.Posts[n.Key], n); err != nil {
+			return false, fmt.Errorf("update the %s of %s: %w", n.Key, rb.ID, err)
+		}
+		p.shown[n.Key] = version
+		if now, _, _ := p.state(); now.Seq != rb.Seq {
+			return false, nil // newer things are to be said first
+		}
+	}
+	return rb.State == StateEnded, nil
+}
+
+// versionOf changes whenever an update would show something new. While something runs, time alone does.
+func versionOf(n Notice) string {
+	rb := n.Rollback
+	if n.Kind == NoticeQuestion {
+		for _, q := range rb.Questions {
+			if q.ID == n.Question {
+				return fmt.Sprint(q.Open(), rb.State == StateEnded)
+			}
+		}
+	}
+	version := fmt.Sprint(rb.State, len(rb.Steps), len(rb.Questions), rb.Question() != nil, rb.AbortedBy, rb.Direction, len(rb.Fetched), n.Live)
+	for _, run := range rb.Steps {
+		version += string(run.Verdict)
+	}
+	if rb.State == StateExecuting {
+		version += time.Now().Truncate(tickInterval).String()
+	}
+	return version
+}
+
+// post says something for the first time. The intent is journalled before; if there was one already, nobody knows
+// whether the message arrived, so it is looked for, and never repeated while that can't be told.
+func (p *publisher) post(ctx context.Context, n Notice, intended time.Time) error {
+	if !intended.IsZero() {
+		at, found, err := p.announcer.Find(ctx, n, intended)
+		if err != nil {
+			return fmt.Errorf("look whether it was posted: %w", err)
+		}
+		if found {
+			return p.note(ctx, NoticePosted{Key: n.Key, Channel: at.Channel, TS: at.TS})
+		}
+	} else if err := p.note(ctx, NoticeIntended{Key: n.Key}); err != nil {
+		return err
+	}
+	version := versionOf(n)
+	at, err := p.announcer.Post(ctx, n)
+	if err != nil {
+		return err
+	}
+	p.shown[n.Key] = version
+	return p.note(ctx, NoticePosted{Key: n.Key, Channel: at.Channel, TS: at.TS})
+}
+
+// gate lets one through every interval.
+type gate struct {
+	turn chan struct{}
+}
+
+func newGate() *gate {
+	g := &gate{turn: make(chan struct{}, 1)}
+	g.turn <- struct{}{}
+	return g
+}
+
+func (g *gate) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-g.turn:
+		time.AfterFunc(updateInterval, func() { g.turn <- struct{}{} })
+		return nil
+	}
+}

@@ -1,0 +1,102 @@
+package runbook
+
+import (
+	"context"
+	"fmt"
+)
+
+// deploy is the third phase of step 2: containers are replaced host by host, and each host but the last is proven
+// healthy before the next one is touched. Only the plan's services are named to compose, and nothing is pulled by it.
+type deploy struct{}
+
+func (deploy) Name() StepName { return StepDeploy }
+
+func (s deploy) Run(ctx context.Context, x *execution) (StepOutcome, error) {
+	hosts := x.plan().Hosts
+	for i, h := range hosts {
+		if x.aborting() {
+			return StepOutcome{Verdict: Stopped, Detail: fmt.Sprintf("stopped before %s", h.Host)}, nil
+		}
+		outcome, err := s.host(ctx, x, h)
+		if err != nil {
+			return StepOutcome{}, err
+		}
+		if outcome.verdict == Passed && i < len(hosts)-1 {
+			outcome, err = x.proveHealthy(ctx, hosts[i:i+1], hostURLs(x.app, h.Host))
+		}
+		if err != nil || outcome.verdict != Passed {
+			return combine(hosts[i:i+1], []hostOutcome{outcome}), err
+		}
+	}
+	return StepOutcome{Verdict: Passed}, nil
+}
+
+// host brings one host to the plan's images, unless it is there already, and proves it by what its containers are
+// made from: that compose ended with status 0 proves nothing.
+func (deploy) host(ctx context.Context, x *execution, h HostPlan) (hostOutcome, error) {
+	sight, err := x.look(ctx, h)
+	if err != nil {
+		return x.failure(ctx, err)
+	}
+	if outcome := foreign(h, sight); outcome.verdict != Passed {
+		return outcome, nil
+	}
+	if err := x.quarantine(ctx); err != nil {
+		return hostOutcome{}, err
+	}
+	run, _ := x.rollback().Step(StepDeploy)
+	x.progress(h.Host, "docker compose up")
+	result, err := x.change(ctx, h.Host, StepDeploy, fmt.Sprintf("up-%s-%d", directionWord(x.rollback().Direction), run.Attempt), upLimit, h.Up)
+	if err != nil {
+		return hostOutcome{}, err
+	}
+	sight, lookErr := x.look(ctx, h)
+	if ctx.Err() != nil {
+		return hostOutcome{}, ctx.Err()
+	}
+	switch {
+	case lookErr != nil:
+		return x.failure(ctx, lookErr)
+	case sight.runs(h.To()) && (result.err == nil && result.status == 0 || !sight.down()):
+		return fine, nil
+	case result.err != nil:
+		return x.failure(ctx, result.err)
+	}
+	outcome := broken("`docker compose up` ended with status %d and the plan's images are not what runs", result.status)
+	outcome.output = lastLines(result.output, 20)
+	return outcome, nil
+}
+
+func directionWord(d Direction) string {
+	if d == Forward {
+		return "forward"
+	}
+	return "back"
+}
+
+// down reports whether a container of the planned services does not run.
+func (s Sight) down() bool {
+	for _, r := range s.Running {
+		if r.Containers == 0 || r.State != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// quarantine blocks what is being replaced, from before the first container goes, and once.
+func (x *execution) quarantine(ctx context.Context) error {
+	rb := x.rollback()
+	if rb.Touched() || rb.Direction == Forward {
+		return nil
+	}
+	events, err := x.planner.Journal.Events(ctx, rb.App, "", 0)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errJournal, err)
+	}
+	images := NewHistory(events).harmed(rb.Plan)
+	if len(images) == 0 {
+		return nil
+	}
+	return x.note(ctx, Quarantined{Images: images})
+}

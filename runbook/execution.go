@@ -1,0 +1,278 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// execution is what the steps of one rollback act through: the hosts, the journal, and the rollback as it stands.
+type execution struct {
+	app     App
+	hosts   Hosts
+	planner Planner
+	health  HealthChecker
+
+	// rollback gives the rollback as its journal stands now.
+	rollback func() Rollback
+	// note writes facts to the journal. Whoever gets an error from it stops acting.
+	note func(ctx context.Context, facts ...Fact) error
+	// progress shows what happens right now; it isn't journalled.
+	progress func(host Host, line string)
+	// acquire makes this process the owner under an epoch above floor.
+	acquire func(ctx context.Context, floor int64) (int64, error)
+
+	epoch   int64 // of the leases that this process holds; 0: none
+	replace *Plan // the plan that identify found in place of the signed one
+}
+
+// errJournal marks errors of note: nothing more may be done.
+var errJournal = errors.New("the journal could not be written")
+
+func (x *execution) plan() Plan { return x.rollback().Going() }
+
+func (x *execution) aborting() bool { return x.rollback().AbortedBy != "" }
+
+func (x *execution) target(host Host) Target { return x.hosts.Target(host) }
+
+func (x *execution) lease() Lease {
+	rb := x.rollback()
+	return Lease{App: rb.App, Rollback: rb.ID, Epoch: x.epoch, Holder: rb.Request.By, Since: rb.Request.At, Reason: rb.Request.Reason}
+}
+
+// hostOutcome is what one host's part of a step came to; an empty problem is success.
+type hostOutcome struct {
+	verdict Verdict
+	problem string
+	output  string
+	final   bool // looking again can't mend it
+}
+
+var fine = hostOutcome{verdict: Passed}
+
+func broken(format string, args ...any) hostOutcome {
+	return hostOutcome{verdict: Broken, problem: fmt.Sprintf(format, args...)}
+}
+
+func unknown(format string, args ...any) hostOutcome {
+	return hostOutcome{verdict: Unknown, problem: fmt.Sprintf(format, args...)}
+}
+
+// onEveryHost runs one phase on all hosts at once and is a barrier: it gives one outcome for all of them, and names
+// every host on which it didn't go well.
+func (x *execution) onEveryHost(ctx context.Context, phase func(context.Context, HostPlan) (hostOutcome, error)) (StepOutcome, error) {
+	hosts := x.plan().Hosts
+	outcomes := make([]hostOutcome, len(hosts))
+	var functions []func(context.Context) error
+	for i, host := range hosts {
+		functions = append(functions, func(ctx context.Context) (err error) {
+			outcomes[i], err = phase(ctx, host)
+			return err
+		})
+	}
+	if err := together(ctx, functions...); err != nil {
+		return StepOutcome{}, err
+	}
+	return combine(hosts, outcomes), nil
+}
+
+func combine(hosts []HostPlan, outcomes []hostOutcome) StepOutcome {
+	out := StepOutcome{Verdict: Passed}
+	var problems, outputs []string
+	for i, o := range outcomes {
+		if o.verdict == Passed {
+			continue
+		}
+		// Unknown weighs more than failed: as long as one host was not seen, nobody may say how things stand.
+		if out.Verdict == Passed || o.verdict == Unknown {
+			out.Verdict = o.verdict
+		}
+		problems = append(problems, fmt.Sprintf("%s: %s", hosts[i].Host, o.problem))
+		if o.output != "" {
+			outputs = append(outputs, o.output)
+		}
+	}
+	out.Detail, out.Output = strings.Join(problems, "; "), strings.Join(outputs, "\n")
+	return out
+}
+
+// failure turns an error of a host into its outcome; an error that stops everything is given back.
+func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error) {
+	var lease *LeaseError
+	var locked *LockedError
+	var unusable *HostError
+	var preflight *PreflightError
+	switch {
+	case ctx.Err() != nil:
+		return hostOutcome{}, ctx.Err()
+	case errors.Is(err, errJournal):
+		return hostOutcome{}, err
+	case errors.As(err, &unusable) && unusable.Unreachable:
+		return unknown("it can't be reached (%s), so what runs there is not known", unusable.Problem), nil
+	case errors.As(err, &unusable):
+		return broken("%s. %s", unusable.Problem, unusable.Remedy), nil
+	case errors.As(err, &lease):
+		return broken("%s", lease.Why), nil
+	case errors.As(err, &locked):
+		return broken("%s", strings.TrimPrefix(locked.Error(), string(locked.Host)+": ")), nil
+	case errors.As(err, &preflight):
+		var lines []string
+		for _, p := range preflight.Problems {
+			lines = append(lines, p.What+". "+p.Remedy)
+		}
+		return broken("%s", strings.Join(lines, "; ")), nil
+	case errors.Is(err, ErrLost):
+		return unknown("the connection was lost, so what runs there is not known"), nil
+	}
+	return broken("%s", Mask(err.Error())), nil
+}
+
+// look reads what a host runs now and journals it.
+func (x *execution) look(ctx context.Context, h HostPlan) (Sight, error) {
+	sight, err := lookAt(ctx, x.target(h.Host), h.Host, x.app, rendered{Project: h.Project})
+	fact := Looked{Host: h.Host, Running: sight.Running}
+	if err != nil {
+		if ctx.Err() != nil {
+			return Sight{}, err
+		}
+		outcome, _ := x.failure(ctx, err)
+		fact = Looked{Host: h.Host, Problem: outcome.problem}
+	}
+	if noteErr := x.noteSeen(ctx, fact); noteErr != nil {
+		return Sight{}, noteErr
+	}
+	return sight, err
+}
+
+// noteSeen journals a look only where it shows something new.
+func (x *execution) noteSeen(ctx context.Context, fact Looked) error {
+	before := x.rollback().Hosts[fact.Host]
+	if !before.SeenAt.IsZero() && before.Problem == fact.Problem && slices.Equal(before.Running, fact.Running) {
+		return nil
+	}
+	return x.note(ctx, fact)
+}
+
+// changeResult is how a changing command ended.
+type changeResult struct {
+	known  bool
+	status int
+	output []byte
+	err    error // why it is not known, or was not begun
+}
+
+// How long a changing command may take on its host. Images of a gigabyte over a slow line take minutes; compose gives
+// each container its stop_grace_period (10 s by default) and waits for nothing else with --no-deps.
+const (
+	pullLimit = 15 * time.Minute
+	upLimit   = 10 * time.Minute
+)
+
+// change runs one changing command on a host, under the lock there: the intent is journalled before, how it ended
+// after. It goes on when the link is cut: this reattaches, and only gives up when the command's own limit is over.
+func (x *execution) change(ctx context.Context, host Host, step StepName, job string, limit time.Duration, cmd Command) (changeResult, error) {
+	job = fmt.Sprintf("%s-e%d", job, x.epoch)
+	if err := x.note(ctx, CommandStarted{Host: host, Step: step, Job: job, Command: cmd.String()}); err != nil {
+		return changeResult{}, err
+	}
+	result := x.runJob(ctx, host, job, limit, cmd)
+	if ctx.Err() != nil {
+		// The process is stopping; the command goes on, and the next start reads how it ended.
+		return changeResult{}, ctx.Err()
+	}
+	fact := CommandFinished{Host: host, Job: job, Known: result.known, Status: result.status, Output: lastLines(result.output, 20)}
+	return result, x.note(ctx, fact)
+}
+
+func (x *execution) runJob(ctx context.Context, host Host, job string, limit time.Duration, cmd Command) changeResult {
+	ctx, cancel := context.WithTimeout(ctx, limit+LeaseTime)
+	defer cancel()
+	// Starting the same job twice starts it once, so an answer that got lost is asked for again.
+	result, err := x.persist(ctx, host, act(x.lease(), job, limit, cmd))
+	if err == nil {
+		err = guardError(host, result)
+	}
+	if err != nil {
+		return changeResult{err: err}
+	}
+	return x.followJob(ctx, host, job)
+}
+
+func (x *execution) followJob(ctx context.Context, host Host, job string) changeResult {
+	var out changeResult
+	var offset int64
+	for {
+		result, err := x.persist(ctx, host, follow(x.lease(), job, offset))
+		if err == nil && result.Status != 0 {
+			err = guardError(host, result)
+		}
+		if err != nil {
+			out.err = err
+			return out
+		}
+		offset += int64(len(result.Stdout))
+		out.output = tail(append(out.output, result.Stdout...))
+		if line := lastLines(out.output, 1); line != "" {
+			x.progress(host, line)
+		}
+		switch state := jobState(result.Stderr); {
+		case len(result.Stdout) == followChunk, state == "running":
+		case state == "lost":
+			out.err = fmt.Errorf("the command ended without leaving its status: the host was restarted, or somebody killed it: %w", ErrLost)
+			return out
+		default:
+			out.known = true
+			_, err := fmt.Sscan(state, &out.status)
+			if err != nil {
+				out.known, out.err = false, fmt.Errorf("its status %q can't be read: %w", state, ErrLost)
+			}
+			return out
+		}
+	}
+}
+
+// followChunk is how much the guard gives at once.
+const followChunk = 65536
+
+func tail(output []byte) []byte { return output[max(0, len(output)-followChunk):] }
+
+func jobState(stderr []byte) string {
+	i := strings.LastIndex(string(stderr), "state=")
+	if i < 0 {
+		return "running"
+	}
+	return strings.TrimSpace(string(stderr[i+len("state="):]))
+}
+
+// reconnectInterval parts the attempts to reach a host again. A host that reboots takes a minute.
+const reconnectInterval = 2 * time.Second
+
+// persist runs a command that may be run again, until it is answered or ctx ends.
+func (x *execution) persist(ctx context.Context, host Host, cmd Command) (Result, error) {
+	for {
+		result, err := x.target(host).Run(ctx, cmd)
+		var unusable *HostError
+		if err == nil || errors.As(err, &unusable) && !unusable.Unreachable {
+			return result, err
+		}
+		x.progress(host, "the connection is lost; trying again")
+		select {
+		case <-ctx.Done():
+			return Result{}, err
+		case <-time.After(reconnectInterval):
+		}
+	}
+}
+
+// serial makes a function be called by one goroutine at a time.
+type serial struct{ mu sync.Mutex }
+
+func (s *serial) do(f func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f()
+}

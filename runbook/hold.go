@@ -1,0 +1,105 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+)
+
+// hold takes the app's lock on every host of the plan, under an epoch above all that any of them has seen. A command
+// of this very rollback that still runs there, since a former process began it, is waited for.
+func (x *execution) hold(ctx context.Context, again bool) (StepOutcome, error) {
+	if x.epoch == 0 {
+		floor, outcome, err := x.highestEpoch(ctx)
+		if err != nil || outcome.Verdict != Passed {
+			return outcome, err
+		}
+		epoch, err := x.acquire(ctx, floor)
+		if err != nil {
+			return StepOutcome{}, err
+		}
+		x.epoch = epoch
+	}
+	outcome, err := x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
+		return x.holdHost(ctx, h.Host, again)
+	})
+	if err != nil || outcome.Verdict != Passed {
+		x.release(ctx)
+	}
+	return outcome, err
+}
+
+// highestEpoch reads the epoch that each host has recorded, so that a database restored from yesterday does not lock
+// itself out.
+func (x *execution) highestEpoch(ctx context.Context) (int64, StepOutcome, error) {
+	var highest int64
+	var one serial
+	outcome, err := x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
+		result, err := x.target(h.Host).Run(ctx, showLease(x.app.Name))
+		if err == nil && result.Status != guardGone {
+			err = guardError(h.Host, result)
+		}
+		if err != nil {
+			return x.failure(ctx, err)
+		}
+		epoch, _ := strconv.ParseInt(parseLease(result.Stdout)["epoch"], 10, 64)
+		return fine, one.do(func() error { highest = max(highest, epoch); return nil })
+	})
+	return highest, outcome, err
+}
+
+// takeWait is how long one attempt waits for a command that runs under the lock.
+const takeWait = 5 * time.Second
+
+func (x *execution) holdHost(ctx context.Context, host Host, again bool) (hostOutcome, error) {
+	first := x.rollback().Hosts[host].Epoch == 0 || again
+	deadline := time.Now().Add(upLimit)
+	for {
+		result, err := x.target(host).Run(ctx, takeLease(x.lease(), first, takeWait))
+		if err == nil {
+			err = guardError(host, result)
+		}
+		var locked *LockedError
+		switch {
+		case err == nil:
+			return fine, x.note(ctx, LeaseTaken{Host: host, Epoch: x.epoch})
+		case errors.As(err, &locked) && locked.CommandRuns && locked.Rollback == x.rollback().ID && time.Now().Before(deadline):
+			x.progress(host, "waiting for a command that still runs there")
+		default:
+			return x.failure(ctx, err)
+		}
+	}
+}
+
+// keep renews the leases until ctx ends. A renewal that is refused changes nothing here: the next changing command is
+// refused by the host itself, which is what counts.
+func (x *execution) keep(ctx context.Context) {
+	ticker := time.NewTicker(LeaseInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			lease := x.lease()
+			_, _ = x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
+				_, _ = x.target(h.Host).Run(ctx, takeLease(lease, false, 0))
+				return fine, nil
+			})
+		}
+	}
+}
+
+// release gives the lock back on every host, as far as they answer; where they don't, the lease runs out by itself.
+func (x *execution) release(ctx context.Context) {
+	if x.epoch == 0 {
+		return
+	}
+	lease := x.lease()
+	_, _ = x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
+		_, _ = x.target(h.Host).Run(ctx, releaseLease(lease))
+		return fine, nil
+	})
+	x.epoch = 0
+}

@@ -1,0 +1,362 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// owner carries one rollback through. One goroutine drives it; whoever else has something to say, a person's answer or
+// the publisher, appends to its journal under the owner's lock.
+type owner struct {
+	runner *Runner
+	app    App
+
+	mu       sync.Mutex
+	rollback Rollback
+	live     Live
+	changed  chan struct{} // closed and replaced at every change
+	epoch    int64         // of the app, in the journal
+
+	execution *execution
+	stopKeep  context.CancelFunc // ends the renewal of the leases; nil while none are held
+}
+
+func newOwner(r *Runner, app App, rb Rollback, epoch int64) *owner {
+	o := &owner{runner: r, app: app, rollback: rb, epoch: epoch, changed: make(chan struct{})}
+	o.execution = &execution{
+		app: app, hosts: r.Hosts, health: r.Health, planner: r.planner(),
+		rollback: o.snapshot, progress: o.progress, acquire: o.acquire,
+		note: func(ctx context.Context, facts ...Fact) error { return o.note(ctx, "", "", facts...) },
+	}
+	return o
+}
+
+func (o *owner) snapshot() Rollback {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.rollback
+}
+
+// state is a snapshot with what happens right now, and a channel that is closed when either changes.
+func (o *owner) state() (Rollback, Live, <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.rollback, o.live, o.changed
+}
+
+func (o *owner) wake() {
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+func (o *owner) progress(host Host, line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if live := (Live{Host: host, Line: Truncate(line, 200)}); live != o.live {
+		o.live = live
+		o.wake()
+	}
+}
+
+func (o *owner) acquire(ctx context.Context, floor int64) (int64, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	epoch, err := o.runner.Journal.Acquire(ctx, o.app.Name, floor)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errJournal, err)
+	}
+	o.epoch = epoch
+	return epoch, nil
+}
+
+// note appends facts, if they can follow.
+func (o *owner) note(ctx context.Context, actor, cause string, facts ...Fact) error {
+	return o.decide(ctx, actor, cause, func(Rollback) ([]Fact, error) { return facts, nil })
+}
+
+// decide appends what decision makes of the rollback as it stands; nothing can come in between.
+func (o *owner) decide(ctx context.Context, actor, cause string, decision func(Rollback) ([]Fact, error)) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	facts, err := decision(o.rollback)
+	if err != nil || len(facts) == 0 {
+		return err
+	}
+	entry := Entry{App: o.app.Name, Rollback: o.rollback.ID, Epoch: o.epoch, At: time.Now().UTC(), Actor: actor, Cause: cause, Facts: facts}
+	if o.rollback.State == StateEnded {
+		entry.Epoch = 0 // what is said about an ended rollback needs no owner
+	}
+	if _, err := o.foresee(entry); err != nil {
+		return err
+	}
+	events, err := o.runner.Journal.Append(ctx, entry)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errJournal, err)
+	}
+	for _, event := range events {
+		if o.rollback, err = o.rollback.Apply(event); err != nil {
+			return fmt.Errorf("%w: %w", errJournal, err)
+		}
+		o.runner.reportEvent(event)
+	}
+	o.wake()
+	return nil
+}
+
+// foresee makes sure that the facts can follow before they are written: a journal that can't be replayed is lost.
+func (o *owner) foresee(entry Entry) (Rollback, error) {
+	next := o.rollback
+	for _, fact := range entry.Facts {
+		var err error
+		if next, err = next.Apply(Event{App: entry.App, Rollback: entry.Rollback, At: entry.At, Fact: fact}); err != nil {
+			return next, err
+		}
+	}
+	return next, nil
+}
+
+// drive does what is next, again and again, until the rollback has ended or ctx ends.
+func (o *owner) drive(ctx context.Context) error {
+	defer func() {
+		if o.stopKeep != nil {
+			o.stopKeep()
+		}
+	}()
+	wait := firstRetry
+	for {
+		rb := o.snapshot()
+		if rb.State == StateEnded {
+			return nil
+		}
+		err := o.move(ctx, rb, rb.Next())
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			wait = firstRetry
+			continue
+		case errors.Is(err, ErrStaleEpoch):
+			return err
+		}
+		// The journal could not be written. Nothing is done until it can be; then the hosts are looked at again.
+		o.runner.reportProblem(rb, err)
+		o.execution.epoch = 0
+		if pause(ctx, wait) != nil {
+			return ctx.Err()
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+func (o *owner) move(ctx context.Context, rb Rollback, next Move) error {
+	switch {
+	case next.Abort:
+		return o.abort(ctx)
+	case next.End != "":
+		return o.end(ctx, next.End, next.Why)
+	case next.Step != nil:
+		return o.runStep(ctx, next.Step, next.Attempt)
+	case next.Ask != nil:
+		return o.ask(ctx, *next.Ask)
+	}
+	return o.await(ctx, rb)
+}
+
+// await waits until somebody answers, or the question's deadline passes.
+func (o *owner) await(ctx context.Context, rb Rollback) error {
+	_, _, changed := o.state()
+	open := rb.Question()
+	if open == nil || o.snapshot().Seq != rb.Seq {
+		return nil
+	}
+	timer := time.NewTimer(time.Until(open.Deadline))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-changed:
+		return nil
+	case <-timer.C:
+	}
+	return o.decide(ctx, "", "", func(now Rollback) ([]Fact, error) {
+		if still := now.Question(); still == nil || still.ID != open.ID {
+			return nil, nil // answered in the last moment
+		}
+		return []Fact{DeadlinePassed{Question: open.ID}}, nil
+	})
+}
+
+// runStep runs one step: intent, act, outcome. Where a former process began to act, the lock is taken again first,
+// which waits for whatever it left running, and every host is looked at.
+func (o *owner) runStep(ctx context.Context, step Step, attempt int) error {
+	x := o.execution
+	if err := x.note(ctx, StepStarted{Step: step.Name(), Attempt: attempt}); err != nil {
+		return err
+	}
+	outcome := StepOutcome{Verdict: Passed}
+	var err error
+	if x.epoch == 0 && step.Name() != StepIdentify {
+		outcome, err = o.regain(ctx)
+	}
+	if err == nil && outcome.Verdict == Passed {
+		outcome, err = step.Run(ctx, x)
+	}
+	o.keepLeases(ctx)
+	if err != nil {
+		return err
+	}
+	outcome.Detail, outcome.Output = Mask(outcome.Detail), Mask(outcome.Output)
+	finished := StepFinished{Step: step.Name(), Attempt: attempt, Outcome: outcome}
+	if outcome.Verdict == Changed && x.replace != nil {
+		return o.replan(ctx, finished, *x.replace)
+	}
+	return x.note(ctx, finished)
+}
+
+// regain takes the lock again and makes sure that nothing foreign runs.
+func (o *owner) regain(ctx context.Context) (StepOutcome, error) {
+	outcome, err := o.execution.hold(ctx, false)
+	if err != nil || outcome.Verdict != Passed {
+		return outcome, err
+	}
+	return identify{}.compareRunning(ctx, o.execution)
+}
+
+func (o *owner) keepLeases(ctx context.Context) {
+	if o.execution.epoch == 0 || o.stopKeep != nil {
+		return
+	}
+	ctx, o.stopKeep = context.WithCancel(ctx)
+	o.runner.running.Go(func() { o.execution.keep(ctx) })
+}
+
+// releaseLeases ends the renewal and gives the locks back.
+func (o *owner) releaseLeases(ctx context.Context) {
+	if o.stopKeep != nil {
+		o.stopKeep()
+		o.stopKeep = nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lastLookTimeout)
+	defer cancel()
+	o.execution.release(ctx)
+}
+
+// replan voids the sign-off and asks anew, with the plan that is true now.
+func (o *owner) replan(ctx context.Context, finished StepFinished, plan Plan) error {
+	rb := o.snapshot()
+	question := o.runner.question(rb.Questions[len(rb.Questions)-1].ID+1, plan)
+	if err := o.execution.note(ctx, finished, Replanned{Plan: plan, Why: finished.Outcome.Detail, Question: question}); err != nil {
+		return err
+	}
+	o.execution.replace = nil
+	o.releaseLeases(ctx)
+	o.prefetch(ctx)
+	return nil
+}
+
+// ask puts the question that a step left open.
+func (o *owner) ask(ctx context.Context, run StepRun) error {
+	o.lookEverywhere(ctx)
+	rb := o.snapshot()
+	question := Question{
+		ID: rb.Questions[len(rb.Questions)-1].ID + 1, Kind: AskFailed, Plan: rb.Going().Hash(), Text: run.Detail,
+		Answers: []Answer{Retry, Abort}, Deadline: time.Now().Add(o.runner.SignoffTimeout).UTC(),
+	}
+	if run.Verdict == Undecided {
+		question.Kind, question.Answers = AskErrorRate, []Answer{ErrorRateBaseline, ErrorRateElevated}
+		return o.execution.note(ctx, Asked{Question: question})
+	}
+	fact := Asked{Question: question}
+	if rb.Direction == Backward && rb.Touched() && rb.Plan.Reversible() {
+		forward := rb.Plan.Reverse(o.app)
+		fact.Forward, fact.Question.Forward = &forward, forward.Hash()
+		fact.Question.Answers = []Answer{Retry, RollForward, Abort}
+	}
+	return o.execution.note(ctx, fact)
+}
+
+// lastLookTimeout bounds the look that only serves to tell people how things stand.
+const lastLookTimeout = 15 * time.Second
+
+func (o *owner) lookEverywhere(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastLookTimeout)
+	defer cancel()
+	_, _ = o.execution.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
+		_, _ = o.execution.look(ctx, h)
+		return fine, nil
+	})
+}
+
+// abort stops: before any container was replaced, the pins go back and nothing has changed; after that, what runs stays.
+func (o *owner) abort(ctx context.Context) error {
+	x := o.execution
+	why := "nothing was changed"
+	rb := o.snapshot()
+	if rb.Touched() {
+		why = "containers were replaced already and stay as they are"
+	} else if pinned(rb) {
+		outcome, err := o.putPinsBack(ctx)
+		switch {
+		case err != nil:
+			return err
+		case outcome.Verdict == Passed:
+			why = "the former pins are in place again; no container was touched"
+		default:
+			why = "no container was touched, but the former pins could not be put back: " + outcome.Detail
+		}
+	}
+	x.progress("", "")
+	return o.end(ctx, Aborted, fmt.Sprintf("%s stopped it: %s", Person(rb.AbortedBy), why))
+}
+
+func pinned(rb Rollback) bool {
+	for _, h := range rb.Hosts {
+		if h.Former != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *owner) putPinsBack(ctx context.Context) (StepOutcome, error) {
+	if o.execution.epoch == 0 {
+		if outcome, err := o.execution.hold(ctx, false); err != nil || outcome.Verdict != Passed {
+			return outcome, err
+		}
+	}
+	return o.execution.restorePins(ctx)
+}
+
+// end looks at every host once more, so that the record says what runs, and closes the rollback.
+func (o *owner) end(ctx context.Context, outcome Outcome, why string) error {
+	o.lookEverywhere(ctx)
+	o.releaseLeases(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	o.progress("", "")
+	return o.execution.note(ctx, Ended{Outcome: outcome, Why: strings.TrimSpace(Mask(why))})
+}
+
+// prefetch pulls what is missing while the sign-off is awaited.
+func (o *owner) prefetch(ctx context.Context) {
+	rb := o.snapshot()
+	for _, host := range sortedKeys(rb.Plan.Missing) {
+		images := rb.Plan.Missing[host]
+		o.runner.running.Go(func() {
+			problem := prefetch(ctx, o.runner.Hosts.Target(host), host, o.app, images)
+			if ctx.Err() == nil {
+				_ = o.decide(ctx, "", "", func(now Rollback) ([]Fact, error) {
+					if now.State == StateEnded {
+						return nil, nil
+					}
+					return []Fact{Fetched{Host: host, Problem: problem}}, nil
+				})
+			}
+		})
+	}
+}

@@ -1,0 +1,127 @@
+package runbook
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Roles is what a person may do, read afresh whenever it matters.
+type Roles struct {
+	Person    string // Slack ID
+	Barred    string // why this person never counts: a guest, of another organisation, a bot, deactivated; empty: counts
+	Lead      bool
+	Requester bool
+}
+
+// Directory knows people. If something can't be read, it is an error, and nobody passes.
+type Directory interface {
+	Roles(ctx context.Context, person string) (Roles, error)
+}
+
+// Policy is what the team decided about sign-offs.
+type Policy struct {
+	SignoffAlways bool // a lead signs off even where no migration is proven
+	SelfSignoff   bool // a lead may sign off their own request
+}
+
+// RefusedError says why what a person did doesn't count. It is told to them alone.
+type RefusedError struct {
+	Why string
+}
+
+func (e *RefusedError) Error() string { return e.Why }
+
+func refused(format string, args ...any) error {
+	return &RefusedError{Why: fmt.Sprintf(format, args...)}
+}
+
+// needsLead says why a lead has to sign the plan off; empty where the requester's own confirmation is enough: only for
+// a target that the bot itself saw known-good, on all hosts, with no migration proven.
+func (p Policy) needsLead(plan Plan) string {
+	switch {
+	case p.SignoffAlways:
+		return "every rollback is signed off here"
+	case len(plan.Excluded) > 0:
+		return "a host can't be reached and is left out"
+	case !plan.Migration.None:
+		return "it is not proven that there was no migration: " + plan.Migration.Why
+	case !plan.Target.KnownGood():
+		return "the target was never seen running and healthy for long enough"
+	}
+	return ""
+}
+
+// mayRequest says why a person can't ask for a rollback, or nil.
+func mayRequest(roles Roles) error {
+	switch {
+	case roles.Barred != "":
+		return refused("You can't ask for a rollback: %s.", roles.Barred)
+	case !roles.Requester && !roles.Lead:
+		return refused("You can't ask for a rollback: you are not among the people whom ROLLBACK_REQUESTERS names.")
+	}
+	return nil
+}
+
+// MayAnswer says why a person's answer doesn't count, or nil. Pure, so that the table of who may press what can be
+// read and tested in one place.
+func (p Policy) MayAnswer(rb Rollback, answer Answer, roles Roles) error {
+	if roles.Barred != "" {
+		return refused("That doesn't count: %s.", roles.Barred)
+	}
+	asked := roles.Person == rb.Request.By
+	switch answer {
+	case Confirm:
+		if !asked || !roles.Requester && !roles.Lead {
+			return refused("Only who asked for this rollback can confirm it.")
+		}
+	case SignoffInPlace, SignoffReverted, SignoffNone, SignoffReject, RollForward:
+		switch {
+		case !roles.Lead:
+			return refused("Only an engineering lead can decide this, and you are not one of those whom ROLLBACK_LEADS names.")
+		case asked && !p.SelfSignoff:
+			return refused("You asked for this rollback, so another lead has to decide. You can abort it.")
+		}
+	case ErrorRateBaseline, ErrorRateElevated, Retry:
+		if !roles.Requester && !roles.Lead {
+			return refused("Only requesters and engineering leads can answer this.")
+		}
+	case Abort:
+		if !asked && !roles.Lead {
+			return refused("Only who asked for this rollback, or an engineering lead, can abort it.")
+		}
+	default:
+		return refused("There is no answer %q.", answer)
+	}
+	return nil
+}
+
+// checkOpen says why an answer to a rollback's question doesn't count any more, or nil.
+func checkOpen(rb Rollback, answer Answer, plan string) error {
+	open := rb.Question()
+	switch {
+	case rb.State == StateEnded:
+		return refused("This rollback has ended: %s.", rb.Outcome)
+	case open == nil || !slices.Contains(open.Answers, answer):
+		if last := rb.lastAnswered(answer); last != nil {
+			return refused("That was answered already, by %s at %s: %s.", Person(last.By), last.AnsweredAt.UTC().Format("15:04:05 UTC"), last.Answer)
+		}
+		return refused("That question is not open any more.")
+	case open.PlanFor(answer) != plan:
+		return refused("The plan has changed since that message: look at the new one, and use its buttons.")
+	}
+	return nil
+}
+
+// lastAnswered finds the last question that had this among its answers and got one.
+func (rb Rollback) lastAnswered(answer Answer) *Asking {
+	for i := len(rb.Questions) - 1; i >= 0; i-- {
+		if a := rb.Questions[i]; slices.Contains(a.Answers, answer) && a.Answer != "" {
+			return &a
+		}
+	}
+	return nil
+}
+
+// Person is how a person is named in texts of this package: Slack shows it as their name.
+func Person(id string) string { return "<@" + id + ">" }

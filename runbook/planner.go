@@ -1,0 +1,229 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// preflightTimeout bounds the whole look at all hosts, which happens while a person waits.
+const preflightTimeout = 30 * time.Second
+
+// Planner makes plans: it reads what every host runs, chooses the release to go to, and proves that it can be done.
+type Planner struct {
+	Hosts   Hosts
+	Journal Journal
+}
+
+// Plan makes the plan for a request. It changes nothing anywhere. A *TargetError when no release can be chosen, a
+// *PreflightError when it can't be done, *AlreadyRunningError when there is nothing to do.
+func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error) {
+	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
+	defer cancel()
+	events, err := p.Journal.Events(ctx, a.Name, "", 0)
+	if err != nil {
+		return Plan{}, fmt.Errorf("read the history of %s: %w", a.Name, err)
+	}
+	history := NewHistory(events)
+	surveys, excluded, err := p.survey(ctx, a)
+	if err != nil {
+		return Plan{}, err
+	}
+	var running []map[string]Image
+	for _, s := range surveys {
+		images, _ := s.set()
+		running = append(running, images)
+	}
+	target, err := history.Choose(a, request, running)
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := knownRepositories(a, history, surveys, target); err != nil {
+		return Plan{}, err
+	}
+	if len(excluded) == 0 && alreadyRunning(a, surveys, target) {
+		return Plan{}, &AlreadyRunningError{App: a.Name, Release: target}
+	}
+	plan := Plan{App: a.Name, Target: target, Excluded: excluded, Exact: len(request.Images) > 0, Missing: map[Host][]Image{}}
+	if err := p.planHosts(ctx, a, surveys, &plan); err != nil {
+		return Plan{}, err
+	}
+	same := sameEverywhere(running)
+	if r, ok := history.Of(same); ok {
+		plan.Running = r.Name()
+	}
+	if len(excluded) > 0 {
+		same = nil // what the others run is not known
+	}
+	plan.Migration = history.migrationFacts(target, same, plan.Exact)
+	plan.Warnings = append(plan.Warnings, differences(surveys)...)
+	return plan, nil
+}
+
+// survey looks at all hosts at once. A host that can't be reached is left out by name.
+func (p Planner) survey(ctx context.Context, a App) ([]survey, []ExcludedHost, error) {
+	surveys := make([]survey, len(a.Hosts))
+	failures := make([]error, len(a.Hosts))
+	var functions []func(context.Context) error
+	for i, host := range a.Hosts {
+		functions = append(functions, func(ctx context.Context) error {
+			surveys[i], failures[i] = surveyHost(ctx, p.Hosts.Target(host), host, a)
+			return nil
+		})
+	}
+	_ = together(ctx, functions...)
+	var reached []survey
+	var excluded []ExcludedHost
+	var problems []Problem
+	for i, host := range a.Hosts {
+		why, gone := unreachable(failures[i])
+		switch {
+		case failures[i] == nil:
+			reached = append(reached, surveys[i])
+		case gone:
+			excluded = append(excluded, ExcludedHost{Host: host, Why: why})
+		default:
+			problems = append(problems, problemsOf(host, failures[i])...)
+		}
+	}
+	if len(reached) == 0 && len(problems) == 0 {
+		for i, host := range a.Hosts {
+			problems = append(problems, problemsOf(host, failures[i])...)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, nil, &PreflightError{Problems: problems}
+	}
+	return reached, excluded, nil
+}
+
+// problemsOf turns whatever went wrong on a host into sentences for people.
+func problemsOf(host Host, err error) []Problem {
+	var preflight *PreflightError
+	var unusable *HostError
+	switch {
+	case errors.As(err, &preflight):
+		return preflight.Problems
+	case errors.As(err, &unusable):
+		return []Problem{{Host: host, What: unusable.Problem, Remedy: unusable.Remedy}}
+	case errors.Is(err, ErrLost), errors.Is(err, context.DeadlineExceeded):
+		return []Problem{{Host: host, What: "it did not answer within the preflight's 30 s", Remedy: "Log in there by hand and see what is slow"}}
+	}
+	return []Problem{{Host: host, What: Mask(err.Error()), Remedy: "See the bot's log"}}
+}
+
+func (p Planner) planHosts(ctx context.Context, a App, surveys []survey, plan *Plan) error {
+	facts := make([]hostFacts, len(surveys))
+	failures := make([]error, len(surveys))
+	var functions []func(context.Context) error
+	for i, s := range surveys {
+		functions = append(functions, func(ctx context.Context) error {
+			facts[i], failures[i] = s.planHost(ctx, p.Hosts.Target(s.Host), a, plan.Target)
+			return nil
+		})
+	}
+	_ = together(ctx, functions...)
+	var problems []Problem
+	for i, s := range surveys {
+		if failures[i] != nil {
+			problems = append(problems, problemsOf(s.Host, failures[i])...)
+			continue
+		}
+		plan.Hosts = append(plan.Hosts, facts[i].plan)
+		plan.Warnings = append(plan.Warnings, facts[i].warnings...)
+		if len(facts[i].missing) > 0 {
+			plan.Missing[s.Host] = facts[i].missing
+		}
+	}
+	if len(problems) > 0 {
+		return &PreflightError{Problems: problems}
+	}
+	return nil
+}
+
+// knownRepositories lets only those names through under which a service runs now or ran in a known-good release:
+// nothing else is ever pulled or deployed.
+func knownRepositories(a App, history History, surveys []survey, target Release) error {
+	var problems []Problem
+	for _, service := range a.Services {
+		known := history.Repositories(service.Name)
+		for _, s := range surveys {
+			for _, c := range s.Containers {
+				if c.Service == service.Name {
+					known = append(known, repositoryOf(c.Ref))
+				}
+			}
+		}
+		if name := target.Images[service.Name].Name; !contains(known, name) {
+			problems = append(problems, Problem{
+				What:   fmt.Sprintf("%s is no repository that %s runs now or ran in a known-good release", name, service.Name),
+				Remedy: "Known are: " + orNone(known),
+			})
+		}
+	}
+	if len(problems) > 0 {
+		return &PreflightError{Problems: problems}
+	}
+	return nil
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(unique(names), ", ")
+}
+
+// AlreadyRunningError says that every host's containers and pins are the target's: there is nothing to roll back.
+type AlreadyRunningError struct {
+	App     string
+	Release Release
+}
+
+func (e *AlreadyRunningError) Error() string {
+	return fmt.Sprintf("%s runs %s already, on every host, and the pins say so too: there is nothing to do", e.App, e.Release.Name())
+}
+
+func alreadyRunning(a App, surveys []survey, target Release) bool {
+	for _, s := range surveys {
+		if !s.runs(target.Images) {
+			return false
+		}
+		for i, pin := range ReadPins(s.envContent, a) {
+			if pin.Absent || plainValue(pin) != target.Images[a.Services[i].Name].String() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// sameEverywhere is the set that all hosts run; nil where they differ or one isn't known.
+func sameEverywhere(running []map[string]Image) map[string]Image {
+	for _, images := range running {
+		if images == nil || ReleaseID(images) != ReleaseID(running[0]) {
+			return nil
+		}
+	}
+	if len(running) == 0 {
+		return nil
+	}
+	return running[0]
+}
+
+// differences names the hosts that run something else than the first one, and containers that don't run.
+func differences(surveys []survey) (warnings []string) {
+	for _, s := range surveys {
+		for i, running := range s.Running {
+			if first := surveys[0].Running[i]; running.Image != first.Image {
+				warnings = append(warnings, fmt.Sprintf("%s runs another %s than %s", s.Host, running.Service, surveys[0].Host))
+			}
+			if running.State != "" {
+				warnings = append(warnings, fmt.Sprintf("%s: a container of %s is %s", s.Host, running.Service, running.State))
+			}
+		}
+	}
+	return warnings
+}

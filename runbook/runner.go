@@ -1,0 +1,397 @@
+package runbook
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Runner owns the rollbacks of this process: it takes requests and answers, and carries every rollback to its record.
+// Its exported fields are set before Start and not changed afterwards; its methods may be called from any goroutine.
+type Runner struct {
+	Apps           []App
+	Journal        Journal
+	Hosts          Hosts
+	Health         HealthChecker
+	Directory      Directory
+	Announcer      Announcer
+	Policy         Policy
+	SignoffTimeout time.Duration // the deadline of every question
+
+	// Report gets every event after it was written, for the log; Problem what went wrong and is tried again.
+	// Either may be nil.
+	Report  func(Event)
+	Problem func(rollback string, err error)
+
+	base    context.Context // ends when the process stops
+	gate    *gate
+	running sync.WaitGroup
+	mu      sync.Mutex
+	owners  map[string]*owner // by rollback ID, until everything about it is said
+}
+
+// Start takes over what a former process left under way, and returns; the rollbacks go on until ctx ends.
+func (r *Runner) Start(ctx context.Context) error {
+	r.base, r.gate, r.owners = ctx, newGate(), map[string]*owner{}
+	for _, app := range r.Apps {
+		rollbacks, err := r.Rollbacks(ctx, app.Name)
+		if err != nil {
+			return err
+		}
+		for _, rb := range rollbacks {
+			if rb.State == StateEnded && rb.Published {
+				continue
+			}
+			epoch, err := r.Journal.Acquire(ctx, app.Name, 0)
+			if err != nil {
+				return fmt.Errorf("take over %s of %s: %w", rb.ID, app.Name, err)
+			}
+			o := r.own(app, rb, epoch)
+			if rb.State == StateRequested && len(rb.Fetched) < len(rb.Plan.Missing) {
+				o.prefetch(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// Wait waits until everything that Start and its requests began has stopped, after ctx has ended.
+func (r *Runner) Wait() { r.running.Wait() }
+
+func (r *Runner) own(app App, rb Rollback, epoch int64) *owner {
+	o := newOwner(r, app, rb, epoch)
+	r.mu.Lock()
+	r.owners[rb.ID] = o
+	r.mu.Unlock()
+	speaker := &publisher{
+		announcer: r.Announcer, gate: r.gate, state: o.state, note: o.execution.note, shown: map[string]string{},
+		report: func(err error) { r.reportProblem(rb, err) },
+	}
+	var both sync.WaitGroup
+	both.Go(func() {
+		if err := o.drive(r.base); err != nil && r.base.Err() == nil {
+			r.reportProblem(rb, err)
+		}
+	})
+	both.Go(func() { speaker.publish(r.base) })
+	r.running.Go(func() {
+		both.Wait()
+		r.mu.Lock()
+		delete(r.owners, rb.ID)
+		r.mu.Unlock()
+	})
+	return o
+}
+
+func (r *Runner) owner(id string) *owner {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.owners[id]
+}
+
+func (r *Runner) planner() Planner { return Planner{Hosts: r.Hosts, Journal: r.Journal} }
+
+// App finds an app by its name.
+func (r *Runner) App(name string) (App, error) {
+	for _, app := range r.Apps {
+		if app.Name == name {
+			return app, nil
+		}
+	}
+	return App{}, &UnknownAppError{Name: name, Apps: r.appNames()}
+}
+
+func (r *Runner) appNames() []string {
+	names := make([]string, len(r.Apps))
+	for i, app := range r.Apps {
+		names[i] = app.Name
+	}
+	return names
+}
+
+// UnknownAppError says that there is no such app, and which there are.
+type UnknownAppError struct {
+	Name string
+	Apps []string
+}
+
+func (e *UnknownAppError) Error() string {
+	return fmt.Sprintf("there is no app %q; there are: %s", e.Name, orNone(e.Apps))
+}
+
+// Plan makes a plan without asking for anything.
+func (r *Runner) Plan(ctx context.Context, request Request) (Plan, string, error) {
+	app, err := r.App(request.App)
+	if err != nil {
+		return Plan{}, "", err
+	}
+	plan, err := r.planner().Plan(ctx, app, request)
+	return plan, r.Policy.needsLead(plan), err
+}
+
+// BusyError says that the app has a rollback open already.
+type BusyError struct {
+	Rollback Rollback
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%s has rollback %s open, asked for by %s at %s", e.Rollback.App, e.Rollback.ID,
+		Person(e.Rollback.Request.By), e.Rollback.Request.At.UTC().Format("15:04:05 UTC"))
+}
+
+// Request asks for a rollback: it makes the plan, and opens the question of whether to go through with it. cause is
+// the key of the delivery that asked. Nothing runs on the mere request. A refusal is a *RefusedError; see Planner.Plan
+// for the others; *BusyError when the app has one open.
+func (r *Runner) Request(ctx context.Context, request Request, cause string) (Rollback, error) {
+	app, err := r.App(request.App)
+	if err != nil {
+		return Rollback{}, err
+	}
+	if err := r.allowed(ctx, request.By); err != nil {
+		return Rollback{}, err
+	}
+	if err := r.free(ctx, app.Name); err != nil {
+		return Rollback{}, err
+	}
+	if request.Reason == "" {
+		request.Reason = NotGiven
+	}
+	if request.Owner == "" {
+		request.Owner = request.By
+	}
+	plan, err := r.planner().Plan(ctx, app, request)
+	if err != nil {
+		return Rollback{}, err
+	}
+	return r.open(ctx, app, request, plan, cause)
+}
+
+func (r *Runner) allowed(ctx context.Context, person string) error {
+	roles, err := r.Directory.Roles(ctx, person)
+	if err != nil {
+		return fmt.Errorf("read who you are from Slack: %w", err)
+	}
+	return mayRequest(roles)
+}
+
+// free gives a *BusyError when the app has a rollback open.
+func (r *Runner) free(ctx context.Context, app string) error {
+	id, err := r.Journal.Open(ctx, app)
+	if err != nil || id == "" {
+		return err
+	}
+	rb, err := r.Status(ctx, id)
+	if err != nil {
+		return err
+	}
+	return &BusyError{Rollback: rb}
+}
+
+func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, cause string) (Rollback, error) {
+	epoch, err := r.Journal.Acquire(ctx, app.Name, 0)
+	if err != nil {
+		return Rollback{}, err
+	}
+	entry := Entry{
+		App: app.Name, Rollback: newID(), Epoch: epoch, At: time.Now().UTC(), Actor: request.By, Cause: cause,
+		Facts: []Fact{Requested{Request: request, Plan: plan, Question: r.question(1, plan)}},
+	}
+	events, err := r.Journal.Append(ctx, entry)
+	var open *OpenError
+	switch {
+	case errors.As(err, &open):
+		return Rollback{}, r.free(ctx, app.Name)
+	case err != nil:
+		return Rollback{}, err
+	}
+	rb, err := Fold(events)
+	if err != nil {
+		return Rollback{}, err
+	}
+	for _, event := range events {
+		r.reportEvent(event)
+	}
+	r.own(app, rb, epoch).prefetch(r.base)
+	return rb, nil
+}
+
+// question is the one that opens a rollback, or that a new plan opens again.
+func (r *Runner) question(id int64, plan Plan) Question {
+	q := Question{ID: id, Kind: AskConfirm, Plan: plan.Hash(), Answers: []Answer{Confirm}, Deadline: time.Now().Add(r.SignoffTimeout).UTC()}
+	if why := r.Policy.needsLead(plan); why != "" {
+		q.Kind, q.Text = AskSignoff, why
+		q.Answers = []Answer{SignoffInPlace, SignoffReverted, SignoffNone, SignoffReject}
+	}
+	return q
+}
+
+// Click is an answer as a person gave it.
+type Click struct {
+	Rollback string
+	Plan     string // the hash of the plan that the person saw
+	Answer   Answer
+	By       string // Slack ID
+	Cause    string // the key of its delivery
+}
+
+// Answer takes a person's answer. A *RefusedError says, for that person alone, why it doesn't count; it is journalled.
+// The same answer by the same person again is no error and changes nothing.
+func (r *Runner) Answer(ctx context.Context, c Click) error {
+	o := r.owner(c.Rollback)
+	if o == nil {
+		return r.refuseEnded(ctx, c)
+	}
+	roles, err := r.Directory.Roles(ctx, c.By)
+	if err != nil {
+		err = refused("Your rights could not be read from Slack, so this doesn't count. Try again.")
+	} else {
+		err = o.answer(ctx, c, roles)
+	}
+	var no *RefusedError
+	if errors.As(err, &no) {
+		return errors.Join(err, o.note(ctx, c.By, c.Cause, Refused{Action: string(c.Answer), By: c.By, Why: no.Why}))
+	}
+	return err
+}
+
+func (o *owner) answer(ctx context.Context, c Click, roles Roles) error {
+	return o.decide(ctx, c.By, c.Cause, func(rb Rollback) ([]Fact, error) {
+		if last := rb.lastAnswered(c.Answer); last != nil && !last.Open() && last.Answer == c.Answer && last.By == c.By && last.PlanFor(c.Answer) == c.Plan && rb.Question() == nil {
+			return nil, nil // twice is once
+		}
+		if err := o.runner.Policy.MayAnswer(rb, c.Answer, roles); err != nil {
+			return nil, err
+		}
+		if c.Answer == Abort {
+			return abortFacts(rb, c.By)
+		}
+		if err := checkOpen(rb, c.Answer, c.Plan); err != nil {
+			return nil, err
+		}
+		return []Fact{Answered{Question: rb.Question().ID, Answer: c.Answer, By: c.By, Plan: c.Plan}}, nil
+	})
+}
+
+// abortFacts counts until the end, whatever the plan: stopping is always safe.
+func abortFacts(rb Rollback, by string) ([]Fact, error) {
+	switch {
+	case rb.State == StateEnded:
+		return nil, refused("This rollback has ended: %s.", rb.Outcome)
+	case rb.AbortedBy != "":
+		return nil, nil
+	}
+	return []Fact{AbortRequested{By: by}}, nil
+}
+
+// refuseEnded answers a click on a rollback that nobody carries any more.
+func (r *Runner) refuseEnded(ctx context.Context, c Click) error {
+	rb, err := r.Status(ctx, c.Rollback)
+	if err != nil {
+		return err
+	}
+	why := fmt.Sprintf("This rollback has ended: %s.", rb.Outcome)
+	return errors.Join(&RefusedError{Why: why}, r.Refuse(ctx, rb.App, rb.ID, string(c.Answer), c.By, why, c.Cause))
+}
+
+// Refuse journals that something a person did doesn't count.
+func (r *Runner) Refuse(ctx context.Context, app, rollback, action, by, why, cause string) error {
+	events, err := r.Journal.Append(ctx, Entry{
+		App: app, Rollback: rollback, At: time.Now().UTC(), Actor: by, Cause: cause,
+		Facts: []Fact{Refused{Action: action, By: by, Why: Mask(why)}},
+	})
+	for _, event := range events {
+		r.reportEvent(event)
+	}
+	return err
+}
+
+// UnknownRollbackError says that there is no such rollback.
+type UnknownRollbackError struct {
+	ID string
+}
+
+func (e *UnknownRollbackError) Error() string { return fmt.Sprintf("there is no rollback %q", e.ID) }
+
+// Status gives one rollback as it stands.
+func (r *Runner) Status(ctx context.Context, id string) (Rollback, error) {
+	if o := r.owner(id); o != nil {
+		return o.snapshot(), nil
+	}
+	app, err := r.Journal.App(ctx, id)
+	if err != nil {
+		return Rollback{}, err
+	}
+	if app == "" {
+		return Rollback{}, &UnknownRollbackError{ID: id}
+	}
+	events, err := r.Journal.Events(ctx, app, id, 0)
+	if err != nil {
+		return Rollback{}, err
+	}
+	return Fold(events)
+}
+
+// Rollbacks gives all rollbacks of an app, oldest first.
+func (r *Runner) Rollbacks(ctx context.Context, app string) ([]Rollback, error) {
+	events, err := r.Journal.Events(ctx, app, "", 0)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of %s: %w", app, err)
+	}
+	return foldAll(events)
+}
+
+func foldAll(events []Event) ([]Rollback, error) {
+	var order []string
+	all := map[string]Rollback{}
+	for _, event := range events {
+		if event.Rollback == "" {
+			continue
+		}
+		if !slices.Contains(order, event.Rollback) {
+			order = append(order, event.Rollback)
+		}
+		rb, err := all[event.Rollback].Apply(event)
+		if err != nil {
+			return nil, err
+		}
+		all[event.Rollback] = rb
+	}
+	out := make([]Rollback, len(order))
+	for i, id := range order {
+		out[i] = all[id]
+	}
+	return out, nil
+}
+
+// History gives what is known of an app's releases.
+func (r *Runner) History(ctx context.Context, app string) (History, error) {
+	events, err := r.Journal.Events(ctx, app, "", 0)
+	return NewHistory(events), err
+}
+
+func (r *Runner) reportEvent(e Event) {
+	if r.Report != nil {
+		r.Report(e)
+	}
+}
+
+func (r *Runner) reportProblem(rb Rollback, err error) {
+	if r.Problem != nil {
+		r.Problem(rb.ID, err)
+	}
+}
+
+// newID makes a rollback's ID: "rb-" and eight lower-case letters or digits, 40 bits of chance.
+func newID() string {
+	const letters = "abcdefghijkmnpqrstuvwxyz23456789" // 32 of them; none that is read as another
+	b := make([]byte, 8)
+	_, _ = rand.Read(b) // never fails: crypto/rand
+	for i := range b {
+		b[i] = letters[int(b[i])%len(letters)]
+	}
+	return "rb-" + string(b)
+}
