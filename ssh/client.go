@@ -1,0 +1,180 @@
+package ssh
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"rollbackbot/runbook"
+)
+
+// Client runs commands on one host. Pool.Target gives it.
+type Client struct {
+	pool    *Pool
+	host    runbook.Host
+	connect connectFunc
+	log     zerolog.Logger
+	slots   chan struct{} // one for each session that is open
+
+	mu   sync.Mutex
+	kept *dialled // the connection that is kept or being dialled; nil before the first and after a failed dial
+}
+
+var _ runbook.Target = (*Client)(nil)
+
+func newClient(p *Pool, host runbook.Host, connect connectFunc) *Client {
+	return &Client{
+		pool:    p,
+		host:    host,
+		connect: connect,
+		log:     p.log.With().Str("host", string(host)).Logger(),
+		slots:   make(chan struct{}, maxSessions),
+	}
+}
+
+// Run runs one command and waits for its end, as runbook.Target says. Beside the two errors named there it gives a
+// plain one for a command that can't be written as a line (no program); nothing was started then.
+// More than MaxOutputBytes on one stream ends the Run with an error that wraps ErrTooMuchOutput and runbook.ErrLost.
+func (c *Client) Run(ctx context.Context, cmd runbook.Command) (runbook.Result, error) {
+	line, err := remoteLine(cmd)
+	if err != nil {
+		return runbook.Result{}, fmt.Errorf("run on %s: %w", c.host, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(cmd.Timeout, runbook.DefaultTimeout))
+	defer cancel()
+
+	began := time.Now()
+	s, err := c.open(ctx)
+	if err != nil {
+		return runbook.Result{}, err
+	}
+	result, err := s.run(ctx, line, cmd.Stdin)
+	// The program's name alone: arguments may hold what nobody should read.
+	c.log.Debug().Str("program", cmd.Args[0]).Int("status", result.Status).Dur("elapsed", time.Since(began)).
+		Bool("known", err == nil).Msg("command ended")
+	return result, c.explainRun(err, time.Since(began))
+}
+
+// explainRun says on which host and for what reason a command that was sent has no result.
+func (c *Client) explainRun(err error, elapsed time.Duration) error {
+	var refused *refusedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errClosed):
+		return c.stopping(err)
+	case errors.As(err, &refused):
+		return c.execProblem(err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("run on %s: no end within %s: %w", c.host, elapsed.Round(time.Millisecond), err)
+	}
+	return fmt.Errorf("run on %s: %w", c.host, err)
+}
+
+// open gives a session of the kept connection, or of a new one. A kept connection that proves dead here is replaced
+// once: no command has been sent yet, so nothing can be started twice.
+func (c *Client) open(ctx context.Context) (*session, error) {
+	if err := c.takeSlot(ctx); err != nil {
+		return nil, err
+	}
+	s, err := c.openSession(ctx)
+	if err != nil {
+		c.freeSlot()
+	}
+	return s, err
+}
+
+func (c *Client) openSession(ctx context.Context) (*session, error) {
+	for {
+		l, fresh, err := c.link(ctx)
+		if err != nil {
+			return nil, c.dialProblem(ctx, err)
+		}
+		s, err := l.openSession(ctx, c.freeSlot)
+		if err == nil {
+			return s, nil
+		}
+		if fresh || ctx.Err() != nil || !errors.Is(err, errLinkDead) {
+			return nil, c.sessionProblem(ctx, err)
+		}
+		c.log.Info().Err(err).Msg("the kept connection is dead, dialling anew")
+		l.close()
+	}
+}
+
+func (c *Client) takeSlot(ctx context.Context) error {
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return c.problem(ctx.Err(), fmt.Sprintf("%d commands are still running on it", maxSessions),
+			"wait until one of them has ended, or see on the host what holds it up")
+	}
+}
+
+func (c *Client) freeSlot() { <-c.slots }
+
+// dialled is a connection, or the way to one. Runs that come meanwhile wait for the same dial.
+type dialled struct {
+	done chan struct{} // closed when link and err are set
+	link *link
+	err  error
+}
+
+// usable reports whether waiting for it, or using it, makes sense.
+func (d *dialled) usable() bool {
+	if d == nil {
+		return false
+	}
+	select {
+	case <-d.done:
+		return d.err == nil && d.link.alive()
+	default:
+		return true
+	}
+}
+
+// link gives a live connection; fresh says that it was dialled for this call or while it waited.
+// The dial goes on when ctx ends: others may wait for it.
+func (c *Client) link(ctx context.Context) (l *link, fresh bool, err error) {
+	d, fresh := c.dialled()
+	select {
+	case <-d.done:
+		return d.link, fresh, d.err
+	case <-ctx.Done():
+		return nil, fresh, ctx.Err()
+	}
+}
+
+func (c *Client) dialled() (d *dialled, fresh bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kept.usable() {
+		select {
+		case <-c.kept.done:
+			return c.kept, false
+		default:
+			return c.kept, true
+		}
+	}
+	d = &dialled{done: make(chan struct{})}
+	if !c.pool.spawn(func() { c.fill(d) }) {
+		d.err = errClosed
+		close(d.done)
+	}
+	c.kept = d
+	return d, true
+}
+
+func (c *Client) fill(d *dialled) {
+	defer close(d.done)
+	d.link, d.err = c.dial()
+	if d.err == nil {
+		c.log.Info().Str("host_key", d.link.hostKey).Msg("connected")
+	}
+}

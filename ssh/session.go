@@ -1,0 +1,183 @@
+package ssh
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"rollbackbot/runbook"
+)
+
+// ErrTooMuchOutput says that a command printed more than MaxOutputBytes on one stream and was not listened to further.
+var ErrTooMuchOutput = fmt.Errorf("the command printed more than %d MiB", MaxOutputBytes>>20)
+
+// refusedError says that the host answered that it won't run the command.
+type refusedError struct{}
+
+func (*refusedError) Error() string { return "the host refused to run the command" }
+
+// session is one channel on which one command is run. x/crypto's Session is not used: its errors quote the command
+// line, and it does not tell a refused command from one that may have been started.
+type session struct {
+	link     *link
+	channel  ssh.Channel
+	requests <-chan *ssh.Request
+	release  func() // called once the channel is closed for good
+}
+
+// outcome is how a session ended.
+type outcome struct {
+	result runbook.Result
+	err    error
+}
+
+// run sends the line and waits for the command's end, or for ctx's. From the moment of sending an error means that
+// nobody knows (runbook.ErrLost), unless the host says that it refuses (*refusedError).
+func (s *session) run(ctx context.Context, line string, stdin []byte) (runbook.Result, error) {
+	ended := make(chan outcome, 1)
+	ok := s.link.owner.pool.spawn(func() {
+		defer s.release()
+		stop := context.AfterFunc(ctx, s.close)
+		defer stop()
+		ended <- s.converse(line, stdin)
+	})
+	if !ok {
+		s.close()
+		s.release()
+		return runbook.Result{}, errClosed
+	}
+	select {
+	case o := <-ended:
+		if o.err != nil && ctx.Err() != nil {
+			o.err = lost(ctx.Err())
+		}
+		return o.result, o.err
+	case <-ctx.Done():
+		// Not waited for: a host that is gone doesn't answer the close either.
+		return runbook.Result{}, lost(ctx.Err())
+	}
+}
+
+// close ends the channel. It ends nothing on the host.
+func (s *session) close() { s.channel.Close() }
+
+// converse speaks with one command from its start to its end.
+func (s *session) converse(line string, stdin []byte) outcome {
+	// The host's requests are read from the beginning: unread ones would hold up the whole connection.
+	ended := make(chan ending, 1)
+	go func() { ended <- readEnding(s.requests) }()
+
+	taken, err := s.channel.SendRequest("exec", true, ssh.Marshal(struct{ Line string }{line}))
+	if err != nil {
+		// The line may have arrived and may run: it is not sent again.
+		err = lost(err)
+	} else if !taken {
+		err = &refusedError{}
+	}
+	if err != nil {
+		s.close()
+		<-ended
+		return outcome{err: err}
+	}
+	return s.listen(stdin, ended)
+}
+
+func (s *session) listen(stdin []byte, ended <-chan ending) outcome {
+	var stdout, stderr bounded
+	var copying sync.WaitGroup
+	copying.Go(func() { s.feed(stdin) })
+	copying.Go(func() { s.drain(&stdout, s.channel) })
+	copying.Go(func() { s.drain(&stderr, s.channel.Stderr()) })
+	end := <-ended
+	copying.Wait()
+
+	switch {
+	case stdout.full || stderr.full:
+		return outcome{err: lost(ErrTooMuchOutput)}
+	case !end.known:
+		return outcome{err: lost(errors.New("no exit status came"))}
+	case !s.endedByHost():
+		return outcome{err: lost(errors.New("the output was cut off"))}
+	}
+	return outcome{result: runbook.Result{Status: end.status, Stdout: stdout.data.Bytes(), Stderr: stderr.data.Bytes()}}
+}
+
+// feed writes stdin and ends it. A command that does not read it to the end is no error.
+func (s *session) feed(stdin []byte) {
+	if _, err := s.channel.Write(stdin); err == nil {
+		_ = s.channel.CloseWrite()
+	}
+}
+
+// drain reads a stream to its end, or gives the command up when it prints too much.
+func (s *session) drain(to *bounded, from io.Reader) {
+	if _, err := io.Copy(to, from); err != nil {
+		s.close()
+	}
+}
+
+// endedByHost reports whether the host closed the channel, after all output, and not a broken connection in its place:
+// x/crypto ends the streams of both alike, and half an output must not pass for a whole one. When the host closes,
+// x/crypto closes too and sends nothing more on that channel: io.EOF. A broken connection may say io.EOF for reasons of
+// its own, but then it takes no other message either.
+func (s *session) endedByHost() bool {
+	if _, err := s.channel.SendRequest("eow@openssh.com", false, nil); !errors.Is(err, io.EOF) {
+		return false
+	}
+	_, _, err := s.link.client.SendRequest("keepalive@openssh.com", false, nil)
+	return err == nil
+}
+
+// ending is how the host says that a command ended.
+type ending struct {
+	status int
+	known  bool // false when the host said nothing
+}
+
+// readEnding reads what the host says about the end: RFC 4254, section 6.10. It returns when the channel is closed.
+func readEnding(requests <-chan *ssh.Request) (end ending) {
+	for request := range requests {
+		switch request.Type {
+		case "exit-status":
+			if len(request.Payload) == 4 {
+				end = ending{status: int(binary.BigEndian.Uint32(request.Payload)), known: true}
+			}
+		case "exit-signal":
+			var signal struct {
+				Signal     string
+				CoreDumped bool
+				Message    string
+				Language   string
+			}
+			if ssh.Unmarshal(request.Payload, &signal) == nil {
+				end = ending{status: signalStatus(signal.Signal), known: true}
+			}
+		}
+		if request.WantReply {
+			_ = request.Reply(false, nil) // an answer, as keepalives want one
+		}
+	}
+	return end
+}
+
+func lost(cause error) error { return fmt.Errorf("%w: %w", runbook.ErrLost, cause) }
+
+// bounded keeps up to MaxOutputBytes.
+type bounded struct {
+	data bytes.Buffer
+	full bool // more was written than is kept
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.data.Len()+len(p) > MaxOutputBytes {
+		b.full = true
+		return 0, ErrTooMuchOutput
+	}
+	return b.data.Write(p)
+}
