@@ -12,6 +12,7 @@ import (
 type History struct {
 	releases   map[string]*Release // by ID
 	live       []string            // release IDs in the order in which they went live
+	observed   string              // the release that every host was last seen to run
 	quarantine map[Digest]string   // the rollback that blocked each digest
 }
 
@@ -35,7 +36,10 @@ func (h *History) apply(event Event) {
 		if r.SeenAt.IsZero() {
 			r.SeenAt = event.At
 		}
+		h.observed = r.ID
 		h.goLive(r, event.At)
+	case Diverged:
+		h.observed = ""
 	case Verified:
 		h.release(fact.Images).VerifiedAt = event.At
 	case Quarantined:

@@ -1,0 +1,44 @@
+package runbook
+
+import "time"
+
+// Record is what step 6 of the runbook asks for, as programs read it: the metadata of the record's message.
+// People are Slack IDs; what doesn't apply is "" or {}.
+type Record struct {
+	Rollback    string           `json:"rollback"`
+	App         string           `json:"app"`
+	Outcome     Outcome          `json:"outcome"`
+	At          string           `json:"at"` // RFC 3339 in UTC
+	To          map[string]Image `json:"to"`
+	From        map[string]Image `json:"from"`
+	Reason      string           `json:"reason"`
+	Migration   MigrationState   `json:"migration"`
+	Owner       string           `json:"owner"`
+	RequestedBy string           `json:"requested_by"`
+	SignedOffBy string           `json:"signed_off_by"`
+	Plan        string           `json:"plan"`
+	Head        string           `json:"head"` // the head of the journal's hash chain
+}
+
+// Record is the rollback's record. It is complete once the rollback has ended.
+func (rb Rollback) Record() Record {
+	return Record{
+		Rollback: rb.ID, App: rb.App, Outcome: rb.Outcome, At: rb.EndedAt.UTC().Format(time.RFC3339),
+		To: rb.Plan.Target.Images, From: rb.Plan.From(),
+		Reason: rb.Request.Reason, Migration: rb.MigrationState(), Owner: rb.Request.Owner,
+		RequestedBy: rb.Request.By, SignedOffBy: rb.Signoff.By, Plan: rb.Plan.Hash(), Head: rb.Head,
+	}
+}
+
+// From is what ran before, by service: the first host's that is known. Where hosts differ, the plan's text says so.
+func (p Plan) From() map[string]Image {
+	images := map[string]Image{}
+	for _, h := range p.Hosts {
+		for service, image := range h.From() {
+			if _, known := images[service]; !known {
+				images[service] = image
+			}
+		}
+	}
+	return images
+}
