@@ -142,6 +142,12 @@ type (
 	Observed struct {
 		Images map[string]Image `json:"images"`
 	}
+	// Lifted takes an image out of quarantine: a lead says why it may be deployed again.
+	Lifted struct {
+		Digest Digest `json:"digest"`
+		Cause  string `json:"cause"` // holds the link of the postmortem
+		By     string `json:"by"`
+	}
 	// Diverged says that the hosts do not run the same images, or not only known ones.
 	Diverged struct {
 		Detail string `json:"detail"`
@@ -177,6 +183,7 @@ func (NoticePosted) Kind() string    { return "notice_posted" }
 func (Published) Kind() string       { return "published" }
 func (Deployed) Kind() string        { return "deployed" }
 func (Observed) Kind() string        { return "observed" }
+func (Lifted) Kind() string          { return "lifted" }
 func (Diverged) Kind() string        { return "diverged" }
 func (Verified) Kind() string        { return "verified" }
 
@@ -208,6 +215,7 @@ func init() {
 	register[Published]()
 	register[Deployed]()
 	register[Observed]()
+	register[Lifted]()
 	register[Diverged]()
 	register[Verified]()
 }

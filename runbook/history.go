@@ -46,6 +46,8 @@ func (h *History) apply(event Event) {
 		for _, image := range fact.Images {
 			h.quarantine[image.Digest] = event.Rollback
 		}
+	case Lifted:
+		delete(h.quarantine, fact.Digest)
 	}
 }
 

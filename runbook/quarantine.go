@@ -1,0 +1,74 @@
+package runbook
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Blocked gives the app's quarantined digests, each with the rollback that blocked it.
+func (r *Runner) Blocked(ctx context.Context, app string) (map[Digest]string, error) {
+	history, err := r.History(ctx, app)
+	return history.Blocked(), err
+}
+
+var link = regexp.MustCompile(`https?://[^\s<>]+`)
+
+// Lift takes a digest out of quarantine in every app that blocks it. Only a lead can, with a cause that holds the
+// postmortem's link: the failed release is investigated before it is deployed again. delivery is what asked for it.
+func (r *Runner) Lift(ctx context.Context, digest, cause, by, delivery string) error {
+	roles, err := r.Directory.Roles(ctx, by)
+	switch {
+	case err != nil:
+		return refused("Your rights could not be read from Slack, so this doesn't count. Try again.")
+	case roles.Barred != "":
+		return refused("That doesn't count: %s.", roles.Barred)
+	case !roles.Lead:
+		return refused("Only an engineering lead can lift a quarantine, and you are not one of those whom ROLLBACK_LEADS names.")
+	case !link.MatchString(cause):
+		return refused("Say why, with the postmortem's link: `lift %s because https://…`.", digest)
+	}
+	apps, full, err := r.blocking(ctx, digest)
+	if err != nil {
+		return err
+	}
+	for _, app := range apps {
+		entry := Entry{App: app, At: time.Now().UTC(), Actor: by, Cause: delivery, Facts: []Fact{Lifted{Digest: full, Cause: Mask(cause), By: by}}}
+		events, err := r.Journal.Append(ctx, entry)
+		if err != nil {
+			return err
+		}
+		for _, event := range events {
+			r.reportEvent(event)
+		}
+		delivery = "" // a delivery is dealt with once
+	}
+	return nil
+}
+
+// blocking finds the one blocked digest that has this prefix, and the apps that block it.
+func (r *Runner) blocking(ctx context.Context, prefix string) (apps []string, full Digest, err error) {
+	if len(prefix) < len("sha256:")+minDigestDigits {
+		return nil, "", refused("%s is too short: give at least %d digits of the digest.", prefix, minDigestDigits)
+	}
+	for _, app := range r.Apps {
+		blocked, err := r.Blocked(ctx, app.Name)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, digest := range sortedKeys(blocked) {
+			switch {
+			case !strings.HasPrefix(string(digest), prefix):
+			case full != "" && full != digest:
+				return nil, "", refused("%s fits more than one quarantined image; give more digits.", prefix)
+			default:
+				full, apps = digest, append(apps, app.Name)
+			}
+		}
+	}
+	if full == "" {
+		return nil, "", refused("%s is not quarantined.", prefix)
+	}
+	return apps, full, nil
+}
