@@ -1,0 +1,201 @@
+package config
+
+import (
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rollbackbot/runbook"
+)
+
+var (
+	appPattern        = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+	servicePattern    = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`) // compose's own, without what reads as an option
+	variablePattern   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	repositoryPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
+)
+
+// reserved are the words that stand where an app's name may stand: subcommands, verbs of /rollback.
+var reserved = []string{
+	"demo", "serve", "doctor", "plan", "run", "signoff", "deployed", "allowed", "history", "audit", "postmortem",
+	"lock", "unlock", "manifest", "version", "completion",
+	"status", "abort", "quarantine", "lift", "help",
+}
+
+// rollbackPrefix begins the ID of every rollback.
+const rollbackPrefix = "rb-"
+
+// apps reads ROLLBACK_APPS and each app's variables.
+func (r *reader) apps(s setting) ([]runbook.App, error) {
+	var apps []runbook.App
+	before := len(r.problems)
+	names := r.appNames(s)
+	// Without the names nobody can tell a typo in an app's variable from the variable of an app left out.
+	r.appsUnsure = len(r.problems) > before || len(names) == 0
+	for _, name := range names {
+		app, err := r.app(name)
+		if err != nil {
+			return nil, err
+		}
+		apps = append(apps, app)
+	}
+	return apps, nil
+}
+
+// appNames are the well-formed names, each once.
+func (r *reader) appNames(s setting) []string {
+	var names []string
+	for _, name := range r.list(s) {
+		switch {
+		case !appPattern.MatchString(name):
+			r.problem(s, show(name)+" is no app name", "use lower-case letters, digits and -, a letter or digit first")
+		case slices.Contains(reserved, name):
+			r.problem(s, show(name)+" is a command of this program", "give the app another name")
+		case strings.HasPrefix(name, rollbackPrefix):
+			r.problem(s, show(name)+" begins as the IDs of rollbacks do (rb-)", "give the app another name")
+		case slices.Contains(names, name):
+			r.problem(s, show(name)+" is there twice", "name each app once")
+		default:
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// appVariables is what an app's variables begin with, without the last underscore.
+func appVariables(name string) string {
+	return "ROLLBACK_APP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+func (r *reader) app(name string) (runbook.App, error) {
+	var env appEnvironment
+	if err := r.read(appVariables(name), &env); err != nil {
+		return runbook.App{}, err
+	}
+	return runbook.App{
+		Name:        name,
+		Hosts:       r.hosts(env.Hosts),
+		Dir:         r.dir(env.Dir),
+		ComposeFile: r.path(env.ComposeFile),
+		EnvFile:     r.path(env.EnvFile),
+		Docker:      r.words(env.DockerCommand),
+		Compose:     r.words(env.ComposeCommand),
+		Services:    r.services(env.Images),
+		Health:      r.health(env),
+		ErrorRate: runbook.ErrorRate{
+			Window:       r.duration(env.ErrorRateWindow),
+			DashboardURL: r.optionalAddress(env.DashboardURL),
+		},
+		VerifyAfter:       r.duration(env.VerifyAfter),
+		Repository:        r.repository(env.Repository),
+		RestoreRunbookURL: r.restoreRunbook(env.RestoreRunbookURL),
+	}, nil
+}
+
+// dir is an absolute path: what a login shell makes of a relative one depends on its start files.
+func (r *reader) dir(s setting) string {
+	dir := r.path(s)
+	if dir != "" && !strings.HasPrefix(dir, "/") {
+		r.problem(s, show(dir)+" is no absolute path", "give the whole path on the hosts, as in /opt/your-app")
+	}
+	return dir
+}
+
+// path is a path on the hosts. It is quoted there, so that a ~ or a variable in it would mean itself.
+func (r *reader) path(s setting) string {
+	path := r.text(s)
+	switch {
+	case strings.ContainsFunc(path, isControl):
+		r.problem(s, "it holds control characters", "give the path alone")
+	case strings.HasPrefix(path, "~") || strings.HasPrefix(path, "$"):
+		r.problem(s, show(path)+" is not expanded on the hosts", "give the whole path, as in /opt/your-app")
+	case strings.HasPrefix(path, "-"):
+		r.problem(s, show(path)+" reads as an option", "put ./ before it")
+	}
+	return path
+}
+
+func isControl(c rune) bool { return c < ' ' || c == 0x7f }
+
+// words are the words of a command. No shell reads them: each is quoted on its own.
+func (r *reader) words(s setting) []string {
+	if text := s.text(); strings.ContainsFunc(text, isControl) || strings.ContainsAny(text, "'\"\\`$;&|<>()*?#") {
+		r.problem(s, show(text)+" holds what only a shell would read", "give plain words, as in sudo -n "+s.Default)
+	}
+	return strings.Fields(s.text())
+}
+
+// services are the pairs of IMAGES. Two services may share a variable: a scheduler runs the worker's image.
+func (r *reader) services(s setting) []runbook.Service {
+	var services []runbook.Service
+	seen := map[string]bool{}
+	for _, item := range r.list(s) {
+		name, variable, found := strings.Cut(item, "=")
+		switch {
+		case !found || !servicePattern.MatchString(name) || !variablePattern.MatchString(variable):
+			r.problem(s, show(item)+" is not service=VARIABLE", "write it as in "+s.Default)
+		case seen[name]:
+			r.problem(s, "the service "+show(name)+" is there twice", "name each service once")
+		default:
+			seen[name] = true
+			services = append(services, runbook.Service{Name: name, Variable: variable})
+		}
+	}
+	return services
+}
+
+// maxBudget bounds attempts x interval: nobody waits longer than a day for a release to become healthy, and the
+// product has to stay a length of time.
+const maxBudget = 24 * time.Hour
+
+func (r *reader) health(env appEnvironment) runbook.Health {
+	h := runbook.Health{
+		URLs:     r.list(env.HealthURL),
+		Attempts: r.attempts(env.HealthAttempts),
+		Interval: r.duration(env.HealthInterval),
+		CAFile:   r.caFile(env.HealthCAFile),
+	}
+	for _, text := range h.URLs {
+		if strings.ContainsAny(strings.ReplaceAll(text, hostPlaceholder, ""), "{}") {
+			r.problem(env.HealthURL, "it holds braces around something else than {host}", "write {host} for each host's name")
+			continue
+		}
+		r.address(env.HealthURL, text)
+	}
+	if float64(h.Attempts)*float64(h.Interval) > float64(maxBudget) {
+		r.problem(env.HealthAttempts, "attempts x interval is more than a day", "give less of one of them; the runbook has 12 attempts, 10s apart")
+	}
+	return h
+}
+
+func (r *reader) attempts(s setting) int {
+	n, err := strconv.ParseInt(s.text(), 10, 0)
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		r.problem(s, show(s.text())+" is no number of attempts", "give a whole number from 1, as in "+s.Default)
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) repository(s setting) string {
+	text := s.text()
+	if text != "" && !repositoryPattern.MatchString(text) {
+		r.problem(s, show(text)+" is not owner/name", "write it as in acme/shop")
+	}
+	return text
+}
+
+// restoreRunbook is a URL, or a path in the repository.
+func (r *reader) restoreRunbook(s setting) string {
+	text := s.text()
+	switch {
+	case strings.Contains(text, ":"):
+		return r.optionalAddress(s)
+	case strings.ContainsFunc(text, isControl):
+		r.problem(s, "it holds control characters", "give a URL, or a path in the repository")
+	}
+	return text
+}

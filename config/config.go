@@ -1,0 +1,72 @@
+// Package config reads the environment into one validated Config. Read by cmd, which passes it on as plain values.
+//
+// Every variable is declared in environment.go and app.go, with what it means and its default. A command names its
+// Need, and is held up by nothing that it does not use. All problems are reported together, one a line: the variable,
+// what is wrong, what to do. No problem, and no printed Config, shows a secret.
+//
+// A variable that is set to the empty text, or to white space, counts as not set: that is how .env files and compose
+// files say so.
+package config
+
+import (
+	"time"
+
+	"rollbackbot/runbook"
+)
+
+// Config is what the environment says. What a command does not need, and what is not well formed without being needed,
+// is left at its zero value.
+type Config struct {
+	// DatabaseURL is "sqlite:PATH"; this version refuses others.
+	DatabaseURL string
+	Apps        []runbook.App // in the order of ROLLBACK_APPS
+	Slack       Slack
+	People      People
+	SSH         SSH
+	Log         Log
+	// SignoffAlways is true where the lead signs off every rollback; otherwise only where a migration can't be ruled out.
+	SignoffAlways bool
+	// SignoffTimeout is how long every question waits for its answer.
+	SignoffTimeout time.Duration
+	// ObserveInterval is how often each host is asked what it runs.
+	ObserveInterval time.Duration
+}
+
+// Log is how the program logs.
+type Log struct {
+	Level  string // zerolog's name of a level
+	Format string // "json" or "console"
+}
+
+// Load reads the environment of the process. An error is Problems, all that the need is concerned with, and the Config
+// is then empty.
+func Load(need Need) (Config, error) {
+	var env environment
+	r := &reader{need: need}
+	if err := r.read("", &env); err != nil {
+		return Config{}, err
+	}
+	cfg := Config{
+		Slack:           r.slack(env),
+		People:          r.people(env),
+		DatabaseURL:     r.database(env.DatabaseURL),
+		SSH:             r.ssh(env),
+		SignoffAlways:   r.oneOf(env.Signoff, "migration", "always") == "always",
+		SignoffTimeout:  r.duration(env.SignoffTimeout),
+		ObserveInterval: r.duration(env.ObserveInterval),
+		Log: Log{
+			Level:  r.oneOf(env.LogLevel, "trace", "debug", "info", "warn", "error", "fatal", "panic", "disabled"),
+			Format: r.oneOf(env.LogFormat, "json", "console"),
+		},
+	}
+	var err error
+	if cfg.Apps, err = r.apps(env.Apps); err != nil {
+		return Config{}, err
+	}
+	r.notYet()
+	r.unknown()
+	if len(r.problems) > 0 {
+		return Config{}, r.problems
+	}
+	return cfg, nil
+}

@@ -1,0 +1,16 @@
+package config
+
+// Need is how much of the environment a command uses, and so demands. Each level includes those before it.
+type Need int
+
+// The levels, with the commands that have them.
+const (
+	Nothing    Need = iota // demo, manifest, version
+	Database               // allowed, history, audit, postmortem
+	Apps                   // deployed
+	Hosts                  // plan, lock, unlock: hosts and SSH as well
+	Everything             // serve, doctor, run, signoff
+)
+
+// needs are the levels as the `need` tags name them.
+var needs = map[string]Need{"database": Database, "apps": Apps, "hosts": Hosts, "everything": Everything}
