@@ -119,7 +119,7 @@ func (w *world) slackGroup(g *UserGroup, created time.Time, withUsers bool) obje
 		"id": g.ID, "team_id": w.ws.TeamID, "is_usergroup": true, "name": g.Handle, "handle": g.Handle,
 		"description": "", "is_external": false, "auto_type": nil,
 		"date_create": created.Unix(), "date_update": created.Unix(), "date_delete": deleted,
-		"user_count": strconv.Itoa(len(g.Members)),
+		"user_count": len(g.Members),
 	}
 	if withUsers {
 		o["users"] = orEmpty(g.Members)

@@ -22,7 +22,7 @@ func (s *Server) Snapshot() *Snapshot {
 }
 
 func (s *Server) snapshotLocked() *Snapshot {
-	n := &Snapshot{messages: map[string][]Message{}, modals: map[string]View{}, homes: map[string]View{}, sockets: len(s.sockets)}
+	n := &Snapshot{messages: map[string][]Message{}, modals: map[string]View{}, homes: map[string]View{}, sockets: s.openSockets()}
 	for _, c := range s.world.channels {
 		for _, m := range c.messages {
 			n.messages[c.ID] = append(n.messages[c.ID], *m)
