@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The commands that look at a host, and how what they print is read. None of them changes anything. Each costs 20 to
@@ -131,13 +130,6 @@ exit 0`
 
 // readFile prints a file. It is used for the file of the pins, which holds secrets: what it prints stays in memory.
 func readFile(a App, path string) Command { return Command{Args: []string{"cat", path}, Dir: a.Dir} }
-
-// lastLog prints the last lines that a container wrote.
-func containerLogs(a App, id string) Command {
-	cmd := a.docker("logs", "--tail", "20", id)
-	cmd.Timeout = 10 * time.Second
-	return cmd
-}
 
 // container is what inspectContainers prints of one.
 type container struct {

@@ -2,7 +2,6 @@ package runbook
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -224,7 +223,7 @@ func dockerProblem(host Host, a App, doing string, r Result) error {
 	docker, compose := strings.Join(a.Docker, " "), strings.Join(a.Compose, " ")
 	switch {
 	case strings.Contains(text, "permission denied") && strings.Contains(text, "docker"):
-		return problem(host, fmt.Sprintf("Let the SSH user use docker (`usermod -aG docker USER`), or set DOCKER_COMMAND and COMPOSE_COMMAND, as in `sudo -n docker`"),
+		return problem(host, "Let the SSH user use docker (`usermod -aG docker USER`), or set DOCKER_COMMAND and COMPOSE_COMMAND, as in `sudo -n docker`",
 			"the SSH user may not talk to the docker engine")
 	case strings.Contains(text, "Cannot connect to the Docker daemon"), strings.Contains(text, "Is the docker daemon running"):
 		return problem(host, "Start it there: `systemctl start docker`", "the docker engine doesn't answer")

@@ -1,0 +1,576 @@
+package runbook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// process is one life of the bot. It dies at one of its points: before or after an append or an outside effect.
+type process struct {
+	mu     sync.Mutex
+	points int // counted so far
+	dieAt  int // 0: never
+	dead   bool
+	kill   context.CancelFunc
+}
+
+var errDead = errors.New("this process was killed")
+
+// point counts one point at which a process can die, and says whether it is dead.
+func (p *process) point() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.points++; p.points == p.dieAt {
+		p.dead = true
+		p.kill()
+	}
+	return p.dead
+}
+
+func (p *process) isDead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
+// memoryJournal keeps the promises of Journal in memory.
+type memoryJournal struct {
+	mu     sync.Mutex
+	events map[string][]Event
+	epochs map[string]int64
+	open   map[string]string
+}
+
+func newMemoryJournal() *memoryJournal {
+	return &memoryJournal{events: map[string][]Event{}, epochs: map[string]int64{}, open: map[string]string{}}
+}
+
+func (j *memoryJournal) Append(_ context.Context, e Entry) ([]Event, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e.Epoch != 0 && e.Epoch != j.epochs[e.App] {
+		return nil, ErrStaleEpoch
+	}
+	var added []Event
+	for _, fact := range e.Facts {
+		switch fact.(type) {
+		case Requested:
+			if open := j.open[e.App]; open != "" {
+				return nil, &OpenError{App: e.App, Rollback: open}
+			}
+			j.open[e.App] = e.Rollback
+		case Ended:
+			delete(j.open, e.App)
+		}
+		// There and back through JSON: what is not written down is not known to the next process.
+		body, err := json.Marshal(fact)
+		if err != nil {
+			return nil, err
+		}
+		if fact, err = DecodeFact(fact.Kind(), body); err != nil {
+			return nil, err
+		}
+		seq := int64(len(j.events[e.App]) + len(added) + 1)
+		added = append(added, Event{App: e.App, Seq: seq, Rollback: e.Rollback, Epoch: e.Epoch, At: e.At, Actor: e.Actor, Cause: e.Cause, Fact: fact, Hash: fmt.Sprintf("%064d", seq)})
+	}
+	j.events[e.App] = append(j.events[e.App], added...)
+	return added, nil
+}
+
+func (j *memoryJournal) Events(_ context.Context, app, rollback string, after int64) ([]Event, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []Event
+	for _, e := range j.events[app] {
+		if e.Seq > after && (rollback == "" || e.Rollback == rollback) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func (j *memoryJournal) Acquire(_ context.Context, app string, floor int64) (int64, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.epochs[app] = max(j.epochs[app], floor) + 1
+	return j.epochs[app], nil
+}
+
+func (j *memoryJournal) Open(_ context.Context, app string) (string, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.open[app], nil
+}
+
+func (j *memoryJournal) App(_ context.Context, rollback string) (string, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for app, events := range j.events {
+		for _, e := range events {
+			if e.Rollback == rollback {
+				return app, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// mortalJournal is a journal as one process sees it.
+type mortalJournal struct {
+	*memoryJournal
+	process *process
+}
+
+func (j mortalJournal) Append(ctx context.Context, e Entry) ([]Event, error) {
+	if j.process.point() {
+		return nil, errDead
+	}
+	events, err := j.memoryJournal.Append(ctx, e)
+	if j.process.point() {
+		return nil, errDead
+	}
+	return events, err
+}
+
+// fakeHost is a host with an engine, a compose project, and a home folder for the locks. A command that nobody expects
+// fails the test.
+type fakeHost struct {
+	t    *testing.T
+	app  App
+	name Host
+
+	mu         sync.Mutex
+	env        string              // the file of the pins
+	images     map[string]bool     // references that lie on the host
+	registry   map[string]bool     // references that could be pulled
+	containers map[string][]string // service → the reference of each container
+	restarts   map[string]int      // by service
+	lease      map[string]string   // nil: no file
+	jobs       map[string]*fakeJob
+	ups        []string // the epoch and rollback of every `up` that ran
+	down       bool     // nothing answers
+	upFails    int      // so many times `up` ends with status 1 and changes nothing
+	pullFails  bool
+	exported   map[string]string // variables of the login shell, which win over the file
+	others     int               // commands under way
+}
+
+type fakeJob struct {
+	output string
+	status int
+	endsAt time.Time
+}
+
+func newFakeHost(t *testing.T, app App, name Host, running map[string]Image, here ...map[string]Image) *fakeHost {
+	h := &fakeHost{
+		t: t, app: app, name: name, images: map[string]bool{}, registry: map[string]bool{}, containers: map[string][]string{},
+		restarts: map[string]int{}, jobs: map[string]*fakeJob{}, exported: map[string]string{},
+		env: "# the shop\nSECRET=hunter2\n",
+	}
+	for _, images := range append(here, running) {
+		for _, image := range images {
+			h.images[image.String()], h.registry[image.String()] = true, true
+		}
+	}
+	for _, s := range app.Services {
+		h.env += s.Variable + "=" + running[s.Name].String() + "\n"
+		h.containers[s.Name] = []string{running[s.Name].String()}
+	}
+	return h
+}
+
+func (h *fakeHost) Run(ctx context.Context, cmd Command) (Result, error) {
+	time.Sleep(20 * time.Millisecond) // what docker takes
+	if err := ctx.Err(); err != nil {
+		return Result{}, fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.down {
+		return Result{}, &HostError{Host: h.name, Unreachable: true, Problem: "it does not answer", Remedy: "wait"}
+	}
+	stdout, stderr, status := h.answer(cmd)
+	return Result{Status: status, Stdout: []byte(stdout), Stderr: []byte(stderr)}, nil
+}
+
+func (h *fakeHost) answer(cmd Command) (stdout, stderr string, status int) {
+	words := cmd.Args
+	line := strings.Join(words, " ")
+	switch {
+	case len(words) > 4 && words[2] == guardScript:
+		return h.guard(words[4], words[5:], cmd)
+	case len(words) > 2 && words[0] == "sh" && strings.HasPrefix(words[2], "missing="):
+		return "missing=\ncompose_file=yes\nenv_file=" + h.app.Dir + "/infra/.env\nenv=file\nfolder=writable\nfree_kib=9999999\n", "", 0
+	case line == "cat "+h.app.Dir+"/infra/.env":
+		return h.env, "", 0
+	case line == "docker version --format {{.Server.Version}}":
+		return "20.10.24\n", "", 0
+	case line == "docker compose version --short":
+		return "5.6.0\n", "", 0
+	case strings.HasSuffix(line, "config --format json"):
+		return h.render(cmd.Env), "", 0
+	case strings.HasSuffix(line, "config --hash *"):
+		return h.hashes(cmd.Env), "", 0
+	case strings.HasPrefix(line, "docker ps --all --quiet"):
+		return strings.Join(h.ids(), "\n"), "", 0
+	case strings.HasPrefix(line, "docker inspect --format {\"id\""):
+		return h.inspect(words[4:]), "", 0
+	case strings.HasPrefix(line, "docker image inspect --format"):
+		return h.inspectImages(words[5:])
+	case strings.HasPrefix(line, "docker manifest inspect"):
+		if !h.registry[words[len(words)-1]] {
+			return "", "manifest unknown", 1
+		}
+		return `{"layers":[{"size":1000}]}`, "", 0
+	case strings.HasPrefix(line, "docker pull "):
+		return h.pull(words[2])
+	}
+	h.t.Errorf("%s: nobody expected the command %s", h.name, cmd)
+	return "", "unexpected", 64
+}
+
+func (h *fakeHost) values(env []string) map[string]string {
+	values := map[string]string{}
+	for _, pin := range ReadPins([]byte(h.env), h.app) {
+		values[pin.Variable] = pin.Value
+	}
+	for name, value := range h.exported {
+		values[name] = value
+	}
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		values[name] = value
+	}
+	return values
+}
+
+func (h *fakeHost) render(env []string) string {
+	values := h.values(env)
+	services := map[string]any{"db": map[string]any{"image": "postgres:15", "restart": "always"}}
+	for _, s := range h.app.Services {
+		services[s.Name] = map[string]any{"image": values[s.Variable], "restart": "always"}
+	}
+	text, _ := json.Marshal(map[string]any{"name": "shop", "services": services})
+	return string(text)
+}
+
+func (h *fakeHost) hashes(env []string) string {
+	values := h.values(env)
+	var lines []string
+	for _, s := range h.app.Services {
+		lines = append(lines, s.Name+" "+hashOf(values[s.Variable]))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func hashOf(ref string) string { return sumOf([]byte(ref)) }
+
+func (h *fakeHost) ids() []string {
+	var ids []string
+	for _, s := range h.app.Services {
+		for i := range h.containers[s.Name] {
+			ids = append(ids, fmt.Sprintf("%s-%d", s.Name, i))
+		}
+	}
+	return ids
+}
+
+func (h *fakeHost) inspect(ids []string) string {
+	var lines []string
+	for _, id := range ids {
+		service, number, _ := strings.Cut(id, "-")
+		i, _ := strconv.Atoi(number)
+		ref := h.containers[service][i]
+		text, _ := json.Marshal(container{ID: id, Service: service, Ref: ref, ImageID: "id:" + ref, State: "running", OneOff: "False", ConfigHash: hashOf(ref), Restarts: h.restarts[service]})
+		lines = append(lines, string(text))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (h *fakeHost) inspectImages(refs []string) (stdout, stderr string, status int) {
+	var lines []string
+	for _, ref := range refs {
+		ref = strings.TrimPrefix(ref, "id:")
+		if !h.images[ref] {
+			status, stderr = 1, "Error: No such image: "+ref
+			continue
+		}
+		text, _ := json.Marshal(imageView{ID: "id:" + ref, Digests: []string{ref}})
+		lines = append(lines, string(text))
+	}
+	return strings.Join(lines, "\n"), stderr, status
+}
+
+func (h *fakeHost) pull(ref string) (stdout, stderr string, status int) {
+	if h.pullFails || !h.registry[ref] {
+		return "", "manifest unknown", 1
+	}
+	h.images[ref] = true
+	return "pulled", "", 0
+}
+
+// guard keeps the rules of guard.sh, which has its own test with a real shell.
+func (h *fakeHost) guard(verb string, args []string, cmd Command) (stdout, stderr string, status int) {
+	switch verb {
+	case "show":
+		if h.lease == nil {
+			return "", "", guardGone
+		}
+		return h.leaseText(), "", 0
+	case "take":
+		return h.take(args[1:])
+	case "follow":
+		return h.follow(args[1:])
+	}
+	if h.lease == nil {
+		return "", "", guardGone
+	}
+	if h.lease["rollback"] != args[1] || h.lease["epoch"] != args[2] {
+		return h.leaseText(), "", guardStale
+	}
+	switch verb {
+	case "release":
+		h.lease["until"] = "0"
+		return "", "", 0
+	case "pin":
+		if sumOf([]byte(h.env)) != args[4] {
+			return "", "", guardPinsMoved
+		}
+		h.env = string(cmd.Stdin)
+		return "", "", 0
+	case "act":
+		return h.act(args[1:])
+	}
+	h.t.Errorf("%s: the guard has no verb %q", h.name, verb)
+	return "", "", 64
+}
+
+func (h *fakeHost) leaseText() string {
+	var lines []string
+	for _, key := range sortedKeys(h.lease) {
+		lines = append(lines, key+"="+h.lease[key])
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func (h *fakeHost) take(args []string) (stdout, stderr string, status int) {
+	rollback, epoch, first := args[0], args[1], args[2]
+	if job := h.runningJob(); job != nil {
+		return h.leaseText(), "", guardBusy
+	}
+	mine, _ := strconv.Atoi(epoch)
+	switch {
+	case h.lease == nil && first == "0":
+		return "", "", guardGone
+	case h.lease != nil:
+		theirs, _ := strconv.Atoi(h.lease["epoch"])
+		until, _ := strconv.ParseInt(h.lease["until"], 10, 64)
+		if h.lease["rollback"] != rollback && time.Now().Unix() < until {
+			return h.leaseText(), "", guardHeld
+		}
+		if mine < theirs || mine == theirs && h.lease["rollback"] != rollback {
+			return h.leaseText(), "", guardStale
+		}
+	}
+	h.lease = map[string]string{"rollback": rollback, "epoch": epoch, "until": strconv.FormatInt(time.Now().Unix()+60, 10), "holder": args[5], "since": args[6], "reason": args[7]}
+	return "", "", 0
+}
+
+func (h *fakeHost) runningJob() *fakeJob {
+	for _, job := range h.jobs {
+		if time.Now().Before(job.endsAt) {
+			return job
+		}
+	}
+	return nil
+}
+
+// act starts a job. What it does is done at once; that it ended is known 2 s later.
+func (h *fakeHost) act(args []string) (stdout, stderr string, status int) {
+	rollback, epoch, name, words := args[0], args[1], args[2], args[6:]
+	if h.jobs[rollback+name] != nil {
+		return "", "", 0
+	}
+	if h.runningJob() != nil {
+		return h.leaseText(), "", guardBusy
+	}
+	job := &fakeJob{endsAt: time.Now().Add(2 * time.Second)}
+	h.jobs[rollback+name] = job
+	line := strings.Join(words, " ")
+	switch {
+	case strings.HasPrefix(line, "docker pull "):
+		job.output, _, job.status = h.pull(words[2])
+	case strings.Contains(line, " up -d --no-deps --pull never "):
+		job.status = h.up(rollback+" "+epoch, words[slices.Index(words, "never")+1:])
+	default:
+		h.t.Errorf("%s: nobody expected the job %s", h.name, line)
+	}
+	return "", "", 0
+}
+
+func (h *fakeHost) up(who string, services []string) int {
+	h.ups = append(h.ups, who)
+	if h.upFails > 0 {
+		h.upFails--
+		return 1
+	}
+	values := h.values(nil)
+	for _, s := range h.app.Services {
+		if slices.Contains(services, s.Name) {
+			h.containers[s.Name] = []string{values[s.Variable]}
+		}
+	}
+	return 0
+}
+
+func (h *fakeHost) follow(args []string) (stdout, stderr string, status int) {
+	job := h.jobs[args[0]+args[1]]
+	switch {
+	case job == nil:
+		return "", "", guardNoJob
+	case time.Now().Before(job.endsAt):
+		return "", "state=running\n", 0
+	}
+	offset, _ := strconv.Atoi(args[2])
+	return job.output[min(offset, len(job.output)):], fmt.Sprintf("state=%d\n", job.status), 0
+}
+
+// fakeHosts are the hosts as one process sees them.
+type fakeHosts struct {
+	hosts   map[Host]*fakeHost
+	process *process
+}
+
+func (f fakeHosts) Target(host Host) Target { return mortalTarget{f.hosts[host], f.process} }
+
+type mortalTarget struct {
+	host    *fakeHost
+	process *process
+}
+
+// Run dies before or after commands that change something; looking has no effect to lose.
+func (m mortalTarget) Run(ctx context.Context, cmd Command) (Result, error) {
+	changes := len(cmd.Args) > 4 && cmd.Args[2] == guardScript && slices.Contains([]string{"take", "act", "pin", "release"}, cmd.Args[4])
+	if changes && m.process.point() || m.process.isDead() {
+		return Result{}, errDead
+	}
+	result, err := m.host.Run(ctx, cmd)
+	if changes && m.process.point() || m.process.isDead() {
+		return Result{}, errDead
+	}
+	return result, err
+}
+
+// fakeHealth answers by what the hosts' api runs.
+type fakeHealth struct {
+	hosts map[Host]*fakeHost
+	sick  map[string]bool // references whose /health is 503
+}
+
+func (f fakeHealth) Check(_ context.Context, _, _ string) (int, error) {
+	for _, h := range f.hosts {
+		h.mu.Lock()
+		ref := h.containers["api"][0]
+		h.mu.Unlock()
+		if f.sick[ref] {
+			return 503, nil
+		}
+	}
+	return 200, nil
+}
+
+// fakePeople are who they are, by their IDs.
+type fakePeople map[string]Roles
+
+func (f fakePeople) Roles(_ context.Context, person string) (Roles, error) {
+	roles, ok := f[person]
+	if !ok {
+		return Roles{Person: person, Barred: "a guest"}, nil
+	}
+	roles.Person = person
+	return roles, nil
+}
+
+// fakeSlack keeps what was posted.
+type fakeSlack struct {
+	mu    sync.Mutex
+	posts []Notice
+	lose  int // so many answers of Post are lost after the message was taken
+	down  bool
+}
+
+var errSlack = errors.New("slack doesn't answer")
+
+func (f *fakeSlack) Post(_ context.Context, n Notice) (Post, error) {
+	time.Sleep(50 * time.Millisecond)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return Post{}, errSlack
+	}
+	f.posts = append(f.posts, n)
+	if f.lose > 0 {
+		f.lose--
+		return Post{}, errSlack
+	}
+	return Post{Channel: "C1", TS: strconv.Itoa(len(f.posts))}, nil
+}
+
+func (f *fakeSlack) Find(_ context.Context, n Notice, _ time.Time) (Post, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return Post{}, false, errSlack
+	}
+	for i, p := range f.posts {
+		if p.Key == n.Key && p.Rollback.ID == n.Rollback.ID {
+			return Post{Channel: "C1", TS: strconv.Itoa(i + 1)}, true, nil
+		}
+	}
+	return Post{}, false, nil
+}
+
+func (f *fakeSlack) Update(_ context.Context, _ Post, _ Notice) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return errSlack
+	}
+	return nil
+}
+
+func (f *fakeSlack) count(key string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, p := range f.posts {
+		if p.Key == key {
+			n++
+		}
+	}
+	return n
+}
+
+type mortalSlack struct {
+	*fakeSlack
+	process *process
+}
+
+func (m mortalSlack) Post(ctx context.Context, n Notice) (Post, error) {
+	if m.process.point() {
+		return Post{}, errDead
+	}
+	post, err := m.fakeSlack.Post(ctx, n)
+	if m.process.point() {
+		return Post{}, errDead
+	}
+	return post, err
+}
