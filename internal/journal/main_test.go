@@ -1,0 +1,113 @@
+package journal
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"rollbackbot/runbook"
+)
+
+// The tests' other processes are this binary, told by these variables what to do with the journal they name.
+const (
+	ownVariable    = "JOURNAL_TEST_OWN"
+	appendVariable = "JOURNAL_TEST_APPEND"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(ownVariable); path != "" {
+		ownUntilKilled(path)
+	}
+	if path := os.Getenv(appendVariable); path != "" {
+		appendUntilKilled(path)
+	}
+	os.Exit(m.Run())
+}
+
+func ownUntilKilled(path string) {
+	file, err := lockFile(path)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("owned")
+	_, _ = os.Stdin.Read(make([]byte, 1)) // ends with the test at the latest
+	runtime.KeepAlive(file)
+	os.Exit(0)
+}
+
+// appendUntilKilled says the number of every event once Append has returned it.
+func appendUntilKilled(path string) {
+	s, err := Open(context.Background(), "sqlite:"+path, Options{})
+	for err == nil {
+		var events []runbook.Event
+		events, err = s.Append(context.Background(), runbook.Entry{App: "shop", At: at, Facts: facts(note("a"), note("b"))})
+		if err == nil {
+			_, err = fmt.Println(events[1].Seq)
+		}
+	}
+	fmt.Println(err)
+	os.Exit(1)
+}
+
+// startOther starts the other process; kill ends it as kill -9 does, and waits for its end.
+func startOther(t *testing.T, variable, path string) (out *bufio.Scanner, cmd *exec.Cmd, kill func()) {
+	t.Helper()
+	cmd = exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), variable+"="+path)
+	if _, err := cmd.StdinPipe(); err != nil { // kept open: its end is the test's end
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // "signal: killed" is what was asked for
+	}
+	t.Cleanup(kill)
+	return bufio.NewScanner(stdout), cmd, kill
+}
+
+// Killed at any moment, an appender leaves every event that Append gave back, and no half entry.
+func TestAppend_Killed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	for round := range 4 {
+		out, cmd, kill := startOther(t, appendVariable, path)
+		for range 5 + 3*round {
+			if !out.Scan() {
+				t.Fatal("the appender ended by itself")
+			}
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		last := out.Text()
+		for out.Scan() { // what it said between our last look and its end
+			last = out.Text()
+		}
+		kill()
+		acknowledged, err := strconv.Atoi(last)
+		if err != nil {
+			t.Fatalf("the appender said %q", last)
+		}
+		s := openAt(t, path)
+		mustVerify(t, s, "shop")
+		if n := count(t, s, `SELECT COUNT(*) FROM events`); n < acknowledged || n%2 != 0 {
+			t.Errorf("%d events, want all %d acknowledged, two by two", n, acknowledged)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
