@@ -35,7 +35,7 @@ type Entry struct {
 type Journal interface {
 	// Append adds the entry's facts to the app's chain and gives them back as Events.
 	// A Requested fact opens its rollback: an *OpenError when the app has another one open.
-	// An Ended fact closes it. ErrStaleEpoch when another process owns the app by now.
+	// An Ended fact closes it. No events and no error when the entry's Cause was dealt with before. ErrStaleEpoch when another process owns the app by now.
 	// Every other error means that nothing was written.
 	Append(ctx context.Context, entry Entry) ([]Event, error)
 	// Events gives the app's events after seq, oldest first; those of one rollback alone when rollback is not empty.

@@ -207,6 +207,11 @@ func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, 
 		return Rollback{}, r.free(ctx, app.Name)
 	case err != nil:
 		return Rollback{}, err
+	case len(events) == 0: // the delivery was dealt with before: by a process that died before it could say so
+		if err := r.free(ctx, app.Name); err != nil {
+			return Rollback{}, err
+		}
+		return Rollback{}, refused("That request was dealt with already; `status %s` says how.", app.Name)
 	}
 	rb, err := Fold(events)
 	if err != nil {
