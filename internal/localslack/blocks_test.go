@@ -24,7 +24,9 @@ func button(fields string) string {
 	return `{"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"Go"}` + fields + `}]}`
 }
 
-func mrkdwn(n int) string { return `{"type":"section","text":{"type":"mrkdwn","text":"` + long(n) + `"}}` }
+func mrkdwn(n int) string {
+	return `{"type":"section","text":{"type":"mrkdwn","text":"` + long(n) + `"}}`
+}
 
 func selects(fields string) string {
 	return `{"type":"actions","elements":[{"type":"static_select","action_id":"a"` + fields + `}]}`

@@ -11,6 +11,7 @@ const clickFailed = "This app didn't respond. Try again, or contact the app's ow
 
 // aim says which element of a message or view is meant and what is done to it.
 type aim struct {
+	block  string // "" for any
 	action string
 	value  *string // a button's value, where several have the same action
 	chosen any     // for selects, checkboxes and menus
@@ -132,7 +133,7 @@ func (t aim) find(blocks []any) (block string, e object) {
 	for _, b := range blocks {
 		o := b.(map[string]any)
 		for _, e := range elementsOf(o) {
-			if e["action_id"] == t.action && (t.value == nil || e["value"] == *t.value) {
+			if e["action_id"] == t.action && (t.block == "" || o["block_id"] == t.block) && (t.value == nil || e["value"] == *t.value) {
 				return textOf(o["block_id"]), e
 			}
 		}

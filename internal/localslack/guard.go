@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// contentPolicy lets the page load only what this server serves. Images are the exception, since an image
-// block may name any https address; data: serves the page's own icons.
+// contentPolicy lets the page load only what this server serves, and icons that are in the page itself. Pictures elsewhere
+// are shown as links: the page works without a network and tells nobody that it is open.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-	"img-src 'self' https: data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+	"img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 const (
 	socketPath = "/link/"
@@ -93,24 +93,22 @@ func (s *Server) cookieName() string {
 	return "localslack-" + port
 }
 
-// letIn turns a token in the URL into a cookie and takes it out of the address bar.
-// It reports false when it has answered already.
+// letIn takes a token in the URL for a cookie, or else wants the cookie. It answers with the page at once rather than
+// with a redirect, on which a browser that came from another site wouldn't send the new cookie; the page takes the
+// token out of the address bar itself.
 func (s *Server) letIn(w http.ResponseWriter, r *http.Request) bool {
-	query := r.URL.Query()
-	if given := query.Get("token"); given != "" {
-		if !s.rightToken(given) {
-			denyPage(w)
-			return false
-		}
-		http.SetCookie(w, &http.Cookie{
-			Name: s.cookieName(), Value: s.opts.pageToken, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		})
-		query.Del("token")
-		target := &url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, "/"), RawQuery: query.Encode()}
-		http.Redirect(w, r, target.String(), http.StatusSeeOther)
+	given := r.URL.Query().Get("token")
+	if given == "" {
+		return s.requirePage(w, r)
+	}
+	if !s.rightToken(given) {
+		denyPage(w)
 		return false
 	}
-	return s.requirePage(w, r)
+	http.SetCookie(w, &http.Cookie{
+		Name: s.cookieName(), Value: s.opts.pageToken, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
+	return true
 }
 
 // requirePage refuses requests without the page's cookie.

@@ -325,7 +325,9 @@ func TestEvents_Messages(t *testing.T) {
 	got := make(chan string, 10)
 	app(t, s, func(_ *slack.Client, sock *socketmode.Client, e socketmode.Event) {
 		_ = sock.Ack(*e.Request)
-		var p struct{ Event struct{ Type, Channel, Text string } }
+		var p struct {
+			Event struct{ Type, Channel, Text string }
+		}
 		_ = json.Unmarshal(e.Request.Payload, &p)
 		got <- p.Event.Type + " " + p.Event.Text
 	})
