@@ -1,0 +1,198 @@
+package bot
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"rollbackbot/runbook"
+)
+
+// Message is what one message of Slack says: in blocks, and the same in plain text for notifications and screen readers.
+type Message struct {
+	Text     string // escaped as Slack wants it
+	Blocks   []slack.Block
+	Metadata slack.SlackMetadata // zero for private ones
+}
+
+// Limits of Block Kit: https://docs.slack.dev/reference/block-kit/blocks. Rich text has no published limit; it is kept
+// within that of a section. A message's text is refused by chat.update above 4,000 characters.
+const (
+	maxBlocks       = 50
+	maxHeader       = 150
+	maxSection      = 3000
+	maxButtonText   = 75
+	maxButtonValue  = 2000
+	maxConfirmTitle = 100
+	maxConfirmText  = 300
+	maxText         = 3800
+)
+
+// maxReason is how much of a reason a message shows; the journal has it whole.
+const maxReason = 2900
+
+// draft is a message in the making. Everything is said once, and comes out both as blocks and as text. Words that people
+// typed, or that a host printed, only ever become text elements of rich text or plain text: neither is read for markup,
+// so that a <!channel>, a link or a *_~ in them stays what it is.
+type draft struct {
+	blocks []slack.Block
+	lines  []string
+	room   int // characters left for rich text in the whole message
+}
+
+// maxMessage bounds what all rich text of one message holds. Slack publishes no limit for that; 12,000 is the one for
+// its markdown blocks: https://docs.slack.dev/reference/block-kit/blocks/markdown-block
+const maxMessage = 12_000
+
+func newDraft() *draft { return &draft{room: maxMessage} }
+
+func plain(text string, limit int) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, runbook.Truncate(orElse(text, "–"), limit), false, false)
+}
+
+// header is the title, in plain text.
+func (d *draft) header(text string) {
+	d.lines = append(d.lines, text)
+	d.blocks = append(d.blocks, slack.NewHeaderBlock(plain(text, maxHeader)))
+}
+
+func (d *draft) divider() { d.blocks = append(d.blocks, slack.NewDividerBlock()) }
+
+// note is small print, in plain text.
+func (d *draft) note(text string) {
+	d.lines = append(d.lines, text)
+	d.blocks = append(d.blocks, slack.NewContextBlock("", plain(text, maxSection)))
+}
+
+// say adds one paragraph.
+func (d *draft) say(spans ...span) { d.rich(section(d.fit(spans))) }
+
+// field adds one paragraph that begins with its name.
+func (d *draft) field(name string, spans ...span) {
+	d.say(append([]span{bold(name + ": ")}, spans...)...)
+}
+
+// points adds a list; nothing where there are none.
+func (d *draft) points(points [][]span) {
+	if len(points) == 0 {
+		return
+	}
+	var items []slack.RichTextElement
+	for _, spans := range points {
+		if len(d.lines) > 0 && d.room <= 0 {
+			break
+		}
+		items = append(items, section(d.fit(append([]span{{silent: true, text: "• "}}, spans...))))
+	}
+	if len(items) > 0 {
+		d.rich(slack.NewRichTextList(slack.RTEListBullet, 0, items...))
+	}
+}
+
+// output adds text word for word in a fixed width.
+func (d *draft) output(text string) {
+	if text == "" {
+		return
+	}
+	spans := d.fit([]span{words(text)})
+	d.rich(&slack.RichTextPreformatted{Type: slack.RTEPreformatted, Elements: elements(spans)})
+}
+
+// quote adds somebody's words.
+func (d *draft) quote(text string) {
+	spans := d.fit([]span{words(text)})
+	d.rich(&slack.RichTextQuote{Type: slack.RTEQuote, Elements: elements(spans)})
+}
+
+// rich adds a part to the last block where that is rich text, so that a message needs few of its fifty blocks.
+func (d *draft) rich(part slack.RichTextElement) {
+	if len(d.blocks) > 0 {
+		if last, ok := d.blocks[len(d.blocks)-1].(*slack.RichTextBlock); ok && len(last.Elements) < maxParts {
+			last.Elements = append(last.Elements, part)
+			return
+		}
+	}
+	d.blocks = append(d.blocks, slack.NewRichTextBlock("", part))
+}
+
+// maxParts keeps single blocks small: clients fold a long one away as a whole.
+const maxParts = 12
+
+// fit cuts spans to one section's length and to what is left of the message, and says them in the text too.
+func (d *draft) fit(spans []span) []span {
+	room := min(maxSection, max(d.room, 1))
+	var kept []span
+	line := ""
+	for _, s := range spans {
+		text := s.plain()
+		if text == "" {
+			continue
+		}
+		if room <= 0 {
+			break
+		}
+		if length := len([]rune(text)); length > room {
+			s = words(runbook.Truncate(text, room))
+			s.code = false
+		}
+		cut := s.plain()
+		room -= len([]rune(cut))
+		d.room -= len([]rune(cut))
+		line += s.escaped()
+		if !s.silent {
+			kept = append(kept, s)
+		}
+	}
+	d.lines = append(d.lines, line)
+	if len(kept) == 0 {
+		kept = append(kept, words("–"))
+	}
+	return kept
+}
+
+// message finishes the draft. The block IDs are made from what the blocks say: new ones whenever that changes, which is
+// what Slack asks for when a message is updated.
+func (d *draft) message() Message {
+	if len(d.blocks) > maxBlocks {
+		d.blocks = d.blocks[:maxBlocks]
+	}
+	content, _ := json.Marshal(d.blocks) // blocks always encode
+	sum := sha256.Sum256(content)
+	prefix := hex.EncodeToString(sum[:6])
+	for i, block := range d.blocks {
+		setID(block, fmt.Sprintf("%s-%d", prefix, i))
+	}
+	return Message{Text: cutText(strings.Join(d.lines, "\n")), Blocks: d.blocks}
+}
+
+func setID(block slack.Block, id string) {
+	switch b := block.(type) {
+	case *slack.HeaderBlock:
+		b.BlockID = id
+	case *slack.ContextBlock:
+		b.BlockID = id
+	case *slack.RichTextBlock:
+		b.BlockID = id
+	case *slack.ActionBlock:
+		b.BlockID = id
+	case *slack.DividerBlock:
+		b.BlockID = id
+	}
+}
+
+// cutText cuts the escaped text, but never through an escape or a mention.
+func cutText(text string) string {
+	runes := []rune(text)
+	if len(runes) <= maxText {
+		return text
+	}
+	cut := string(runes[:maxText-1])
+	if i := strings.LastIndexAny(cut, "&<"); i >= 0 && !strings.ContainsAny(cut[i:], ";>") {
+		cut = cut[:i]
+	}
+	return cut + "…"
+}
