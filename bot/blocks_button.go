@@ -32,7 +32,7 @@ func EncodeValue(v Value) string {
 
 var planPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-var answers = []runbook.Answer{
+var buttonAnswers = []runbook.Answer{
 	runbook.Confirm, runbook.SignoffInPlace, runbook.SignoffReverted, runbook.SignoffNone, runbook.SignoffReject,
 	runbook.ErrorRateBaseline, runbook.ErrorRateElevated, runbook.Retry, runbook.RollForward, runbook.Abort,
 }
@@ -45,7 +45,7 @@ func DecodeValue(text string) (Value, error) {
 	switch {
 	case len(text) > maxButtonValue, decoder.Decode(&v) != nil, EncodeValue(v) != text:
 		return Value{}, ErrValue
-	case !rollbackPattern.MatchString(v.Rollback), !planPattern.MatchString(v.Plan), !slices.Contains(answers, v.Answer), v.Question < 0:
+	case !rollbackPattern.MatchString(v.Rollback), !planPattern.MatchString(v.Plan), !slices.Contains(buttonAnswers, v.Answer), v.Question < 0:
 		return Value{}, ErrValue
 	}
 	return v, nil
