@@ -6,10 +6,12 @@ export function composer({ page, placeholder, send, ids, id, suggestions = [] })
   const menu = h("ul.completions", { role: "listbox", id: ids.box + "-completions", hidden: true });
   const box = h("textarea", {
     rows: 1, placeholder, id, "aria-label": placeholder, "aria-controls": menu.id, "aria-autocomplete": "list", data: { testid: ids.box },
-    oninput: () => { grow(box); complete(); }, onkeydown: keys, onblur: () => setTimeout(close, 150),
+    oninput: () => { grow(box); complete(); }, onkeydown: keys, onkeyup: () => { done = false; },
+    onbeforeinput: (e) => { if (done && e.inputType === "insertLineBreak") e.preventDefault(); }, onblur: () => setTimeout(close, 150),
   });
   const history = [];
   let found = [], chosen = 0;
+  let done = false; // the Enter that is held down has done its work; some drivers and keyboards type it all the same
 
   function close() { menu.hidden = true; found = []; }
 
@@ -53,12 +55,14 @@ export function composer({ page, placeholder, send, ids, id, suggestions = [] })
       e.preventDefault();
     } else if (found.length && (e.key === "Tab" || (e.key === "Enter" && found[chosen].typed < found[chosen].text.length))) {
       use(found[chosen]);
+      done = e.key === "Enter";
       e.preventDefault();
     } else if (e.key === "Escape" && found.length) {
       close();
       e.stopPropagation();
     } else if (e.key === "Enter" && !e.shiftKey) {
       submit();
+      done = true;
       e.preventDefault();
     } else if (e.key === "ArrowUp" && !box.value && history.length) {
       box.value = history[history.length - 1];

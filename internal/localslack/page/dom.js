@@ -18,7 +18,7 @@ function set(node, properties) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "data") Object.assign(node.dataset, defined(value));
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name === "class") node.className += " " + value;
+    else if (name === "class") node.className = (node.className + " " + value).trim();
     else if (name in node && typeof value !== "string") node[name] = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
