@@ -1,0 +1,42 @@
+package demohost
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// marker is the variable that every process of a host carries: the host's folder.
+const marker = "ROLLBACKBOT_DEMO_HOST"
+
+// The names under which the program is started again.
+const (
+	dockerName  = "docker"           // a command
+	shimName    = "demohost-shim"    // what keeps a container
+	programName = "demohost-program" // what runs in a container
+)
+
+// IsStandIn reports whether this process was started as part of a host: as its docker, or as one of its containers.
+// main asks it before anything else.
+func IsStandIn() bool {
+	return os.Getenv(marker) != "" && slices.Contains([]string{dockerName, shimName, programName}, filepath.Base(os.Args[0]))
+}
+
+// RunStandIn does what this process was started for, where IsStandIn says so, and gives its exit status.
+func RunStandIn() int {
+	f := folder(os.Getenv(marker))
+	switch filepath.Base(os.Args[0]) {
+	case shimName:
+		return runShim(f, os.Args[1:])
+	case programName:
+		return runProgram(f, os.Args[1:])
+	}
+	whenHostEnds(f, func() { os.Exit(int(syscall.SIGKILL) + 128) })
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "/" // as a process sees it whose folder was removed
+	}
+	c := &call{host: f, dir: dir, environment: os.LookupEnv, stdout: os.Stdout, stderr: os.Stderr}
+	return c.run(os.Args[1:])
+}
