@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,8 +27,8 @@ type execution struct {
 	// acquire makes this process the owner under an epoch above floor.
 	acquire func(ctx context.Context, floor int64) (int64, error)
 
-	epoch   int64 // of the leases that this process holds; 0: none
-	replace *Plan // the plan that identify found in place of the signed one
+	epoch   atomic.Int64 // of the leases that this process holds; 0: none
+	replace *Plan        // the plan that identify found in place of the signed one
 }
 
 // errJournal marks errors of note: nothing more may be done.
@@ -41,7 +42,7 @@ func (x *execution) target(host Host) Target { return x.hosts.Target(host) }
 
 func (x *execution) lease() Lease {
 	rb := x.rollback()
-	return Lease{App: rb.App, Rollback: rb.ID, Epoch: x.epoch, Holder: rb.Request.By, Since: rb.Request.At, Reason: rb.Request.Reason}
+	return Lease{App: rb.App, Rollback: rb.ID, Epoch: x.epoch.Load(), Holder: rb.Request.By, Since: rb.Request.At, Reason: rb.Request.Reason}
 }
 
 // hostOutcome is what one host's part of a step came to; an empty problem is success.
@@ -50,6 +51,7 @@ type hostOutcome struct {
 	problem string
 	output  string
 	final   bool // looking again can't mend it
+	lock    bool // it is about the lease itself
 }
 
 var fine = hostOutcome{verdict: Passed}
@@ -91,6 +93,7 @@ func combine(hosts []HostPlan, outcomes []hostOutcome) StepOutcome {
 		if out.Verdict == Passed || o.verdict == Unknown {
 			out.Verdict = o.verdict
 		}
+		out.LockGone = out.LockGone || o.lock
 		problems = append(problems, fmt.Sprintf("%s: %s", hosts[i].Host, o.problem))
 		if o.output != "" {
 			outputs = append(outputs, o.output)
@@ -116,7 +119,9 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 	case errors.As(err, &unusable):
 		return broken("%s. %s", unusable.Problem, unusable.Remedy), nil
 	case errors.As(err, &lease):
-		return broken("%s", lease.Why), nil
+		outcome := broken("%s", lease.Why)
+		outcome.lock = lease.Status == guardGone || lease.Status == guardRubbish
+		return outcome, nil
 	case errors.As(err, &locked):
 		return broken("%s", strings.TrimPrefix(locked.Error(), string(locked.Host)+": ")), nil
 	case errors.As(err, &preflight):
@@ -175,7 +180,7 @@ const (
 // change runs one changing command on a host, under the lock there: the intent is journalled before, how it ended
 // after. It goes on when the link is cut: this reattaches, and only gives up when the command's own limit is over.
 func (x *execution) change(ctx context.Context, host Host, step StepName, job string, limit time.Duration, cmd Command) (changeResult, error) {
-	job = fmt.Sprintf("%s-e%d", job, x.epoch)
+	job = fmt.Sprintf("%s-e%d", job, x.epoch.Load())
 	if err := x.note(ctx, CommandStarted{Host: host, Step: step, Job: job, Command: cmd.String()}); err != nil {
 		return changeResult{}, err
 	}

@@ -478,9 +478,9 @@ type fakeHealth struct {
 func (f fakeHealth) Check(_ context.Context, _, _ string) (int, error) {
 	for _, h := range f.hosts {
 		h.mu.Lock()
-		ref := h.containers["api"][0]
+		ref, down := h.containers["api"][0], h.down
 		h.mu.Unlock()
-		if f.sick[ref] {
+		if f.sick[ref] && !down {
 			return 503, nil
 		}
 	}

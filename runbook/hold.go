@@ -9,8 +9,11 @@ import (
 
 // hold takes the app's lock on every host of the plan, under an epoch above all that any of them has seen. A command
 // of this very rollback that still runs there, since a former process began it, is waited for.
-func (x *execution) hold(ctx context.Context, again bool) (StepOutcome, error) {
-	if x.epoch == 0 {
+//
+// Where a person has looked at a refusal and said to go on, a lease that is gone is taken anew.
+func (x *execution) hold(ctx context.Context) (StepOutcome, error) {
+	again := x.rollback().mayTakeLockAnew()
+	if x.epoch.Load() == 0 {
 		floor, outcome, err := x.highestEpoch(ctx)
 		if err != nil || outcome.Verdict != Passed {
 			return outcome, err
@@ -19,7 +22,7 @@ func (x *execution) hold(ctx context.Context, again bool) (StepOutcome, error) {
 		if err != nil {
 			return StepOutcome{}, err
 		}
-		x.epoch = epoch
+		x.epoch.Store(epoch)
 	}
 	outcome, err := x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
 		return x.holdHost(ctx, h.Host, again)
@@ -63,7 +66,7 @@ func (x *execution) holdHost(ctx context.Context, host Host, again bool) (hostOu
 		var locked *LockedError
 		switch {
 		case err == nil:
-			return fine, x.note(ctx, LeaseTaken{Host: host, Epoch: x.epoch})
+			return fine, x.note(ctx, LeaseTaken{Host: host, Epoch: x.epoch.Load()})
 		case errors.As(err, &locked) && locked.CommandRuns && locked.Rollback == x.rollback().ID && time.Now().Before(deadline):
 			x.progress(host, "waiting for a command that still runs there")
 		default:
@@ -93,7 +96,7 @@ func (x *execution) keep(ctx context.Context) {
 
 // release gives the lock back on every host, as far as they answer; where they don't, the lease runs out by itself.
 func (x *execution) release(ctx context.Context) {
-	if x.epoch == 0 {
+	if x.epoch.Load() == 0 {
 		return
 	}
 	lease := x.lease()
@@ -101,5 +104,5 @@ func (x *execution) release(ctx context.Context) {
 		_, _ = x.target(h.Host).Run(ctx, releaseLease(lease))
 		return fine, nil
 	})
-	x.epoch = 0
+	x.epoch.Store(0)
 }

@@ -13,8 +13,7 @@ type identify struct{}
 func (identify) Name() StepName { return StepIdentify }
 
 func (s identify) Run(ctx context.Context, x *execution) (StepOutcome, error) {
-	run, _ := x.rollback().Step(StepIdentify)
-	outcome, err := x.hold(ctx, run.Attempt > 1)
+	outcome, err := x.hold(ctx)
 	if err != nil || outcome.Verdict != Passed {
 		return outcome, err
 	}

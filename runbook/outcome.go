@@ -32,4 +32,7 @@ type StepOutcome struct {
 	Verdict Verdict `json:"verdict"`
 	Detail  string  `json:"detail,omitempty"` // one or a few sentences for people; masked
 	Output  string  `json:"output,omitempty"` // the last lines of a failed command; masked
+	// LockGone says that the lease on a host was removed or damaged under way. It is taken anew only after a person
+	// was told so and said to go on.
+	LockGone bool `json:"lock_gone,omitempty"`
 }

@@ -144,7 +144,7 @@ func (o *owner) drive(ctx context.Context) error {
 		}
 		// The journal could not be written. Nothing is done until it can be; then the hosts are looked at again.
 		o.runner.reportProblem(rb, err)
-		o.execution.epoch = 0
+		o.execution.epoch.Store(0)
 		if pause(ctx, wait) != nil {
 			return ctx.Err()
 		}
@@ -190,8 +190,8 @@ func (o *owner) await(ctx context.Context, rb Rollback) error {
 	})
 }
 
-// runStep runs one step: intent, act, outcome. Where a former process began to act, the lock is taken again first,
-// which waits for whatever it left running, and every host is looked at.
+// runStep runs one step: intent, act, outcome. Where a former process began to act, or a person was waited for, the
+// lock is taken again first, which waits for whatever was left running, and every host is looked at.
 func (o *owner) runStep(ctx context.Context, step Step, attempt int) error {
 	x := o.execution
 	if err := x.note(ctx, StepStarted{Step: step.Name(), Attempt: attempt}); err != nil {
@@ -199,7 +199,7 @@ func (o *owner) runStep(ctx context.Context, step Step, attempt int) error {
 	}
 	outcome := StepOutcome{Verdict: Passed}
 	var err error
-	if x.epoch == 0 && step.Name() != StepIdentify {
+	if step.Name() != StepIdentify && (x.epoch.Load() == 0 || o.snapshot().toldToGoOn()) {
 		outcome, err = o.regain(ctx)
 	}
 	if err == nil && outcome.Verdict == Passed {
@@ -219,7 +219,8 @@ func (o *owner) runStep(ctx context.Context, step Step, attempt int) error {
 
 // regain takes the lock again and makes sure that nothing foreign runs.
 func (o *owner) regain(ctx context.Context) (StepOutcome, error) {
-	outcome, err := o.execution.hold(ctx, false)
+	o.execution.epoch.Store(0)
+	outcome, err := o.execution.hold(ctx)
 	if err != nil || outcome.Verdict != Passed {
 		return outcome, err
 	}
@@ -227,7 +228,7 @@ func (o *owner) regain(ctx context.Context) (StepOutcome, error) {
 }
 
 func (o *owner) keepLeases(ctx context.Context) {
-	if o.execution.epoch == 0 || o.stopKeep != nil {
+	if o.execution.epoch.Load() == 0 || o.stopKeep != nil {
 		return
 	}
 	ctx, o.stopKeep = context.WithCancel(ctx)
@@ -323,8 +324,8 @@ func pinned(rb Rollback) bool {
 }
 
 func (o *owner) putPinsBack(ctx context.Context) (StepOutcome, error) {
-	if o.execution.epoch == 0 {
-		if outcome, err := o.execution.hold(ctx, false); err != nil || outcome.Verdict != Passed {
+	if o.execution.epoch.Load() == 0 {
+		if outcome, err := o.execution.hold(ctx); err != nil || outcome.Verdict != Passed {
 			return outcome, err
 		}
 	}

@@ -139,7 +139,7 @@ func (w *world) play(r *Runner, p *process, people answers) {
 			return
 		}
 		if q := rb.Question(); q != nil {
-			if a, ok := people[q.Kind]; ok {
+			if a, ok := people[q.Kind]; ok && slices.Contains(q.Answers, a.answer) {
 				if err := w.click(r, rb, a.answer, a.by); err != nil && !p.isDead() {
 					w.t.Errorf("%s by %s: %v", a.answer, a.by, err)
 					return
