@@ -42,6 +42,17 @@ type draft struct {
 	blocks []slack.Block
 	lines  []string
 	room   int // characters left for rich text in the whole message
+	cut    bool
+}
+
+// full reports whether the message can't take more; the first time it says so in the message.
+func (d *draft) full() bool {
+	if d.room > 0 || d.cut {
+		return d.cut
+	}
+	d.cut = true
+	d.note("… The rest is cut: Slack takes no more in one message.")
+	return true
 }
 
 // maxMessage bounds what all rich text of one message holds. Slack publishes no limit for that; 12,000 is the one for
@@ -69,7 +80,11 @@ func (d *draft) note(text string) {
 }
 
 // say adds one paragraph.
-func (d *draft) say(spans ...span) { d.rich(section(d.fit(spans))) }
+func (d *draft) say(spans ...span) {
+	if !d.full() {
+		d.rich(section(append(d.fit(spans), words("\n"))))
+	}
+}
 
 // field adds one paragraph that begins with its name.
 func (d *draft) field(name string, spans ...span) {
@@ -83,7 +98,7 @@ func (d *draft) points(points [][]span) {
 	}
 	var items []slack.RichTextElement
 	for _, spans := range points {
-		if len(d.lines) > 0 && d.room <= 0 {
+		if d.full() {
 			break
 		}
 		items = append(items, section(d.fit(append([]span{{silent: true, text: "• "}}, spans...))))
@@ -95,7 +110,7 @@ func (d *draft) points(points [][]span) {
 
 // output adds text word for word in a fixed width.
 func (d *draft) output(text string) {
-	if text == "" {
+	if text == "" || d.full() {
 		return
 	}
 	spans := d.fit([]span{words(text)})
@@ -104,6 +119,9 @@ func (d *draft) output(text string) {
 
 // quote adds somebody's words.
 func (d *draft) quote(text string) {
+	if d.full() {
+		return
+	}
 	spans := d.fit([]span{words(text)})
 	d.rich(&slack.RichTextQuote{Type: slack.RTEQuote, Elements: elements(spans)})
 }
@@ -124,7 +142,7 @@ const maxParts = 12
 
 // fit cuts spans to one section's length and to what is left of the message, and says them in the text too.
 func (d *draft) fit(spans []span) []span {
-	room := min(maxSection, max(d.room, 1))
+	room := min(maxSection, d.room)
 	var kept []span
 	line := ""
 	for _, s := range spans {
@@ -135,14 +153,15 @@ func (d *draft) fit(spans []span) []span {
 		if room <= 0 {
 			break
 		}
-		if length := len([]rune(text)); length > room {
+		if len([]rune(text)) > room {
 			s = words(runbook.Truncate(text, room))
-			s.code = false
 		}
 		cut := s.plain()
 		room -= len([]rune(cut))
 		d.room -= len([]rune(cut))
-		line += s.escaped()
+		if !s.seen {
+			line += s.escaped()
+		}
 		if !s.silent {
 			kept = append(kept, s)
 		}

@@ -13,6 +13,7 @@ type span struct {
 	bold   bool
 	code   bool
 	silent bool   // said in the plain text alone: what the blocks show by their form
+	seen   bool   // shown in the blocks alone: what has no meaning read aloud
 	user   string // Slack ID; then text is empty
 	group  string // Slack ID of a user group; likewise
 	link   string // an address; text is what is shown of it

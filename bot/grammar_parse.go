@@ -92,7 +92,7 @@ func (p *parser) begin() error {
 	}
 	p.command.Verb = VerbRollback
 	if isClause(first) {
-		return wrong("Which app? Its name comes first, as in: "+slash+" APP "+strings.TrimSpace(p.line[first.from:]))
+		return wrong("Which app? Its name comes first, as in: " + slash + " APP " + strings.TrimSpace(p.line[first.from:]))
 	}
 	return p.rollback(first)
 }

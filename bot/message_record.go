@@ -1,0 +1,144 @@
+package bot
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"rollbackbot/runbook"
+)
+
+// recordMessage is step 6 of the runbook: its six fields in its words, and what else is known at the end.
+func recordMessage(rb runbook.Rollback, v view) Message {
+	d := newDraft()
+	d.header(rb.App + ": " + strings.ToLower(outcomeWords[rb.Outcome][:1]) + outcomeWords[rb.Outcome][1:])
+	d.say(named(sentence(rb.Why), known(rb)...)...)
+	d.field("Date and time of rollback", words(instant(rb.EndedAt)))
+	sayImages(d, rb)
+	d.field("Reason for rollback")
+	d.quote(shownReason(rb))
+	d.field("Migration state (left in place or reverted)", words(migrationText(rb)))
+	d.field("Owner of the follow-up investigation", person(rb.Request.Owner))
+	d.field("Outcome", words(string(rb.Outcome)))
+	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
+	if rb.Signoff.By != "" {
+		d.field("Signed off by", person(rb.Signoff.By), words(", who "+answerWords[rb.Signoff.Answer]+", at "+instant(rb.Signoff.At)))
+	} else {
+		d.field("Signed off by", words("nobody"))
+	}
+	d.field("How long it took", words(durations(rb)))
+	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
+	d.field("Journal", words("head of its hash chain "), code(orElse(rb.Head, "none")))
+	sayNext(d, rb, v.app)
+	d.field("What runs on each host now")
+	d.points(hostPoints(rb))
+	d.note(rb.ID)
+	m := d.message()
+	m.Metadata = slack.SlackMetadata{EventType: eventRecord, EventPayload: recordPayload(rb)}
+	return m
+}
+
+// sayImages gives the references in full: people copy them from here.
+func sayImages(d *draft, rb runbook.Rollback) {
+	not := ""
+	if !rb.Touched() {
+		not = " (as planned; no container was replaced)"
+	}
+	d.field("Image rolled back to", words(rb.Plan.Target.Name()+not))
+	var to, from [][]span
+	for _, service := range servicesOf(rb.Plan) {
+		image, starts := startsOf(rb.Plan, service)
+		to = append(to, []span{words(service + " "), code(image.String())})
+		for _, s := range starts {
+			from = append(from, fromPoint(rb.Plan, service, s, len(starts) > 1))
+		}
+	}
+	d.points(to)
+	d.field("Image rolled back from", words(fromName(rb.Plan)+not))
+	d.points(from)
+}
+
+func fromPoint(p runbook.Plan, service string, s start, differ bool) []span {
+	text := s.text
+	for _, h := range p.Hosts {
+		if image, ok := h.From()[service]; ok && string(h.Host) == s.hosts[0] {
+			text = image.String()
+		}
+	}
+	out := []span{words(service + " "), code(text)}
+	if differ {
+		out = append(out, words(" on "+some(s.hosts, maxNamed)))
+	}
+	return out
+}
+
+func migrationText(rb runbook.Rollback) string {
+	switch rb.MigrationState() {
+	case runbook.StateNone:
+		if rb.Signoff.Answer == runbook.Confirm {
+			return "none: it was proven that there was no migration"
+		}
+		return "none: the lead says that there was no migration"
+	case runbook.StateUnknown:
+		return "unknown: nobody signed off"
+	}
+	return string(rb.MigrationState())
+}
+
+// durations says how long it took from the request to the end, as far as it came.
+func durations(rb runbook.Rollback) string {
+	parts := []string{}
+	last := rb.Request.At
+	add := func(name string, at time.Time) {
+		if !at.IsZero() && !at.Before(last) {
+			parts = append(parts, name+" after "+took(at.Sub(last)))
+			last = at
+		}
+	}
+	add("signed off", rb.SignedAt)
+	add("healthy", rb.HealthyAt)
+	add("ended", rb.EndedAt)
+	return fmt.Sprintf("%s, each counted from the one before; %s in all", strings.Join(parts, ", "), took(rb.EndedAt.Sub(rb.Request.At)))
+}
+
+// sayNext is what the runbook asks for after a rollback.
+func sayNext(d *draft, rb runbook.Rollback, app runbook.App) {
+	if !rb.Touched() {
+		d.field("Next", words("nothing was replaced, so nothing is blocked. If the problem is still there, ask again."))
+		return
+	}
+	d.field("Next", words("investigate before re-deployment. Do not re-deploy the same image without identifying and fixing the cause of the failure: the failed images are quarantined until a lead lifts that with the postmortem's link. Open a postmortem ticket."))
+	if rb.MigrationState() == runbook.StateReverted && app.RestoreRunbookURL != "" {
+		d.field("The runbook for restoring the database", link(app.RestoreRunbookURL, "restore the database"))
+	}
+}
+
+// recordPayload is the record as programs read it. The reason is cut as in the message: the journal has it whole.
+func recordPayload(rb runbook.Rollback) map[string]any {
+	record := rb.Record()
+	record.Reason = runbook.Truncate(record.Reason, maxReason)
+	if record.To == nil {
+		record.To = map[string]runbook.Image{}
+	}
+	if record.From == nil {
+		record.From = map[string]runbook.Image{}
+	}
+	var payload map[string]any
+	text, _ := json.Marshal(record) // texts, and maps of them, always encode
+	_ = json.Unmarshal(text, &payload)
+	return payload
+}
+
+// sortedApps puts messages about several apps into one order.
+func sortedApps[V any](m map[string]V) []string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

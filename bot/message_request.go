@@ -1,0 +1,163 @@
+package bot
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"rollbackbot/runbook"
+)
+
+// view is what a message needs besides the rollback.
+type view struct {
+	leads []string    // IDs of users and user groups who may sign off
+	app   runbook.App // as configured
+	now   time.Time
+}
+
+// requestMessage is the one message per rollback, as it stands now.
+func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
+	d := newDraft()
+	d.header(fmt.Sprintf("Roll back %s to %s", rb.App, runbook.Truncate(rb.Plan.Target.Name(), 80)))
+	sayState(d, rb, v)
+	d.field("Image by image")
+	d.points(moves(rb.Plan))
+	sayRequest(d, rb)
+	sayWarnings(d, rb.Plan)
+	sayMigration(d, rb.Plan, rb.Request.Migration)
+	sayQuarantine(d, rb)
+	sayFetched(d, rb)
+	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
+	sayAnswers(d, rb)
+	sayProgress(d, rb, live, v)
+	d.buttons(requestButtons(rb)...)
+	d.note(rb.ID + " · the exact commands are in the thread, and so is every question")
+	m := d.message()
+	m.Metadata = slack.SlackMetadata{EventType: eventRequest, EventPayload: map[string]any{"rollback": rb.ID, "app": rb.App, "plan": rb.Plan.Hash()}}
+	return m
+}
+
+// sayRequest says who wants what, and why.
+func sayRequest(d *draft, rb runbook.Rollback) {
+	d.field("From", words(fromName(rb.Plan)))
+	d.field("To", words(targetText(rb.Plan, rb.Request.At)))
+	d.field("Hosts", words(fmt.Sprintf("%d: %s", len(rb.Plan.Hosts), some(hostNames(rb.Plan), 2*barLength))))
+	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
+	d.field("Owner of the follow-up", person(rb.Request.Owner))
+	d.field("Reason")
+	d.quote(shownReason(rb))
+}
+
+// sayState says how it stands and who is waited for.
+func sayState(d *draft, rb runbook.Rollback, v view) {
+	open := rb.Question()
+	switch {
+	case rb.State == runbook.StateEnded:
+		d.say(append([]span{bold(outcomeWords[rb.Outcome] + ". ")}, named(sentence(rb.Why), known(rb)...)...)...)
+	case rb.AbortedBy != "":
+		d.say(bold("Stopping at the next safe point: "), person(rb.AbortedBy), words(" asked to abort."))
+	case open == nil && rb.State == runbook.StateSignedOff:
+		d.say(bold("Signed off. "), words("It begins now."))
+	case open == nil:
+		d.say(bold(goingText(rb)), words("."))
+	default:
+		sayOpen(d, rb, *open, v)
+	}
+}
+
+func goingText(rb runbook.Rollback) string {
+	if rb.Direction == runbook.Forward {
+		return "Going back to what ran before"
+	}
+	return "Rolling back"
+}
+
+func sayOpen(d *draft, rb runbook.Rollback, open runbook.Asking, v view) {
+	limit := " until " + until(open.Deadline, v.now)
+	switch open.Kind {
+	case runbook.AskSignoff:
+		d.say(append([]span{bold("Waiting" + limit + " for an engineering lead: ")}, append(people(v.leads), words("."))...)...)
+		d.say(words("Why a lead: " + sentence(open.Text)))
+	case runbook.AskConfirm:
+		d.say(bold("Waiting"+limit+" for "), person(rb.Request.By), bold(" to confirm."))
+	default:
+		d.say(bold("Waiting"+limit+" for an answer in the thread: "), words(questionTitle(rb, open)))
+	}
+	if revised(rb) {
+		d.say(words("The plan has changed since it was first shown: an earlier sign-off does not count. This is the plan as it is now."))
+	}
+}
+
+// revised reports whether the plan replaced an earlier one.
+func revised(rb runbook.Rollback) bool {
+	for _, q := range rb.Questions {
+		if q.Void || q.Plan != rb.Plan.Hash() && q.Kind == runbook.AskSignoff {
+			return true
+		}
+	}
+	return false
+}
+
+// sayQuarantine says what becomes of the images that are replaced.
+func sayQuarantine(d *draft, rb runbook.Rollback) {
+	switch {
+	case rb.Touched():
+		d.field("Quarantine", words("the images that are replaced may not be deployed again before the cause is found, unless another known-good release has them too."))
+	case rb.State != runbook.StateEnded:
+		d.field("Quarantine", words("from the first replaced container on, the replaced images may not be deployed again before the cause is found."))
+	}
+}
+
+// sayFetched says how far the images are that some host lacks.
+func sayFetched(d *draft, rb runbook.Rollback) {
+	if rb.State != runbook.StateRequested || len(rb.Plan.Missing) == 0 {
+		return
+	}
+	var points [][]span
+	for _, h := range rb.Plan.Hosts {
+		missing := rb.Plan.Missing[h.Host]
+		if len(missing) == 0 {
+			continue
+		}
+		state := "is fetching " + count(len(missing), "image") + " already, while this is decided"
+		if fetched, ok := rb.Fetched[h.Host]; ok {
+			state = "has fetched " + count(len(missing), "image") + ": all are there"
+			if fetched.Problem != "" {
+				state = "could not fetch its missing images; it is tried again after the sign-off: " + runbook.Truncate(fetched.Problem, 300)
+			}
+		}
+		points = append(points, []span{bold(string(h.Host)), words(" " + state)})
+	}
+	d.field("Missing images")
+	d.points(points)
+}
+
+// sayAnswers says who answered what, and when.
+func sayAnswers(d *draft, rb runbook.Rollback) {
+	var points [][]span
+	for _, q := range rb.Questions {
+		switch {
+		case q.Answer != "":
+			points = append(points, []span{person(q.By), words(" " + answerWords[q.Answer] + ", at " + instant(q.AnsweredAt))})
+		case q.Expired:
+			points = append(points, []span{words("Nobody answered by " + instant(q.Deadline))})
+		}
+	}
+	if len(points) > 0 {
+		d.field("Decided")
+		d.points(points)
+	}
+}
+
+func sayProgress(d *draft, rb runbook.Rollback, live runbook.Live, v view) {
+	if len(rb.Steps) == 0 && rb.State != runbook.StateSignedOff {
+		return
+	}
+	title := "Steps"
+	if rb.Direction == runbook.Forward {
+		title = "Steps back to what ran before"
+	}
+	d.field(title)
+	d.points(stepPoints(rb, live, v))
+}
