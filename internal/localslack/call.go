@@ -36,6 +36,7 @@ func (s *Server) record(method string, a args) (Call, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, c)
+	s.touchLocked()
 	return c, len(s.calls) - 1
 }
 

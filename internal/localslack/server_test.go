@@ -9,6 +9,7 @@ import (
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
+	"go.uber.org/goleak"
 
 	"rollbackbot/internal/localslack"
 )
@@ -160,4 +161,34 @@ func TestClose_EndsWaiting(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
+}
+
+func TestClose_LeavesNothing(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	s := localslack.New(workspace(), localslack.WithAckTimeout(time.Hour))
+	if err := s.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	api := client(s, slack.OptionHTTPClient(&http.Client{Transport: transport}))
+	conn := dialWith(t, api)
+	next(t, conn)
+	s.Fault(func(localslack.Call) *localslack.Fault { return &localslack.Fault{Hang: true} })
+	hung := make(chan error, 1)
+	go func() { _, err := api.AuthTest(); hung <- err }()
+	done := command(t.Context(), s, "/rollback shop")
+	next(t, conn)
+	s.Refresh("warning")
+	waitFor(t, s, "the hanging call", func(*localslack.Snapshot) bool { return len(s.CallsTo("auth.test")) == 1 })
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-hung; err == nil {
+		t.Error("a hanging call ended well")
+	}
+	if r := <-done; r.err != localslack.ErrClosed {
+		t.Errorf("a command under way ended with %v, want ErrClosed", r.err)
+	}
+	_ = conn.Close()
 }

@@ -100,7 +100,7 @@ func (s *Server) Home(user string) (View, bool) { return s.Snapshot().Home(user)
 
 // Wait returns nil as soon as ok holds, asking again after every change. It returns the context's
 // error when that ends first, and [ErrClosed] when the server is closed.
-// ok must not call the server's own methods for what the snapshot already has, or it may see a later state.
+// New calls, ends of calls and envelopes are changes too, so ok may look at [Server.Calls] and [Server.Envelopes].
 func (s *Server) Wait(ctx context.Context, ok func(now *Snapshot) bool) error {
 	for {
 		s.mu.Lock()

@@ -79,10 +79,11 @@ const dialogs = forms(page);
 let toastTimer = 0;
 function toast(text) {
   const box = $("toast");
-  fill(box, h("span", text), h("button.icon-button", { type: "button", "aria-label": "Dismiss", onclick: () => { box.hidden = true; } }, "✕"));
-  box.hidden = false;
+  fill(box, h("span", text), h("button.icon-button", { type: "button", "aria-label": "Dismiss", onclick: () => box.hidePopover() }, "✕"));
+  box.hidePopover();
+  box.showPopover(); // anew each time, so that it lies above a form that was opened since
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => { box.hidden = true; }, 12000);
+  toastTimer = setTimeout(() => box.hidePopover(), 12000);
 }
 
 // --- Where one looks ---------------------------------------------------------------------------------------------------
@@ -148,6 +149,7 @@ const direct = () => model.channels.find((c) => c.direct);
 
 function switchTo(id) {
   Object.assign(place, { as: id, thread: "", app: "" });
+  $("toast").hidePopover();
   remember();
   listen();
 }
@@ -186,7 +188,7 @@ function drawPeople() {
   keep($("people"), model.people.map((p) => ({
     key: p.id, version: [p.name, p.role, p.id === model.you].join(),
     make: () => h("button.person", { type: "button", "aria-pressed": String(p.id === model.you), data: { testid: "person", user: p.id }, onclick: () => switchTo(p.id) },
-      avatar(p.id, user(p.id)), h("span.person-name", p.name.split(" ")[0]), p.role && h("span.role", p.role)),
+      avatar(p.id, user(p.id)), h("span.who", h("span.person-name", p.name.split(" ")[0]), p.role && h("span.role", p.role))),
   })));
 }
 
@@ -261,7 +263,7 @@ function drawMessages(list, c) {
       wanted.push({ key: "day " + day, version: day, make: () => h("div.day", h("span", dayName(day))) });
       before = null;
     }
-    const follows = before && before.user === m.user && !before.private && !m.private && m.ts - before.ts < 300;
+    const follows = before && before.user === m.user && !before.private && !m.private && !m.blocks && !m.edited && m.ts - before.ts < 300;
     const replies = all.filter((r) => r.thread === m.ts);
     const last = replies.length ? page.isUnread("thread", m.ts, replies[replies.length - 1].ts) : false;
     wanted.push({ key: m.ts, version: JSON.stringify([m, replies.length, last, follows, user(m.user)]), make: () => message(m, page, { follows, replies }) });

@@ -16,7 +16,7 @@ const table = {
   point_right: "👉", point_left: "👈", point_up: "☝️", point_down: "👇", hand: "✋", raised_hand: "✋", vertical_traffic_light: "🚦",
   smile: "😄", slightly_smiling_face: "🙂", thinking_face: "🤔", sweat_smile: "😅", cry: "😢", scream: "😱", sob: "😭", relieved: "😌",
   large_green_circle: "🟢", green_circle: "🟢", red_circle: "🔴", large_yellow_circle: "🟡", large_orange_circle: "🟠",
-  large_blue_circle: "🔵", white_circle: "⚪", black_circle: "⚫", large_green_square: "🟩", large_red_square: "🟥",
+  large_blue_circle: "🔵", white_circle: "⚪️", black_circle: "⚫️", large_green_square: "🟩", large_red_square: "🟥",
   question: "❓", grey_question: "❔", exclamation: "❗", grey_exclamation: "❕", information_source: "ℹ️", new: "🆕", free: "🆓",
   one: "1️⃣", two: "2️⃣", three: "3️⃣", four: "4️⃣", five: "5️⃣", six: "6️⃣", seven: "7️⃣", robot_face: "🤖", bust_in_silhouette: "👤",
   busts_in_silhouette: "👥", technologist: "🧑‍💻", globe_with_meridians: "🌐", satellite: "🛰️", floppy_disk: "💾", file_cabinet: "🗄️",

@@ -16,7 +16,7 @@ export function avatar(id, user) {
 }
 
 const clock = (ts) => new Date(Number(ts) * 1000);
-export const timeOf = (ts) => clock(ts).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+export const timeOf = (ts) => clock(ts).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 // message renders m. page is app.js's view of things; inThread leaves the thread's own line out; follows says that the
 // message before is by the same person and recent, so that the author isn't repeated.
@@ -45,14 +45,13 @@ export function message(m, page, { inThread = false, follows = false, replies = 
 }
 
 const author = (m, user) => h("div.author", h("span.name", user.real), user.bot && h("span.tag", "APP"),
-  h("time", { datetime: clock(m.ts).toISOString(), title: clock(m.ts).toLocaleString() }, timeOf(m.ts)));
+  h("time", { datetime: clock(m.ts).toISOString(), title: clock(m.ts).toLocaleString() }, timeOf(m.ts)), m.edited && h("span.edited", "edited"));
 
 function content(m, host, page) {
-  const edited = m.edited && h("span.edited", " (edited)");
   if (m.gone) return h("div.text.gone", m.text);
-  if (m.blocks) return h("div.blocks", blocks(m.blocks, host), edited);
+  if (m.blocks) return h("div.blocks", blocks(m.blocks, host));
   if (!m.text) return null;
-  return h("div.text", mrkdwn(m.text, page.names), edited);
+  return h("div.text", mrkdwn(m.text, page.names));
 }
 
 const attachments = (m, host, page) => (m.attachments || []).map((a) => {

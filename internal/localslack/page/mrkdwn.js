@@ -150,7 +150,7 @@ export function formatDate(seconds, format) {
     date_num: at.toISOString().slice(0, 10), date: show({ dateStyle: "long" }), date_short: short, date_long: long,
     date_pretty: near || show({ dateStyle: "long" }), date_short_pretty: near || short, date_long_pretty: near || long,
     date_slash: show({ day: "2-digit", month: "2-digit", year: "numeric" }),
-    time: show({ timeStyle: "short" }), time_secs: show({ timeStyle: "medium" }), ago: ago(at),
+    time: show({ timeStyle: "short", hourCycle: "h23" }), time_secs: show({ timeStyle: "medium", hourCycle: "h23" }), ago: ago(at),
   };
   return format.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
