@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/crypto/ssh"
 
 	"rollbackbot/runbook"
 )
@@ -79,6 +80,9 @@ func (c *Client) explainRun(err error, elapsed time.Duration) error {
 // open gives a session of the kept connection, or of a new one. A kept connection that proves dead here is replaced
 // once: no command has been sent yet, so nothing can be started twice.
 func (c *Client) open(ctx context.Context) (*session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, c.outOfTime(ctx, err)
+	}
 	if err := c.takeSlot(ctx); err != nil {
 		return nil, err
 	}
@@ -95,7 +99,7 @@ func (c *Client) openSession(ctx context.Context) (*session, error) {
 		if err != nil {
 			return nil, c.dialProblem(ctx, err)
 		}
-		s, err := l.openSession(ctx, c.freeSlot)
+		s, err := c.askForSession(ctx, l)
 		if err == nil {
 			return s, nil
 		}
@@ -105,6 +109,23 @@ func (c *Client) openSession(ctx context.Context) (*session, error) {
 		c.log.Info().Err(err).Msg("the kept connection is dead, dialling anew")
 		l.close()
 	}
+}
+
+// askForSession asks again while the host refuses and nothing is started.
+func (c *Client) askForSession(ctx context.Context, l *link) (s *session, err error) {
+	for range sessionAttempts {
+		s, err = l.openSession(ctx, c.freeSlot)
+		var refused *ssh.OpenChannelError
+		if !errors.As(err, &refused) {
+			return s, err
+		}
+		select {
+		case <-time.After(sessionInterval):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+	return nil, err
 }
 
 func (c *Client) takeSlot(ctx context.Context) error {

@@ -20,9 +20,13 @@ const (
 
 	// keepaliveLimit is how many intervals may pass without an answer: ServerAliveCountMax of ssh_config(5).
 	keepaliveLimit = 3
-	// maxSessions is how many commands run at once on one host. A connection may have 10 (MaxSessions of
-	// sshd_config(5)); one that was just closed may still count there.
+	// maxSessions is how many commands run at once on one host. A connection may have 10: MaxSessions of sshd_config(5).
 	maxSessions = 8
+	// sshd counts a session a moment longer than its channel is open, until it has seen the process end (measured: with
+	// 24 short commands, 8 at once, sshd refuses some). A refused session is asked for again: 40 attempts, 50 ms apart,
+	// are 2 s, which a person who waits for a preflight can spare.
+	sessionAttempts = 40
+	sessionInterval = 50 * time.Millisecond
 )
 
 // Config says how hosts are reached. KnownHosts and one of KeyFile and AgentSocket are required.

@@ -24,9 +24,9 @@ func (p *Pool) connectThroughJump(ctx context.Context, addr address) (net.Conn, 
 	for {
 		l, fresh, err := p.jump.link(ctx)
 		if err != nil {
-			return nil, p.jumpProblem(err)
+			return nil, p.jumpProblem(ctx, err)
 		}
-		conn, err := l.client.DialContext(ctx, "tcp", addr.dial())
+		conn, err := l.forward(ctx, addr)
 		if err == nil {
 			return conn, nil
 		}

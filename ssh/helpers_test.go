@@ -20,7 +20,10 @@ import (
 	"rollbackbot/runbook"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// What link.openChannel says about x/crypto may happen in any test that cuts a connection.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("golang.org/x/crypto/ssh.(*mux).openChannel"))
+}
 
 // startHost starts a server on TCP that ends, with all that it started, with the test.
 func startHost(t *testing.T, options sshtest.Options) *sshtest.Server {
@@ -186,8 +189,8 @@ func answer(text string) sshtest.Handler {
 	}
 }
 
-// untilStdinEnds is a handler that runs until the link is gone.
-func untilStdinEnds(until <-chan struct{}) sshtest.Handler {
+// runsUntil is a handler that runs until a channel is closed.
+func runsUntil(until <-chan struct{}) sshtest.Handler {
 	return func(string, io.Reader, io.Writer, io.Writer) int {
 		<-until
 		return 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -111,24 +112,42 @@ type opened struct {
 // and ctx's when that ended first. In none of these anything was started.
 func (l *link) openSession(ctx context.Context, release func()) (*session, error) {
 	answer := make(chan opened)
-	ok := l.owner.pool.spawn(func() {
-		var o opened
-		o.channel, o.requests, o.err = l.client.OpenChannel("session", nil)
-		select {
-		case answer <- o:
-		case <-ctx.Done():
-			o.discard()
-		}
-	})
-	if !ok {
-		return nil, errClosed
-	}
+	go l.openChannel(ctx, answer)
 	select {
 	case o := <-answer:
 		return l.session(o, release)
+	case <-l.gone:
+		return nil, errLinkDead
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// openChannel is waited for by nobody: when the connection ends between x/crypto's looking through its channels and
+// its adding this one, OpenChannel of x/crypto 0.58 never returns.
+func (l *link) openChannel(ctx context.Context, answer chan<- opened) {
+	var o opened
+	o.channel, o.requests, o.err = l.client.OpenChannel("session", nil)
+	select {
+	case answer <- o:
+	case <-l.gone:
+	case <-ctx.Done():
+		o.discard()
+	}
+}
+
+// forward connects to addr from the host at the other end. It gives up when ctx or the connection ends.
+func (l *link) forward(ctx context.Context, addr address) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-l.gone: // see openChannel
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return l.client.DialContext(ctx, "tcp", addr.dial())
 }
 
 func (l *link) session(o opened, release func()) (*session, error) {

@@ -94,11 +94,15 @@ func (c *Client) loginProblem(l *login, err error) error {
 }
 
 // jumpProblem is a jump host that can't be used, told to whoever wanted to pass through it.
-func (p *Pool) jumpProblem(err error) error {
+func (p *Pool) jumpProblem(ctx context.Context, err error) error {
+	if errors.Is(err, errClosed) {
+		return err
+	}
 	var said *runbook.HostError
-	if !errors.As(err, &said) { // the deadline of the whole dial
-		return p.jump.silent(err, fmt.Sprintf("the jump host %s does not answer", p.jump.host),
-			"check that the jump host is up and that its firewall lets the bot's machine in")
+	if !errors.As(err, &said) { // the deadline of this dial, which may be as old as the jump host's own
+		addr, _ := parseAddress(string(p.jump.host)) // New has read it before
+		problem, remedy := p.jump.silence(ctx, addr, err)
+		said = p.jump.silent(err, problem, remedy)
 	}
 	return &runbook.HostError{
 		Unreachable: said.Unreachable,

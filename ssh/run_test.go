@@ -181,7 +181,7 @@ func TestRun_DeadlineAndCancelAreLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				finish := make(chan struct{})
-				server := newHost(t, sshtest.Options{Dir: dir, Handler: untilStdinEnds(finish)})
+				server := newHost(t, sshtest.Options{Dir: dir, Handler: runsUntil(finish)})
 				pool := newPool(t, inMemory(server))
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -255,7 +255,7 @@ func TestRun_SilentLinkIsNoticedByKeepalives(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		finish := make(chan struct{})
-		server := newHost(t, sshtest.Options{Dir: dir, Handler: untilStdinEnds(finish)})
+		server := newHost(t, sshtest.Options{Dir: dir, Handler: runsUntil(finish)})
 		pool := newPool(t, inMemory(server))
 		time.AfterFunc(12*time.Second, func() { server.Freeze(true) })
 		began := time.Now()
