@@ -3,7 +3,6 @@ package bot
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -131,14 +130,4 @@ func recordPayload(rb runbook.Rollback) map[string]any {
 	text, _ := json.Marshal(record) // texts, and maps of them, always encode
 	_ = json.Unmarshal(text, &payload)
 	return payload
-}
-
-// sortedApps puts messages about several apps into one order.
-func sortedApps[V any](m map[string]V) []string {
-	var names []string
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -1,0 +1,77 @@
+package bot
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"rollbackbot/runbook"
+)
+
+// maxListed is how many releases or rollbacks a private answer lists.
+const maxListed = 20
+
+// HistoryMessage lists an app's releases, the one that went live last first, and its rollbacks, given oldest first.
+func HistoryMessage(app string, releases []runbook.Release, rollbacks []runbook.Rollback) Message {
+	d := newDraft()
+	d.header("History of " + app)
+	d.field("Releases, the latest first")
+	if len(releases) == 0 {
+		d.say(words("None is known yet. The bot notes what it sees running; `rollbackbot deployed` notes more."))
+	}
+	var points [][]span
+	for i, r := range releases {
+		if i == maxListed {
+			points = append(points, []span{words(fmt.Sprintf("… %d more: ", len(releases)-maxListed)), code("rollbackbot history " + app)})
+			break
+		}
+		points = append(points, []span{words(runbook.Describe(r) + ", migration " + string(r.Migration))})
+	}
+	d.points(points)
+	d.field("Rollbacks, the latest first")
+	d.points(rollbackPoints(rollbacks))
+	if len(rollbacks) == 0 {
+		d.say(words("None yet."))
+	}
+	return d.message()
+}
+
+func rollbackPoints(rollbacks []runbook.Rollback) [][]span {
+	var points [][]span
+	for i, rb := range slices.Backward(rollbacks) {
+		if len(points) == maxListed {
+			return append(points, []span{words(fmt.Sprintf("… %d more", i+1))})
+		}
+		state := string(rb.State)
+		if rb.State == runbook.StateEnded {
+			state = outcomeWords[rb.Outcome]
+		}
+		points = append(points, []span{code(rb.ID), words(" " + instant(rb.Request.At) + ", " + fromName(rb.Plan) + " to " + rb.Plan.Target.Name() + ": " + state)})
+	}
+	return points
+}
+
+// QuarantineMessage lists the blocked images of each app, by digest, with the rollback that blocked them.
+func QuarantineMessage(blocked map[string]map[runbook.Digest]string) Message {
+	d := newDraft()
+	d.header("Quarantine")
+	empty := true
+	for _, app := range slices.Sorted(maps.Keys(blocked)) {
+		if len(blocked[app]) == 0 {
+			continue
+		}
+		empty = false
+		d.field(app)
+		var points [][]span
+		for _, digest := range slices.Sorted(maps.Keys(blocked[app])) {
+			points = append(points, []span{code(string(digest)), words(", blocked by " + blocked[app][digest])})
+		}
+		d.points(points)
+	}
+	if empty {
+		d.say(words("Nothing is quarantined."))
+	} else {
+		d.say(words("A lead lifts it when the cause is found: "), code(slash+" lift sha256:… because https://…"))
+	}
+	return d.message()
+}
