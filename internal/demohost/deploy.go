@@ -58,7 +58,7 @@ func (h *Host) up(ctx context.Context, names ...string) error {
 func (h *Host) docker(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(h.folder.bin(), dockerName), args...)
 	cmd.Dir = h.folder.app()
-	cmd.Env = []string{marker + "=" + string(h.folder), "PATH=" + h.path(), "HOME=" + h.folder.home()}
+	cmd.Env = append(h.folder.environment(), "PATH="+h.path(), "HOME="+h.folder.home())
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {

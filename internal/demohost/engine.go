@@ -83,16 +83,17 @@ func (c *call) ps(args []string) error {
 	if !*quiet {
 		return unsupported("`ps` without --quiet")
 	}
+	for _, filter := range *filters {
+		if !strings.HasPrefix(filter, "label=") {
+			return unsupported(fmt.Sprintf("the filter %q", filter))
+		}
+	}
 	s, err := c.host.read()
 	if err != nil {
 		return err
 	}
 	for _, one := range slices.Backward(s.Containers) { // the newest first
-		matches, err := one.matches(*filters)
-		if err != nil {
-			return err
-		}
-		if !matches || !*all && !one.alive() {
+		if !one.matches(*filters) || !*all && !one.alive() {
 			continue
 		}
 		id := one.ID
@@ -104,20 +105,15 @@ func (c *call) ps(args []string) error {
 	return nil
 }
 
-// matches reports whether a container is what every filter wants; of filters, label=KEY and label=KEY=VALUE are known.
-func (c container) matches(filters []string) (bool, error) {
+// matches reports whether a container is what every filter wants: label=KEY or label=KEY=VALUE.
+func (c container) matches(filters []string) bool {
 	for _, filter := range filters {
-		kind, label, _ := strings.Cut(filter, "=")
-		if kind != "label" {
-			return false, unsupported(fmt.Sprintf("the filter %q", filter))
-		}
-		key, value, valued := strings.Cut(label, "=")
-		got, ok := c.Labels[key]
-		if !ok || valued && got != value {
-			return false, nil
+		key, value, valued := strings.Cut(strings.TrimPrefix(filter, "label="), "=")
+		if got, ok := c.Labels[key]; !ok || valued && got != value {
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
 
 // logs prints what a container's program wrote, its last lines alone where so many are asked for.

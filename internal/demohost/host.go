@@ -64,7 +64,7 @@ func (h *Host) start(ctx context.Context, pace pace) (err error) {
 		return err
 	}
 	h.server, err = sshtest.Start(sshtest.Options{
-		Dir: h.folder.keys(), Home: h.folder.home(), Path: h.path(), Env: []string{marker + "=" + string(h.folder)}, KillAll: true,
+		Dir: h.folder.keys(), Home: h.folder.home(), Path: h.path(), Env: h.folder.environment(), KillAll: true,
 	})
 	if err != nil {
 		return err

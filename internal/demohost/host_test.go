@@ -105,9 +105,7 @@ func TestContainer_WithoutItsShimIsSeenAsKilled(t *testing.T) {
 
 func TestClose_LeavesNothing(t *testing.T) {
 	h := startHost(t)
-	if n := len(h.folder.processes()); n < 10 { // five containers, each a shim and a program
-		t.Errorf("%d processes are seen of a running host, want 10", n)
-	}
+	runsWhole(t, h.folder)
 	// Something that a session left behind, in a process group of its own, as `timeout` makes one.
 	left := exec.Command("sleep", "600")
 	left.Env = []string{marker + "=" + string(h.folder)}
@@ -195,10 +193,14 @@ func startParent(t *testing.T) (*exec.Cmd, folder) {
 	}
 	f := folder(strings.TrimSpace(line))
 	t.Cleanup(func() { _ = os.RemoveAll(string(f)) })
-	if n := len(f.processes()); n < 10 {
-		t.Errorf("%d processes are seen of another's host, want 10", n)
-	}
+	runsWhole(t, f)
 	return parent, f
+}
+
+// runsWhole waits until all processes of a host run: those of five containers, each a shim and a program.
+func runsWhole(t *testing.T, f folder) {
+	t.Helper()
+	eventually(t, "ten processes are seen", func() bool { return len(f.processes()) == 10 })
 }
 
 func TestParent_ToldToEndLeavesNothing(t *testing.T) {

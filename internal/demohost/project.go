@@ -81,6 +81,10 @@ func (p *project) parse(content []byte, get lookup) error {
 func fill(node *yaml.Node, at string, get lookup, unset func(string)) error {
 	switch node.Kind {
 	case yaml.ScalarNode:
+		if node.Tag == "!!null" {
+			node.Value = "null" // an empty one would be written as an empty text in a flow mapping
+			return nil
+		}
 		value, err := interpolate(node.Value, get, unset)
 		if err != nil {
 			return fmt.Errorf("error while interpolating %s: %w", at, err)

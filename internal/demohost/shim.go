@@ -32,7 +32,7 @@ func (f folder) start(id string) error {
 		return err
 	}
 	cmd := &exec.Cmd{
-		Path: self, Args: []string{shimName, id}, Dir: string(f), Env: []string{marker + "=" + string(f)},
+		Path: self, Args: []string{shimName, id}, Dir: string(f), Env: f.environment(),
 		Stdout: log, Stderr: log, ExtraFiles: []*os.File{lock}, SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	// Under the lock of the state: what the shim notes of its program comes after this.
@@ -219,7 +219,7 @@ func (s shim) program() (*exec.Cmd, error) {
 	}
 	return &exec.Cmd{
 		Path: self, Args: append([]string{programName, c.Listen}, c.Command...), Dir: string(s.folder),
-		Env:    append([]string{marker + "=" + string(s.folder)}, c.Env...),
+		Env:    append(s.environment(), c.Env...),
 		Stdout: os.Stdout, Stderr: os.Stderr, SysProcAttr: diesWithParent(),
 	}, nil
 }

@@ -10,6 +10,12 @@ import (
 // marker is the variable that every process of a host carries: the host's folder.
 const marker = "ROLLBACKBOT_DEMO_HOST"
 
+// environment is what every process of a host has in its environment. The second variable is read by programs that
+// were built with the race detector, as tests are: those sleep for a second when they end, unless told not to.
+func (f folder) environment() []string {
+	return []string{marker + "=" + string(f), "GORACE=atexit_sleep_ms=0"}
+}
+
 // The names under which the program is started again.
 const (
 	dockerName  = "docker"           // a command
