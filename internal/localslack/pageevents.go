@@ -27,10 +27,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		changed := s.changed
 		s.mu.Unlock()
-		m, ok := s.model(user)
-		if !ok {
-			m, _ = s.model(s.people()[0].ID) // a link from another workspace; the page goes on as its first person
-		}
+		m := s.model(user)
 		if now := encode(m); !bytes.Equal(now, last) {
 			last = now
 			if _, err := fmt.Fprintf(w, "data: %s\n\n", now); err != nil || out.Flush() != nil {

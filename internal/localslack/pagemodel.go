@@ -82,18 +82,20 @@ type pageView struct {
 	State    map[string]map[string]any `json:"state"`
 }
 
-// model is what user sees now; ok is false if there is no such user.
-func (s *Server) model(user string) (m pageModel, ok bool) {
+// model is what user sees now. For somebody who isn't there, as in a link from another workspace, it is what the first
+// of the people sees.
+func (s *Server) model(user string) pageModel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.world
-	if w.user(user) == nil {
-		return pageModel{}, false
+	people := s.people()
+	if w.user(user) == nil && len(people) > 0 {
+		user = people[0].ID
 	}
-	m = pageModel{
+	m := pageModel{
 		You: user, Team: w.ws.TeamName, Bot: w.ws.BotUser, Connected: s.openSockets() > 0,
 		Banner: s.opts.banner, Suggestions: orEmpty(s.opts.suggestions), Commands: w.ws.Commands,
-		People: s.people(), Users: map[string]pageUser{"USLACKBOT": {Name: "slackbot", Real: "Slackbot", Bot: true}},
+		People: people, Users: map[string]pageUser{"USLACKBOT": {Name: "slackbot", Real: "Slackbot", Bot: true}},
 		Groups: map[string]string{}, Messages: map[string][]pageText{},
 	}
 	for _, u := range w.users {
@@ -113,18 +115,18 @@ func (s *Server) model(user string) (m pageModel, ok bool) {
 	if home := w.homes[user]; home != nil {
 		m.Home = new(pageViewOf(home))
 	}
-	return m, true
+	return m
 }
 
 // people are the choices of the switch.
 func (s *Server) people() []pagePerson {
-	var out []pagePerson
+	out := []pagePerson{}
 	for _, p := range s.opts.people {
 		if u := s.world.user(p.User); u != nil {
 			out = append(out, pagePerson{ID: u.ID, Name: u.RealName, Role: p.Role})
 		}
 	}
-	if out != nil {
+	if len(out) > 0 {
 		return out
 	}
 	for _, u := range s.world.users {

@@ -164,11 +164,3 @@ func list(min, max int, element check) check {
 
 // anyValue takes everything.
 func anyValue(*validator, string, any) {}
-
-// both is a check and then another.
-func both(first, second check) check {
-	return func(v *validator, at string, value any) {
-		first(v, at, value)
-		second(v, at, value)
-	}
-}

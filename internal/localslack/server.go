@@ -124,8 +124,13 @@ func (s *Server) PageURLAs(user string) string {
 	return s.PageURL() + "&" + url.Values{"as": {user}}.Encode()
 }
 
-// Workspace is the workspace with its defaults filled in, as it was at the start, tokens included.
-func (s *Server) Workspace() Workspace { return s.world.ws }
+// Workspace is the workspace with its defaults filled in, tokens included. Users, channels and groups are those of the
+// start; scopes are those of now.
+func (s *Server) Workspace() Workspace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.world.ws
+}
 
 // SetUser adds a user, or replaces the one with the same ID.
 func (s *Server) SetUser(u User) { s.change(func() { s.world.setUser(u) }) }

@@ -63,8 +63,10 @@ func (s *Server) prepareSubmit(user, viewID string, values map[string]map[string
 	if err := v.fill(values); err != nil {
 		return Envelope{}, err
 	}
+	defer s.touchLocked()
 	v.Errors = nil
 	if missing := v.incomplete(); len(missing) > 0 {
+		v.Errors = missing
 		return Envelope{}, &IncompleteError{Fields: missing}
 	}
 	return s.newEnvelope("interactive", s.viewSubmission(u, v), true), nil

@@ -14,7 +14,7 @@ type View struct {
 	Type                                              string // "modal" or "home"
 	Title, Submit, Close                              string // their texts; "" if there is none
 	Blocks                                            json.RawMessage
-	// Errors are what the app found wrong, by block_id, after the last submit.
+	// Errors are what the form shows to be wrong since the last submit, by block_id: found by the app, or by Slack itself.
 	Errors map[string]string
 }
 

@@ -31,7 +31,7 @@ export function forms(page) {
   function update(views) {
     const view = views?.[views.length - 1];
     if (!view) return close();
-    const key = JSON.stringify([page.you(), view.id, view.hash, view.errors]);
+    const key = keyOf(view);
     if (shown?.key === key) return;
     const typed = shown?.view.id === view.id ? kept(shown.typed, view) : {};
     const top = shown?.dialog.querySelector(".dialog-body")?.scrollTop || 0;
@@ -45,10 +45,15 @@ export function forms(page) {
     first?.focus();
   }
 
-  // errors shows what is wrong before the server has a new view to send.
+  // keyOf tells whether a view must be drawn anew.
+  const keyOf = (view) => JSON.stringify([page.you(), view.id, view.hash, view.errors]);
+
+  // errors shows what is wrong, if the event that says so too hasn't come yet. It must not be drawn twice: somebody may be
+  // typing already.
   function errors(found) {
-    if (!shown) return;
+    if (!shown || JSON.stringify(shown.view.errors) === JSON.stringify(found)) return;
     shown.view = { ...shown.view, errors: found };
+    shown.key = keyOf(shown.view);
     const body = shown.dialog.querySelector(".dialog-body");
     fill(body, blocks(shown.view.blocks, hostOf(shown, page)));
     body.querySelector("[aria-invalid]")?.focus();
