@@ -1,0 +1,119 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"rollbackbot/runbook"
+)
+
+// Directory knows from Slack who people are and what they may do. Every call reads it afresh: a lead who left the group
+// a minute ago is no lead, and what can't be read lets nobody pass. It may be called from any goroutine.
+type Directory struct {
+	API               *slack.Client
+	Team              string   // the ID of the bot's own workspace
+	Channel           string   // the ID of the team channel
+	Leads             []string // IDs of users (U…, W…) and user groups (S…)
+	Requesters        []string // likewise
+	ChannelMayRequest bool     // every full member of the team channel may ask, instead of Requesters
+}
+
+var _ runbook.Directory = (*Directory)(nil)
+
+// Roles reads who a person is. If anything that matters can't be read it is an error.
+func (d *Directory) Roles(ctx context.Context, person string) (runbook.Roles, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	roles := runbook.Roles{Person: person}
+	user, err := d.API.GetUserInfoContext(ctx, person)
+	if err != nil {
+		return runbook.Roles{}, fmt.Errorf("read the user %s: %w", person, remedied(err))
+	}
+	if roles.Barred = d.barred(user); roles.Barred != "" {
+		return roles, nil
+	}
+	groups := groupReader{api: d.API, read: map[string][]string{}}
+	if roles.Lead, err = groups.named(ctx, person, d.Leads); err != nil {
+		return runbook.Roles{}, err
+	}
+	if d.ChannelMayRequest {
+		roles.Requester, err = d.inChannel(ctx, person)
+	} else {
+		roles.Requester, err = groups.named(ctx, person, d.Requesters)
+	}
+	if err != nil {
+		return runbook.Roles{}, err
+	}
+	return roles, nil
+}
+
+// barred says why a person never counts, whatever groups they are in; empty: they count.
+func (d *Directory) barred(user *slack.User) string {
+	switch {
+	case user.Deleted:
+		return "this account is deactivated"
+	case user.IsBot || user.IsWorkflowBot || user.IsConnectorBot:
+		return "bots don't count, only people do"
+	case user.IsStranger || user.TeamID != d.Team:
+		return "you belong to another organisation or workspace"
+	case user.IsRestricted || user.IsUltraRestricted:
+		return "guests don't count, only full members of the workspace do"
+	}
+	return ""
+}
+
+// inChannel looks for a person among the members of the team channel.
+func (d *Directory) inChannel(ctx context.Context, person string) (bool, error) {
+	query := slack.GetUsersInConversationParameters{ChannelID: d.Channel, Limit: 200} // at most 200 are recommended: https://docs.slack.dev/reference/methods/conversations.members
+	for {
+		members, next, err := d.API.GetUsersInConversationContext(ctx, &query)
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("read who is in the team channel: %w", remedied(err))
+		case slices.Contains(members, person):
+			return true, nil
+		case next == "":
+			return false, nil
+		}
+		query.Cursor = next
+	}
+}
+
+// groupReader reads each user group once within one question: a group may be both that of the leads and of the requesters.
+type groupReader struct {
+	api  *slack.Client
+	read map[string][]string
+}
+
+// named reports whether a person is one of ids, or in one of the user groups among them. Every group is read, even
+// when an earlier one has the person: an unreadable group is an error, not a matter of order.
+func (g groupReader) named(ctx context.Context, person string, ids []string) (bool, error) {
+	found := slices.Contains(ids, person)
+	for _, id := range ids {
+		if !strings.HasPrefix(id, "S") {
+			continue
+		}
+		members, err := g.members(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		found = found || slices.Contains(members, person)
+	}
+	return found, nil
+}
+
+func (g groupReader) members(ctx context.Context, group string) ([]string, error) {
+	if members, ok := g.read[group]; ok {
+		return members, nil
+	}
+	members, err := g.api.GetUserGroupMembersContext(ctx, group)
+	if err != nil {
+		return nil, fmt.Errorf("read the members of user group %s: %w", group, remedied(err))
+	}
+	g.read[group] = members
+	return members, nil
+}

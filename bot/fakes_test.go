@@ -1,0 +1,263 @@
+package bot_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"rollbackbot/runbook"
+)
+
+// patience is how long a test waits for what should happen at once.
+const patience = 20 * time.Second
+
+// memoryInbox is an inbox without a database.
+type memoryInbox struct {
+	mu         sync.Mutex
+	deliveries []runbook.Delivery
+	done       map[string]bool
+	broken     error           // what Put answers; nil: it works
+	changed    chan struct{}   // closed and replaced at every change
+	stalled    map[string]bool // keys that Done refuses to take
+}
+
+func newMemoryInbox() *memoryInbox {
+	return &memoryInbox{done: map[string]bool{}, changed: make(chan struct{}), stalled: map[string]bool{}}
+}
+
+func (m *memoryInbox) Put(_ context.Context, d runbook.Delivery) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return false, m.broken
+	}
+	if slices.ContainsFunc(m.deliveries, func(o runbook.Delivery) bool { return o.Key == d.Key }) {
+		return false, nil
+	}
+	m.deliveries = append(m.deliveries, d)
+	m.touch()
+	return true, nil
+}
+
+func (m *memoryInbox) Pending(context.Context) ([]runbook.Delivery, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var pending []runbook.Delivery
+	for _, d := range m.deliveries {
+		if !m.done[d.Key] {
+			pending = append(pending, d)
+		}
+	}
+	return pending, nil
+}
+
+func (m *memoryInbox) Done(ctx context.Context, key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if m.stalled[key] {
+		return errors.New("the disk is full")
+	}
+	if !slices.ContainsFunc(m.deliveries, func(o runbook.Delivery) bool { return o.Key == key }) {
+		return fmt.Errorf("no delivery %q", key)
+	}
+	m.done[key] = true
+	m.touch()
+	return nil
+}
+
+func (m *memoryInbox) touch() {
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+func (m *memoryInbox) fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.broken = err
+}
+
+// all gives every delivery so far and whether it is done.
+func (m *memoryInbox) all() (deliveries []runbook.Delivery, open int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.deliveries {
+		if !m.done[d.Key] {
+			open++
+		}
+	}
+	return slices.Clone(m.deliveries), open
+}
+
+// settle waits until n deliveries came and all are done.
+func (m *memoryInbox) settle(t *testing.T, n int) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		m.mu.Lock()
+		changed := m.changed
+		m.mu.Unlock()
+		if all, open := m.all(); len(all) >= n && open == 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			t.Fatal("the inbox did not settle")
+		}
+	}
+}
+
+// refusal is one call of Refuse.
+type refusal struct{ App, Rollback, Action, By, Why, Cause string }
+
+// fakeRunner is a runbook that remembers what it was asked. What it wasn't told to answer it refuses to.
+type fakeRunner struct {
+	apps      []runbook.App
+	onRequest func(ctx context.Context, r runbook.Request, cause string) (runbook.Rollback, error)
+	onAnswer  func(ctx context.Context, c runbook.Click) error
+	onPlan    func(ctx context.Context, r runbook.Request) (runbook.Plan, string, error)
+	onLift    func(digest, cause, by string) error
+	history   runbook.History
+	blocked   map[runbook.Digest]string
+
+	mu        sync.Mutex
+	rollbacks []runbook.Rollback
+	requests  []runbook.Request
+	clicks    []runbook.Click
+	refusals  []refusal
+}
+
+func (f *fakeRunner) App(name string) (runbook.App, error) {
+	var names []string
+	for _, app := range f.apps {
+		if app.Name == name {
+			return app, nil
+		}
+		names = append(names, app.Name)
+	}
+	return runbook.App{}, &runbook.UnknownAppError{Name: name, Apps: names}
+}
+
+func (f *fakeRunner) Request(ctx context.Context, r runbook.Request, cause string) (runbook.Rollback, error) {
+	f.mu.Lock()
+	f.requests = append(f.requests, r)
+	f.mu.Unlock()
+	if f.onRequest == nil {
+		return runbook.Rollback{}, errors.New("nobody expected a request")
+	}
+	rb, err := f.onRequest(ctx, r, cause)
+	if err == nil {
+		f.keep(rb)
+	}
+	return rb, err
+}
+
+func (f *fakeRunner) keep(rb runbook.Rollback) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rollbacks = append(f.rollbacks, rb)
+}
+
+func (f *fakeRunner) Answer(ctx context.Context, c runbook.Click) error {
+	f.mu.Lock()
+	f.clicks = append(f.clicks, c)
+	f.mu.Unlock()
+	if f.onAnswer == nil {
+		return errors.New("nobody expected an answer")
+	}
+	return f.onAnswer(ctx, c)
+}
+
+func (f *fakeRunner) Plan(ctx context.Context, r runbook.Request) (runbook.Plan, string, error) {
+	if f.onPlan == nil {
+		return runbook.Plan{}, "", errors.New("nobody expected a plan")
+	}
+	return f.onPlan(ctx, r)
+}
+
+func (f *fakeRunner) Status(_ context.Context, id string) (runbook.Rollback, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, rb := range f.rollbacks {
+		if rb.ID == id {
+			return rb, nil
+		}
+	}
+	return runbook.Rollback{}, &runbook.UnknownRollbackError{ID: id}
+}
+
+func (f *fakeRunner) Rollbacks(_ context.Context, app string) ([]runbook.Rollback, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []runbook.Rollback
+	for _, rb := range f.rollbacks {
+		if rb.App == app {
+			list = append(list, rb)
+		}
+	}
+	return list, nil
+}
+
+func (f *fakeRunner) History(context.Context, string) (runbook.History, error) { return f.history, nil }
+
+func (f *fakeRunner) Blocked(context.Context, string) (map[runbook.Digest]string, error) {
+	return f.blocked, nil
+}
+
+func (f *fakeRunner) Lift(_ context.Context, digest, cause, by, _ string) error {
+	if f.onLift == nil {
+		return errors.New("nobody expected a lift")
+	}
+	return f.onLift(digest, cause, by)
+}
+
+func (f *fakeRunner) Refuse(_ context.Context, app, rollback, action, by, why, cause string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refusals = append(f.refusals, refusal{app, rollback, action, by, why, cause})
+	return nil
+}
+
+func (f *fakeRunner) asked() []runbook.Request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.requests)
+}
+
+func (f *fakeRunner) answered() []runbook.Click {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.clicks)
+}
+
+func (f *fakeRunner) refused() []refusal {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.refusals)
+}
+
+// come waits until at least n deliveries came.
+func (m *memoryInbox) come(t *testing.T, n int) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		m.mu.Lock()
+		changed, got := m.changed, len(m.deliveries)
+		m.mu.Unlock()
+		if got >= n {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			t.Fatalf("%d deliveries came, want %d", got, n)
+		}
+	}
+}

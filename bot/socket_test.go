@@ -1,0 +1,139 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"rollbackbot/bot"
+	"rollbackbot/internal/localslack"
+)
+
+func (b *bench) awaitState(what string, ok func(bot.SocketState) bool) bot.SocketState {
+	b.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if state := b.socket.State(); ok(state) {
+			return state
+		}
+	}
+	b.Fatalf("waiting for %s: the state is %+v\nlog:\n%s", what, b.socket.State(), b.log)
+	return bot.SocketState{}
+}
+
+func TestSocket_Connects(t *testing.T) {
+	b := build(t)
+	if state := b.socket.State(); state.Connected || state.Fatal() {
+		t.Errorf("before Run: %+v", state)
+	}
+	b.start()
+	state := b.awaitState("the connection", func(s bot.SocketState) bool { return s.Connected })
+	if state.Since.IsZero() || state.Problem != "" || state.Fatal() {
+		t.Errorf("connected: %+v", state)
+	}
+}
+
+func TestSocket_ComesBack(t *testing.T) {
+	b := listen(t)
+	b.slack.DropSockets()
+	b.wait("the drop", func(now *localslack.Snapshot) bool { return now.Sockets() == 0 })
+	b.wait("the bot to come back", func(now *localslack.Snapshot) bool { return now.Sockets() == 1 })
+	b.command(ana, "/rollback help")
+	b.told(ana, "because")
+}
+
+func TestSocket_FlappingIsNoStorm(t *testing.T) {
+	b := build(t)
+	b.start()
+	for range 3 {
+		b.wait("a connection", func(now *localslack.Snapshot) bool { return now.Sockets() == 1 })
+		b.slack.Refresh("link_disabled")
+		b.wait("its end", func(now *localslack.Snapshot) bool { return now.Sockets() == 0 })
+		if n := len(b.slack.CallsTo("apps.connections.open")); n > 4 {
+			t.Fatalf("%d sockets were opened, want one for each that was closed", n)
+		}
+		if len(b.slack.CallsTo("apps.connections.open")) == 3 {
+			break // the next one waits longer than a test should; pacer_test.go has the figures
+		}
+	}
+}
+
+func TestSocket_PermanentProblemsAreVisible(t *testing.T) {
+	for _, code := range []string{"missing_scope", "not_allowed_token_type", "invalid_auth", "token_revoked", "account_inactive", "token_expired", "team_access_not_granted"} {
+		t.Run(code, func(t *testing.T) {
+			b := build(t)
+			b.slack.Fault(func(c localslack.Call) *localslack.Fault {
+				if c.Method == "apps.connections.open" {
+					return &localslack.Fault{Error: code}
+				}
+				return nil
+			})
+			stop := b.startDeaf()
+			state := b.awaitState("the problem", bot.SocketState.Fatal)
+			if state.Connected || state.Problem != code || state.Remedy == "" {
+				t.Errorf("state = %+v, want the problem %q and a remedy", state, code)
+			}
+			stop()
+			if log := b.log.String(); !strings.Contains(log, code) || !strings.Contains(log, state.Remedy) {
+				t.Errorf("the log has neither code nor remedy:\n%s", log)
+			}
+			if n := len(b.slack.CallsTo("apps.connections.open")); n != 1 {
+				t.Errorf("%d attempts at once, want one", n)
+			}
+		})
+	}
+}
+
+func TestSocket_PassingProblemsAreTriedAgain(t *testing.T) {
+	b := build(t)
+	b.slack.Fault(func(c localslack.Call) *localslack.Fault {
+		if c.Method == "apps.connections.open" && len(b.slack.CallsTo("apps.connections.open")) < 2 {
+			return &localslack.Fault{Status: 500}
+		}
+		return nil
+	})
+	b.start()
+	if state := b.awaitState("the connection", func(s bot.SocketState) bool { return s.Connected }); state.Problem != "" {
+		t.Errorf("connected, the state still says %+v", state)
+	}
+}
+
+func TestSocket_NoTokenInLogOrState(t *testing.T) {
+	b := build(t)
+	b.slack.Close() // nobody is there
+	stop := b.startDeaf()
+	state := b.awaitState("the problem", func(s bot.SocketState) bool { return s.Problem != "" })
+	stop()
+	ws := b.slack.Workspace()
+	for _, secret := range []string{ws.BotToken, ws.AppToken} {
+		if strings.Contains(b.log.String(), secret) || strings.Contains(state.Problem, secret) {
+			t.Errorf("a token shows: %+v\n%s", state, b.log)
+		}
+	}
+	if state.Fatal() {
+		t.Errorf("state = %+v, want a problem that passes", state)
+	}
+}
+
+func TestSocket_StopAcknowledgesWhatItTook(t *testing.T) {
+	b := listen(t)
+	b.opens()
+	done := make(chan error, 20)
+	for range 20 {
+		go func() {
+			_, err := b.slack.Command(t.Context(), ana, team, "/rollback help")
+			done <- err
+		}()
+	}
+	b.inbox.come(t, 10)
+	b.stop()
+	stored, _ := b.inbox.all()
+	acked := 0
+	for range 20 {
+		if err := <-done; err == nil {
+			acked++
+		}
+	}
+	if acked != len(stored) {
+		t.Errorf("%d were stored and %d acknowledged, want as many", len(stored), acked)
+	}
+}
