@@ -22,5 +22,5 @@
 //   - lifeline: held by the process that called Start. Whoever gets it knows that the host is gone, and ends.
 //
 // So nothing outlives the host, however it ended: every process of it waits for the lifeline, and Close looks through
-// the list of processes besides.
+// the list of processes besides. The folder alone is left where that process was killed and could not close the host.
 package demohost

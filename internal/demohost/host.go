@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"rollbackbot/internal/sshtest"
 	"rollbackbot/runbook"
@@ -33,8 +35,8 @@ type Host struct {
 	closed   error
 }
 
-// Start makes a host on which V2 runs, which its api's /health answers 503 for. It takes a second or two. The host is
-// closed when ctx ends; Close is then still to be called, for it waits until that is done.
+// Start makes a host on which V2 runs and its api answers 503. The host is closed when ctx ends; Close is then still to
+// be called, for it waits until that is done.
 // An error where the machine isn't Linux or lacks a program, naming it.
 func Start(ctx context.Context, options Options) (*Host, error) {
 	if err := checkMachine(); err != nil {
@@ -115,7 +117,31 @@ func (h *Host) begin(ctx context.Context) error {
 	if err := h.pin(V2); err != nil {
 		return err
 	}
-	return h.up(ctx, append([]string{"db", "migrate"}, services...)...)
+	if err := h.up(ctx, append([]string{"db", "migrate"}, services...)...); err != nil {
+		return err
+	}
+	return h.answers(ctx)
+}
+
+// answerLimit bounds how long the api may take to listen for the first time: it takes milliseconds.
+const answerLimit = 10 * time.Second
+
+// answers waits until something listens behind HealthURL, so that whoever asks at once gets the 503.
+func (h *Host) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	address := strings.TrimSuffix(strings.TrimPrefix(h.HealthURL, "http://"), "/health")
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the api doesn't listen: %w", errors.Join(ctx.Err(), err))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // freePort finds a loopback port for the api to publish. It lies below those that Linux hands out by itself (from

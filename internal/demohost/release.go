@@ -77,7 +77,7 @@ func databaseImage() image {
 	return image{
 		repository: "postgres",
 		tag:        "16-alpine",
-		config:     imageConfig{Env: []string{"PG_MAJOR=16"}, Cmd: []string{"db"}},
+		config:     imageConfig{Env: []string{"VERSION=16"}, Cmd: []string{"db"}},
 		layers:     []layer{newLayer("base", 2_412_857), newLayer("postgres 16", 5_730_112)},
 	}
 }
