@@ -163,9 +163,9 @@ func guardError(host Host, r Result) error {
 	case guardStale:
 		return &LeaseError{host, r.Status, fmt.Sprintf("the app's lock has passed to %s (%s)", fields["rollback"], fields["holder"])}
 	case guardGone:
-		return &LeaseError{host, r.Status, "the lease that this rollback holds in ~/.rollbackbot is gone: somebody removed it"}
+		return &LeaseError{host, r.Status, "the lease that this rollback holds in ~/.rollbackbot is gone: somebody removed it. If nobody else works there, Retry takes it anew"}
 	case guardRubbish:
-		return &LeaseError{host, r.Status, "the lease in ~/.rollbackbot can't be read: somebody or a full disk damaged it"}
+		return &LeaseError{host, r.Status, "the lease in ~/.rollbackbot can't be read: somebody or a full disk damaged it. If nobody else works there, remove the file and Retry"}
 	case guardPinsMoved:
 		return &LeaseError{host, r.Status, "the file of the pins was changed by somebody else meanwhile"}
 	case guardPinsCut:

@@ -1,0 +1,162 @@
+package runbook
+
+import (
+	"bytes"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func FuzzParseImage(f *testing.F) {
+	digest := "@sha256:" + strings.Repeat("a1", 32)
+	for _, seed := range []string{
+		"ghcr.io/acme/shop/api" + digest, "localhost:5000/a" + digest, "127.0.0.1:5000/a/b_c__d-e.f" + digest, "api:v1", "api:v1" + digest,
+		"api", "", "@", "a@sha256:short", "UPPER/case" + digest, "a b" + digest, "a;rm -rf /" + digest, "$(x)" + digest, "-a" + digest, "../a" + digest,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, ref string) {
+		image, err := ParseImage(ref)
+		if err != nil {
+			return
+		}
+		if image.String() != ref {
+			t.Errorf("%q was read as %q", ref, image)
+		}
+		if strings.ContainsAny(ref, " \t\n'\"$`\\;&|<>*?!#(){}[]~") || strings.HasPrefix(ref, "-") {
+			t.Errorf("%q was let through", ref)
+		}
+	})
+}
+
+func TestParseImage_SaysWhy(t *testing.T) {
+	digest := "@sha256:" + strings.Repeat("a1", 32)
+	for ref, want := range map[string]string{
+		"ghcr.io/acme/api:v1":             "a tag can be moved",
+		"ghcr.io/acme/api:v1" + digest:    "leave the tag out",
+		"ghcr.io/acme/api":                "a tag can be moved",
+		"ghcr.io/acme/api@sha256:123":     "64 lower-case hex digits",
+		"ghcr.io/acme/api@md5:" + "abcd":  "64 lower-case hex digits",
+		"ghcr.io/ACME/api" + digest:       "repository name",
+		digest:                            "repository name",
+		strings.Repeat("a", 256) + digest: "repository name",
+	} {
+		if _, err := ParseImage(ref); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want something about %q", ref, err, want)
+		}
+	}
+}
+
+// There and back through a real shell: whatever a word holds, the shell reads it back as it was.
+func FuzzQuote(f *testing.F) {
+	for _, seed := range []string{"", "plain", "it's", `a"b`, "$HOME `id` $(id)", "a\nb", "*", "~", "=ls", "#x", "-n", "ünï", `\`, `\\'`, "'", "''", "a\tb"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, word string) {
+		word = strings.ReplaceAll(word, "\x00", "")
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+Quote(word)+"; printf x").Output()
+		if err != nil || string(out) != word+"x" {
+			t.Errorf("%q came back as %q, %v", word, out, err)
+		}
+		// Quoted twice, as a command line for a login shell is.
+		out, err = exec.CommandContext(t.Context(), "sh", "-c", "sh -c "+Quote("printf %s "+Quote(word)+"; printf x")).Output()
+		if err != nil || string(out) != word+"x" {
+			t.Errorf("quoted twice, %q came back as %q, %v", word, out, err)
+		}
+	})
+}
+
+func FuzzEditPins(f *testing.F) {
+	for _, seed := range []string{
+		"", "API_IMAGE=old\n", "API_IMAGE=old", "# API_IMAGE=x\nexport API_IMAGE = 'old' # why\nB=2\n", "A=\"x\nAPI_IMAGE=no\n\"\nAPI_IMAGE=yes\r\n",
+		"API_IMAGE: old\n", "\ufeffAPI_IMAGE=1\n", "API_IMAGE=1\nAPI_IMAGE=2\n", "XAPI_IMAGE=1\nAPI_IMAGE_X=2\n", "A='un\nterminated", "API_IMAGE=", "=x\n==\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	app := App{Services: []Service{{"api", "API_IMAGE"}, {"web", "WEB_IMAGE"}}}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		pins := []Pin{{Variable: "API_IMAGE", Value: image("api", 1).String()}, {Variable: "WEB_IMAGE", Value: image("web", 1).String()}}
+		former := ReadPins(content, app)
+		edited := EditPins(content, pins)
+		if unclosed(content) {
+			return // compose refuses such a file, and so does the preflight
+		}
+		if got := ReadPins(edited, app); !slices.Equal(got, pins) {
+			t.Errorf("%q edited to %q reads as %v", content, edited, got)
+		}
+		if again := EditPins(edited, pins); !bytes.Equal(again, edited) {
+			t.Errorf("editing twice gave %q and %q", edited, again)
+		}
+		if got := ReadPins(EditPins(edited, former), app); !slices.Equal(got, former) {
+			t.Errorf("put back, %q reads as %v, want %v", content, got, former)
+		}
+		if a, b := others(content), others(edited); !slices.Equal(a, b) {
+			t.Errorf("other entries of %q changed: %q, %q", content, a, b)
+		}
+	})
+}
+
+// unclosed reports whether a quote is open at the file's end.
+func unclosed(content []byte) bool {
+	for _, e := range entries(content) {
+		if e.value < len(content) && (content[e.value] == '"' || content[e.value] == '\'') && closingQuote(content, e.value) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// others are the assignments that no pin is about, byte for byte.
+func others(content []byte) []string {
+	var out []string
+	for _, e := range entries(content) {
+		if e.key != "API_IMAGE" && e.key != "WEB_IMAGE" {
+			out = append(out, strings.TrimRight(string(content[e.start:e.end]), "\r\n"))
+		}
+	}
+	return out
+}
+
+func TestEditPins_OnlyTheValueChanges(t *testing.T) {
+	pins := []Pin{{Variable: "API_IMAGE", Value: "new"}}
+	for _, row := range []struct{ name, content, want string }{
+		{"plain", "A=1\nAPI_IMAGE=old\nB=2\n", "A=1\nAPI_IMAGE=new\nB=2\n"},
+		{"exported, quoted, with a comment", "export API_IMAGE='old' # pinned by hand\n", "export API_IMAGE=new # pinned by hand\n"},
+		{"no line break at the end", "A=1", "A=1\nAPI_IMAGE=new\n"},
+		{"an empty file", "", "API_IMAGE=new\n"},
+		{"Windows line breaks", "A=1\r\nAPI_IMAGE=old\r\n", "A=1\r\nAPI_IMAGE=new\r\n"},
+		{"appended with Windows line breaks", "A=1\r\n", "A=1\r\nAPI_IMAGE=new\r\n"},
+		{"a value over several lines", "A=\"\nAPI_IMAGE=no\n\"\n", "A=\"\nAPI_IMAGE=no\n\"\nAPI_IMAGE=new\n"},
+		{"twice", "API_IMAGE=1\nAPI_IMAGE=2\n", "API_IMAGE=new\nAPI_IMAGE=new\n"},
+		{"commented out", "#API_IMAGE=old\n", "#API_IMAGE=old\nAPI_IMAGE=new\n"},
+		{"another name", "MY_API_IMAGE=1\nAPI_IMAGE_OLD=2\n", "MY_API_IMAGE=1\nAPI_IMAGE_OLD=2\nAPI_IMAGE=new\n"},
+		{"blanks", "  API_IMAGE = old  \n", "  API_IMAGE = new  \n"},
+	} {
+		if got := string(EditPins([]byte(row.content), pins)); got != row.want {
+			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
+		}
+	}
+}
+
+func TestMask_NothingSecretGetsOut(t *testing.T) {
+	for _, secret := range []string{
+		"DB_PASSWORD=hunter2secret", "password=hunter2secret", `API_KEY="hunter2secret with spaces"`, "export TOKEN='hunter2secret'",
+		"postgres://user:hunter2secret@db:5432/x", "https://hunter2secret@github.com/x", "Authorization: Bearer hunter2secretxyz", "xoxb-1234-hunter2secret",
+		"ghp_hunter2secrethunter2secret00", "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2secret\n-----END OPENSSH PRIVATE KEY-----",
+		"-----BEGIN RSA PRIVATE KEY-----\nhunter2secret cut off", `{"db_password": "hunter2secret"}`, `level=error msg="DB_PASSWORD=hunter2secret is wrong"`,
+		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXI.hunter2secret", "dckr_pat_hunter2secrethunter2", "PIN=123456", "SECRET_KEY=123456",
+	} {
+		if got := Mask("before " + secret + " after"); strings.Contains(got, "hunter2secret") || strings.Contains(got, "123456") {
+			t.Errorf("%q came out as %q", secret, got)
+		}
+	}
+	for _, plain := range []string{
+		"Container shop-api-1 Started", "API_IMAGE=ghcr.io/acme/api@sha256:" + strings.Repeat("a1", 32), "status=125", `level=warning msg="the attribute is obsolete"`,
+		"https://api.example.com/health answers 503", "manifest unknown: sha256:0123456789ab",
+	} {
+		if got := Mask(plain); got != plain {
+			t.Errorf("%q came out as %q", plain, got)
+		}
+	}
+}

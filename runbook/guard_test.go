@@ -1,0 +1,293 @@
+package runbook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// shellHost runs commands as a host does, by a real shell, with a home folder of its own.
+type shellHost struct {
+	t     *testing.T
+	home  string
+	shell []string
+}
+
+func (h shellHost) run(cmd Command) Result {
+	h.t.Helper()
+	args := append([]string{}, cmd.Args...)
+	if args[0] == "sh" {
+		args = append(append([]string{}, h.shell...), args[1:]...)
+	}
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, args[0], args[1:]...)
+	c.Env = append(os.Environ(), "HOME="+h.home)
+	c.Dir = h.home
+	c.Stdin = bytes.NewReader(cmd.Stdin)
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		h.t.Fatalf("run the guard: %v", err)
+	}
+	return Result{Status: c.ProcessState.ExitCode(), Stdout: out.Bytes(), Stderr: errs.Bytes()}
+}
+
+func (h shellHost) want(cmd Command, status int) Result {
+	h.t.Helper()
+	result := h.run(cmd)
+	if result.Status != status {
+		h.t.Errorf("%s ended with %d, want %d: %s%s", cmd.Args[4], result.Status, status, result.Stdout, result.Stderr)
+	}
+	return result
+}
+
+// eachShell runs a test under every shell that is /bin/sh somewhere on Linux and is there.
+func eachShell(t *testing.T, f func(t *testing.T, h shellHost)) {
+	for _, tool := range []string{"flock", "timeout", "sha256sum"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("no %s on this machine: a host needs it, and so does this test", tool)
+		}
+	}
+	for _, shell := range [][]string{{"sh"}, {"dash"}, {"bash", "--posix"}, {"busybox", "sh"}} {
+		if _, err := exec.LookPath(shell[0]); err != nil {
+			continue // every machine has sh; the others are there or not
+		}
+		t.Run(shell[0], func(t *testing.T) {
+			t.Parallel()
+			f(t, shellHost{t: t, home: t.TempDir(), shell: shell})
+		})
+	}
+}
+
+func lease(rollback string, epoch int64) Lease {
+	return Lease{App: "shop", Rollback: rollback, Epoch: epoch, Holder: "UONCALL", Since: time.Unix(0, 0), Reason: "it's \"down\" = $HOME\nnow"}
+}
+
+func TestGuard_OneLeaseAtATime(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		h.want(showLease("shop"), guardGone)
+		h.want(takeLease(lease("rb-a", 1), false, 0), guardGone)
+		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		h.want(takeLease(lease("rb-a", 1), false, 0), 0) // renewed
+		fields := parseLease(h.want(takeLease(lease("rb-b", 2), true, 0), guardHeld).Stdout)
+		if fields["rollback"] != "rb-a" || fields["holder"] != "UONCALL" || fields["reason"] != `it's "down" = $HOME now` {
+			t.Errorf("who is refused learns %q", fields)
+		}
+		h.want(takeLease(lease("rb-a", 3), false, 0), 0) // a new owner of the same rollback takes over at once
+		h.want(takeLease(lease("rb-a", 2), false, 0), guardStale)
+		h.want(releaseLease(lease("rb-a", 2)), guardStale)
+		h.want(releaseLease(lease("rb-a", 3)), 0)
+		h.want(takeLease(lease("rb-b", 3), true, 0), guardStale)
+		h.want(takeLease(lease("rb-b", 4), true, 0), 0)
+		left := parseLease(h.want(showLease("shop"), 0).Stdout)["left"]
+		if left != "60" && left != "59" {
+			t.Errorf("%s s are left, want 60", left)
+		}
+	})
+}
+
+func TestGuard_AfterARebootTheLeaseIsNobodys(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		file := filepath.Join(h.home, ".rollbackbot/shop/lease")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		boot := parseLease(text)["boot"]
+		if err := os.WriteFile(file, bytes.ReplaceAll(text, []byte(boot), []byte("another-boot")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h.want(takeLease(lease("rb-b", 2), true, 0), 0)
+	})
+}
+
+func TestGuard_RubbishIsAskedAbout(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		for _, rubbish := range []string{"", "x", "epoch=1\n", "rollback=rb-a\nepoch=99999999999999999999\nboot=b\nuntil=1\n", "rollback=rb-a\nepoch=-1\nboot=b\nuntil=1\n", "\x00\x01"} {
+			if err := os.WriteFile(filepath.Join(h.home, ".rollbackbot/shop/lease"), []byte(rubbish), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			h.want(takeLease(lease("rb-a", 2), false, 0), guardRubbish)
+			h.want(act(lease("rb-a", 1), "j", time.Second, Command{Args: []string{"true"}, Dir: h.home}), guardRubbish)
+		}
+	})
+}
+
+func TestGuard_AJobRunsOnceAndTellsHowItEnded(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		l := lease("rb-a", 1)
+		h.want(takeLease(l, true, 0), 0)
+		job := Command{Args: []string{"sh", "-c", `echo ran >>count; printf '%s\n' "$1"; sleep 0.4; exit 7`, "x", `a 'b' "c" $HOME *`}, Dir: h.home}
+		h.want(act(l, "up", time.Minute, job), 0)
+		h.want(act(l, "up", time.Minute, job), 0) // waits for the lock, and finds its folder there
+		output := followToTheEnd(t, h, l, "up", 7)
+		if output != "a 'b' \"c\" $HOME *\n" {
+			t.Errorf("its output was %q", output)
+		}
+		h.want(act(l, "up", time.Minute, job), 0)
+		if count, _ := os.ReadFile(filepath.Join(h.home, "count")); string(count) != "ran\n" {
+			t.Errorf("it ran %q", count)
+		}
+		h.want(follow(l, "never", 0), guardNoJob)
+		h.want(act(lease("rb-a", 2), "other", time.Minute, job), guardStale)
+		h.want(act(lease("rb-b", 1), "other", time.Minute, job), guardStale)
+	})
+}
+
+func followToTheEnd(t *testing.T, h shellHost, l Lease, job string, status int) string {
+	t.Helper()
+	var output []byte
+	for range 100 {
+		result := h.want(follow(l, job, int64(len(output))), 0)
+		output = append(output, result.Stdout...)
+		if state := jobState(result.Stderr); state != "running" {
+			if state != fmt.Sprint(status) {
+				t.Errorf("it ended with %q, want %d", state, status)
+			}
+			return string(output)
+		}
+	}
+	t.Fatal("it never ended")
+	return ""
+}
+
+func TestGuard_ASuccessorWaitsForTheCommandThatRuns(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		job := Command{Args: []string{"sh", "-c", "sleep 1; echo old >>order"}, Dir: h.home}
+		h.want(act(lease("rb-a", 1), "old", time.Minute, job), 0)
+		h.want(takeLease(lease("rb-a", 2), false, 0), guardBusy)
+		h.want(takeLease(lease("rb-a", 2), false, 5*time.Second), 0)
+		job.Args[2] = "echo new >>order"
+		h.want(act(lease("rb-a", 2), "new", time.Minute, job), 0)
+		followToTheEnd(t, h, lease("rb-a", 2), "new", 0)
+		if order, _ := os.ReadFile(filepath.Join(h.home, "order")); string(order) != "old\nnew\n" {
+			t.Errorf("they ran in the order %q", order)
+		}
+	})
+}
+
+func TestGuard_AKilledJobIsLostAndNotFailed(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		l := lease("rb-a", 1)
+		h.want(takeLease(l, true, 0), 0)
+		marker := fmt.Sprintf("31.%d", time.Now().UnixNano()) // an odd number of seconds, by which all of it is found
+		job := Command{Args: []string{"sleep", marker}, Dir: h.home}
+		h.want(act(l, "up", time.Minute, job), 0)
+		if out, err := exec.CommandContext(t.Context(), "pkill", "-9", "-f", marker).CombinedOutput(); err != nil {
+			t.Fatalf("kill it: %v %s", err, out)
+		}
+		for range 50 {
+			result := h.want(follow(l, "up", 0), 0)
+			if state := jobState(result.Stderr); state != "running" {
+				if state == "0" {
+					t.Errorf("a killed command is said to have ended with %s", state)
+				}
+				return
+			}
+		}
+		t.Error("it is still said to run")
+	})
+}
+
+func TestGuard_LimitEndsACommandThatHangs(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		l := lease("rb-a", 1)
+		h.want(takeLease(l, true, 0), 0)
+		h.want(act(l, "up", time.Second, Command{Args: []string{"sleep", "60"}, Dir: h.home}), 0)
+		want := 124 // timeout's own
+		if h.shell[0] == "busybox" {
+			want = 143
+		}
+		var state string
+		for range 100 {
+			if state = jobState(h.want(follow(l, "up", 0), 0).Stderr); state != "running" {
+				break
+			}
+		}
+		if state != "124" && state != fmt.Sprint(want) {
+			t.Errorf("it ended with %q", state)
+		}
+	})
+}
+
+func TestGuard_PinsAreReplacedWholeOrNotAtAll(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		l := lease("rb-a", 1)
+		h.want(takeLease(l, true, 0), 0)
+		real, link := filepath.Join(h.home, "real env"), filepath.Join(h.home, "link")
+		before, after := []byte("A=1\n# ünïcode 'q' \\\\\n"), []byte("A=2\n# ünïcode 'q' \\\\\n")
+		if err := errors.Join(os.WriteFile(real, before, 0o640), os.Chmod(real, 0o640), os.Symlink(real, link)); err != nil {
+			t.Fatal(err)
+		}
+		h.want(writePins(l, link, sumOf([]byte("other")), sumOf(after), after), guardPinsMoved)
+		h.want(writePins(l, link, sumOf(before), sumOf(after), after[:3]), guardPinsCut)
+		h.want(writePins(lease("rb-a", 9), link, sumOf(before), sumOf(after), after), guardStale)
+		if got, _ := os.ReadFile(real); !bytes.Equal(got, before) {
+			t.Errorf("after refusals it holds %q", got)
+		}
+		h.want(writePins(l, link, sumOf(before), sumOf(after), after), 0)
+		got, _ := os.ReadFile(real)
+		info, err := os.Stat(real)
+		if err != nil || !bytes.Equal(got, after) || info.Mode().Perm() != 0o640 {
+			t.Errorf("it holds %q with mode %v, %v", got, info.Mode(), err)
+		}
+		if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Error("the link was replaced by a file")
+		}
+		fresh := filepath.Join(h.home, "fresh")
+		h.want(writePins(l, fresh, "absent", sumOf(after), after), 0)
+		h.want(writePins(l, fresh, "absent", sumOf(after), after), guardPinsMoved)
+		if leftovers, _ := filepath.Glob(filepath.Join(h.home, "?*.rollbackbot")); len(leftovers) > 0 {
+			t.Errorf("left behind: %v", leftovers)
+		}
+	})
+}
+
+// Many takers at once, each of which acts when it got the lease: never two at the same time.
+func TestGuard_ManyAtOnce(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		var all sync.WaitGroup
+		for i := range 12 {
+			all.Go(func() {
+				l := lease("rb-a", int64(i+1))
+				if h.run(takeLease(l, true, 2*time.Second)).Status != 0 {
+					return
+				}
+				h.run(act(l, fmt.Sprint("j", i), time.Minute, Command{Dir: h.home, Args: []string{"sh", "-c",
+					`mkdir busy || echo overlap >>overlaps; echo ` + fmt.Sprint(i+1) + ` >>order; sleep 0.05; rmdir busy`}}))
+			})
+		}
+		all.Wait()
+		h.run(takeLease(lease("rb-a", 99), true, 10*time.Second)) // waits for the last one
+		if overlaps, err := os.ReadFile(filepath.Join(h.home, "overlaps")); err == nil {
+			t.Errorf("two acted at once: %q", overlaps)
+		}
+		order, _ := os.ReadFile(filepath.Join(h.home, "order"))
+		last := 0
+		for line := range strings.Lines(string(order)) {
+			var epoch int
+			if _, err := fmt.Sscan(line, &epoch); err != nil || epoch <= last {
+				t.Errorf("an older epoch acted after a newer one: %q", order)
+				break
+			}
+			last = epoch
+		}
+		if last == 0 {
+			t.Error("nobody acted")
+		}
+	})
+}
