@@ -44,7 +44,7 @@ func rollbackPoints(rollbacks []runbook.Rollback) [][]span {
 		}
 		state := string(rb.State)
 		if rb.State == runbook.StateEnded {
-			state = outcomeWords[rb.Outcome]
+			state = outcomeText(rb.Outcome)
 		}
 		points = append(points, []span{code(rb.ID), words(" " + instant(rb.Request.At) + ", " + fromName(rb.Plan) + " to " + rb.Plan.Target.Name() + ": " + state)})
 	}

@@ -65,6 +65,8 @@ func hostText(rb runbook.Rollback, h runbook.HostPlan) string {
 	switch {
 	case state.Problem != "":
 		return "could not be seen: " + runbook.Truncate(state.Problem, 200)
+	case state.SeenAt.IsZero() && state.UpStarted:
+		return "not known: its containers may have been replaced, and it was not seen since"
 	case state.SeenAt.IsZero():
 		return "was not looked at since the plan was made; then it ran " + fromName(rb.Plan)
 	}

@@ -34,6 +34,7 @@ func servicesOf(p runbook.Plan) []string {
 
 // start is what some hosts run of one service.
 type start struct {
+	image runbook.Image // zero: not known
 	text  string
 	hosts []string
 }
@@ -51,7 +52,7 @@ func moveOf(p runbook.Plan, service string) []span {
 		}
 	}
 	out = append(out, words(" to "), code(to.Digest.Short()))
-	if len(starts) == 1 && starts[0].text == to.Digest.Short() {
+	if len(starts) == 1 && starts[0].image == to {
 		out = append(out, words(" (unchanged)"))
 	}
 	return out
@@ -64,11 +65,11 @@ func startsOf(p runbook.Plan, service string) (to runbook.Image, starts []start)
 				continue
 			}
 			to = s.To
-			text := startText(s)
-			i := slices.IndexFunc(starts, func(other start) bool { return other.text == text })
+			this := start{image: s.From, text: startText(s)}
+			i := slices.IndexFunc(starts, func(other start) bool { return other.image == this.image && other.text == this.text })
 			if i < 0 {
 				i = len(starts)
-				starts = append(starts, start{text: text})
+				starts = append(starts, this)
 			}
 			starts[i].hosts = append(starts[i].hosts, string(h.Host))
 		}
@@ -129,7 +130,7 @@ func sayMigration(d *draft, p runbook.Plan, requester string) {
 	if p.Migration.None {
 		d.say(words("Proven: no release after the target had a migration."))
 	} else {
-		d.say(words("Not proven that there was none: " + sentence(runbook.Truncate(orElse(p.Migration.Why, "nothing is known"), 500))))
+		d.say(words("Not proven that there was none: " + closed(runbook.Truncate(orElse(p.Migration.Why, "nothing is known"), 500))))
 	}
 	var facts [][]span
 	for i, f := range p.Migration.Releases {

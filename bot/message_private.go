@@ -68,7 +68,7 @@ func stateText(rb runbook.Rollback) string {
 	open := rb.Question()
 	switch {
 	case rb.State == runbook.StateEnded:
-		return outcomeWords[rb.Outcome] + ", at " + instant(rb.EndedAt) + ". " + sentence(rb.Why)
+		return outcomeText(rb.Outcome) + ", at " + instant(rb.EndedAt) + ". " + sentence(rb.Why)
 	case rb.AbortedBy != "":
 		return "It stops at the next safe point: somebody asked to abort."
 	case open != nil && open.Kind == runbook.AskSignoff:
@@ -76,7 +76,7 @@ func stateText(rb runbook.Rollback) string {
 	case open != nil && open.Kind == runbook.AskConfirm:
 		return "It waits for who asked to confirm, until " + instant(open.Deadline) + "."
 	case open != nil:
-		return questionTitle(rb, *open) + " It waits for an answer in its thread until " + instant(open.Deadline) + "."
+		return closed(questionTitle(rb, *open)) + " It waits for an answer in its thread until " + instant(open.Deadline) + "."
 	case len(rb.Steps) > 0:
 		return "Under way: " + rb.Steps[len(rb.Steps)-1].Step.Title() + "."
 	}

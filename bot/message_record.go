@@ -14,7 +14,7 @@ import (
 // recordMessage is step 6 of the runbook: its six fields in its words, and what else is known at the end.
 func recordMessage(rb runbook.Rollback, v view) Message {
 	d := newDraft()
-	d.header(rb.App + ": " + strings.ToLower(outcomeWords[rb.Outcome][:1]) + outcomeWords[rb.Outcome][1:])
+	d.header("Rollback of " + rb.App + ": " + outcomeText(rb.Outcome))
 	d.say(named(sentence(rb.Why), known(rb)...)...)
 	d.field("Date and time of rollback", words(instant(rb.EndedAt)))
 	sayImages(d, rb)
@@ -25,7 +25,7 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	d.field("Outcome", words(string(rb.Outcome)))
 	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
 	if rb.Signoff.By != "" {
-		d.field("Signed off by", person(rb.Signoff.By), words(", who "+answerWords[rb.Signoff.Answer]+", at "+instant(rb.Signoff.At)))
+		d.field("Signed off by", person(rb.Signoff.By), words(" at "+instant(rb.Signoff.At)+": "+signedText(rb)))
 	} else {
 		d.field("Signed off by", words("nobody"))
 	}
@@ -53,7 +53,7 @@ func sayImages(d *draft, rb runbook.Rollback) {
 		image, starts := startsOf(rb.Plan, service)
 		to = append(to, []span{words(service + " "), code(image.String())})
 		for _, s := range starts {
-			from = append(from, fromPoint(rb.Plan, service, s, len(starts) > 1))
+			from = append(from, fromPoint(service, s, len(starts) > 1))
 		}
 	}
 	d.points(to)
@@ -61,14 +61,8 @@ func sayImages(d *draft, rb runbook.Rollback) {
 	d.points(from)
 }
 
-func fromPoint(p runbook.Plan, service string, s start, differ bool) []span {
-	text := s.text
-	for _, h := range p.Hosts {
-		if image, ok := h.From()[service]; ok && string(h.Host) == s.hosts[0] {
-			text = image.String()
-		}
-	}
-	out := []span{words(service + " "), code(text)}
+func fromPoint(service string, s start, differ bool) []span {
+	out := []span{words(service + " "), code(orElse(s.image.String(), s.text))}
 	if differ {
 		out = append(out, words(" on "+some(s.hosts, maxNamed)))
 	}

@@ -21,8 +21,6 @@ func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
 	d := newDraft()
 	d.header(fmt.Sprintf("Roll back %s to %s", rb.App, runbook.Truncate(rb.Plan.Target.Name(), 80)))
 	sayState(d, rb, v)
-	d.field("Image by image")
-	d.points(moves(rb.Plan))
 	sayRequest(d, rb)
 	sayWarnings(d, rb.Plan)
 	sayMigration(d, rb.Plan, rb.Request.Migration)
@@ -38,11 +36,16 @@ func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
 	return m
 }
 
+// maxHosts is how many hosts the request names before it counts the rest.
+const maxHosts = 20
+
 // sayRequest says who wants what, and why.
 func sayRequest(d *draft, rb runbook.Rollback) {
 	d.field("From", words(fromName(rb.Plan)))
 	d.field("To", words(targetText(rb.Plan, rb.Request.At)))
-	d.field("Hosts", words(fmt.Sprintf("%d: %s", len(rb.Plan.Hosts), some(hostNames(rb.Plan), 2*barLength))))
+	d.field("Image by image")
+	d.points(moves(rb.Plan))
+	d.field("Hosts", words(fmt.Sprintf("%d: %s", len(rb.Plan.Hosts), some(hostNames(rb.Plan), maxHosts))))
 	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
 	d.field("Owner of the follow-up", person(rb.Request.Owner))
 	d.field("Reason")
@@ -54,7 +57,7 @@ func sayState(d *draft, rb runbook.Rollback, v view) {
 	open := rb.Question()
 	switch {
 	case rb.State == runbook.StateEnded:
-		d.say(append([]span{bold(outcomeWords[rb.Outcome] + ". ")}, named(sentence(rb.Why), known(rb)...)...)...)
+		d.say(append([]span{bold(outcomeText(rb.Outcome) + ". ")}, named(sentence(rb.Why), known(rb)...)...)...)
 	case rb.AbortedBy != "":
 		d.say(bold("Stopping at the next safe point: "), person(rb.AbortedBy), words(" asked to abort."))
 	case open == nil && rb.State == runbook.StateSignedOff:

@@ -59,7 +59,7 @@ func underWay(rb runbook.Rollback, run runbook.StepRun, live runbook.Live, v vie
 	elapsed := v.now.Sub(run.StartedAt)
 	out := []span{words("… running for " + took(elapsed))}
 	if limit := waitOf(run.Step, v.app); limit > 0 {
-		out = append(out, words(" of "+took(limit)+" "), span{text: bar(elapsed, limit), seen: true})
+		out = append(out, words(" of "+took(limit)), span{text: " " + bar(elapsed, limit), seen: true})
 	}
 	if live.Host != "" {
 		out = append(out, words(" on "), code(string(live.Host)))

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -31,13 +32,20 @@ func took(d time.Duration) string {
 	days, hours, minutes, seconds := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60, int(d.Seconds())%60
 	switch {
 	case days > 0:
-		return fmt.Sprintf("%d d %d h", days, hours)
+		return twoUnits(days, "d", hours, "h")
 	case hours > 0:
-		return fmt.Sprintf("%d h %d min", hours, minutes)
+		return twoUnits(hours, "h", minutes, "min")
 	case minutes > 0:
-		return fmt.Sprintf("%d min %d s", minutes, seconds)
+		return twoUnits(minutes, "min", seconds, "s")
 	}
 	return fmt.Sprintf("%d s", seconds)
+}
+
+func twoUnits(large int, unit string, small int, smallUnit string) string {
+	if small == 0 {
+		return fmt.Sprintf("%d %s", large, unit)
+	}
+	return fmt.Sprintf("%d %s %d %s", large, unit, small, smallUnit)
 }
 
 // count is a number with its noun.
@@ -56,18 +64,19 @@ func some(names []string, most int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-// upper makes a sentence begin as one does.
-func upper(text string) string {
-	if text == "" {
-		return ""
+// plainWord is a first word that may be written with a capital: no host, version or app's name with a colon behind it.
+var plainWord = regexp.MustCompile(`^[a-z]+[ ,.]`)
+
+// sentence makes a text stand for itself: a capital, and a full stop.
+func sentence(text string) string {
+	if text = strings.TrimSpace(text); plainWord.MatchString(text) {
+		text = strings.ToUpper(text[:1]) + text[1:]
 	}
-	runes := []rune(text)
-	return strings.ToUpper(string(runes[:1])) + string(runes[1:])
+	return closed(text)
 }
 
-// sentence closes a text that stands for itself.
-func sentence(text string) string {
-	text = upper(strings.TrimSpace(text))
+// closed gives a text its full stop.
+func closed(text string) string {
 	if text == "" || strings.ContainsAny(text[len(text)-1:], ".!?:") {
 		return text
 	}
@@ -97,6 +106,14 @@ var outcomeWords = map[runbook.Outcome]string{
 	runbook.Rejected:      "Not rolled back: rejected",
 	runbook.Expired:       "Not rolled back: nobody answered in time",
 	runbook.Aborted:       "The rollback was aborted",
+}
+
+// outcomeText is an outcome as people say it; one that this version doesn't know is given as it is.
+func outcomeText(o runbook.Outcome) string {
+	if text, ok := outcomeWords[o]; ok {
+		return text
+	}
+	return orElse(string(o), "Not ended")
 }
 
 // known are the people whom a rollback's own sentences may name.
