@@ -166,7 +166,7 @@ func (d *Desk) attend(ctx context.Context, e errand) {
 // done marks a delivery as done, and tries until that is written: one that stays pending is worked off again.
 func (d *Desk) done(ctx context.Context, log zerolog.Logger, key string) bool {
 	for wait := firstDoneRetry; ; wait = min(2*wait, lastDoneRetry) {
-		err := d.Inbox.Done(ctx, key)
+		err := d.markDone(ctx, key)
 		if err == nil {
 			return true
 		}
@@ -175,6 +175,13 @@ func (d *Desk) done(ctx context.Context, log zerolog.Logger, key string) bool {
 			return false
 		}
 	}
+}
+
+// markDone is not cut short by a stop: what was dealt with is not to be dealt with again after the next start.
+func (d *Desk) markDone(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	return d.Inbox.Done(ctx, key)
 }
 
 var errPanic = errors.New("a bug stopped it")

@@ -20,13 +20,14 @@ type memoryInbox struct {
 	mu         sync.Mutex
 	deliveries []runbook.Delivery
 	done       map[string]bool
-	broken     error           // what Put answers; nil: it works
-	changed    chan struct{}   // closed and replaced at every change
-	stalled    map[string]bool // keys that Done refuses to take
+	broken     error         // what Put answers; nil: it works
+	changed    chan struct{} // closed and replaced at every change
+	stall      bool          // the next delivery is stalled
+	stalled    string        // the key that Done refuses to take
 }
 
 func newMemoryInbox() *memoryInbox {
-	return &memoryInbox{done: map[string]bool{}, changed: make(chan struct{}), stalled: map[string]bool{}}
+	return &memoryInbox{done: map[string]bool{}, changed: make(chan struct{})}
 }
 
 func (m *memoryInbox) Put(_ context.Context, d runbook.Delivery) (bool, error) {
@@ -37,6 +38,9 @@ func (m *memoryInbox) Put(_ context.Context, d runbook.Delivery) (bool, error) {
 	}
 	if slices.ContainsFunc(m.deliveries, func(o runbook.Delivery) bool { return o.Key == d.Key }) {
 		return false, nil
+	}
+	if m.stall {
+		m.stall, m.stalled = false, d.Key
 	}
 	m.deliveries = append(m.deliveries, d)
 	m.touch()
@@ -61,7 +65,7 @@ func (m *memoryInbox) Done(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if m.stalled[key] {
+	if m.stalled == key {
 		return errors.New("the disk is full")
 	}
 	if !slices.ContainsFunc(m.deliveries, func(o runbook.Delivery) bool { return o.Key == key }) {
@@ -81,6 +85,19 @@ func (m *memoryInbox) fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.broken = err
+}
+
+// stallNext makes Done fail for the next delivery, until resume.
+func (m *memoryInbox) stallNext() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stall = true
+}
+
+func (m *memoryInbox) resume() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stalled = ""
 }
 
 // all gives every delivery so far and whether it is done.

@@ -38,8 +38,8 @@ const (
 	maxFieldError  = 300  // no limit is documented; more than that nobody reads under a field
 )
 
-// historyTimeout bounds reading the history while a form waits: its trigger is good for 3 s.
-const historyTimeout = time.Second
+// historyTimeout bounds reading the history while a form waits: Slack waits 3 s in all, and storing may take 2 of them.
+const historyTimeout = 500 * time.Millisecond
 
 // Form is the form that the command opens when it is typed alone. It asks for what the one-line form has clauses for.
 type Form struct {

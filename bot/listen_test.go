@@ -140,8 +140,12 @@ func (b *bench) opens() {
 	}
 }
 
+// rollback is one whose message was posted, and deleted by somebody: Slack has no link to it.
 func rollback(id string, r runbook.Request) runbook.Rollback {
-	return runbook.Rollback{ID: id, App: r.App, Request: r, State: runbook.StateRequested, Plan: runbook.Plan{App: r.App}}
+	return runbook.Rollback{
+		ID: id, App: r.App, Request: r, State: runbook.StateRequested, Plan: runbook.Plan{App: r.App},
+		Posts: map[string]runbook.Post{string(runbook.NoticeRequest): {Channel: team, TS: "1.000001"}},
+	}
 }
 
 // post posts a message with buttons as the bot would, and gives its timestamp.
@@ -366,6 +370,71 @@ func TestCommand_WhatCantBeReadSaysHow(t *testing.T) {
 	b.command(ana, "/rollback help")
 	b.told(ana, "migration", "because")
 	b.inbox.settle(t, 3)
+}
+
+func TestCommand_Reads(t *testing.T) {
+	b := build(t, "shop", "blog")
+	b.runner.history = history()
+	b.runner.blocked = map[runbook.Digest]string{image("3").Digest: "rb-old"}
+	b.runner.keep(rollback("rb-one", runbook.Request{App: "shop", By: kim}))
+	b.runner.onPlan = func(_ context.Context, r runbook.Request) (runbook.Plan, string, error) {
+		if r.App != "shop" || r.Release != "v1" || r.By != ana {
+			return runbook.Plan{}, "", &runbook.TargetError{Why: "There is no such release"}
+		}
+		return runbook.Plan{App: "shop", Target: runbook.Release{ID: "r-1", Version: "v1"}}, "every rollback is signed off here", nil
+	}
+	b.start()
+	for i, test := range []struct {
+		line  string
+		parts []string
+	}{
+		{"/rollback status", []string{"shop", "rb-one", "blog"}},
+		{"/rollback status rb-one", []string{"rb-one", kim}},
+		{"/rollback status shop", []string{"rb-one", kim}},
+		{"/rollback status blog", []string{"blog", "no rollback yet"}},
+		{"/rollback status rb-none", []string{"rb-none", "no rollback"}},
+		{"/rollback status shpo", []string{"shpo", "shop", "blog"}},
+		{"/rollback history shop", []string{"v1", "v2", "rb-one"}},
+		{"/rollback history shpo", []string{"shpo", "shop", "blog"}},
+		{"/rollback quarantine", []string{string(image("3").Digest), "rb-old"}},
+		{"/rollback quarantine shpo", []string{"shpo", "shop", "blog"}},
+		{"/rollback plan shop to v1", []string{"v1", "very rollback is signed off here"}},
+		{"/rollback plan shop to v2", []string{"no such release"}},
+		{"/rollback plan shpo", []string{"shpo", "shop", "blog"}},
+	} {
+		before := len(b.slack.Private(ana))
+		b.command(ana, test.line)
+		b.inbox.settle(t, i+1)
+		said := b.slack.Private(ana)
+		if len(said) == before {
+			t.Errorf("%s: no answer", test.line)
+			continue
+		}
+		for _, part := range test.parts {
+			if last := said[len(said)-1].Text; !strings.Contains(last, part) {
+				t.Errorf("%s: told %q, want %q in it", test.line, last, part)
+			}
+		}
+	}
+	if len(b.slack.Messages(team)) != 0 || len(b.runner.asked()) != 0 {
+		t.Error("a question was answered in the channel, or asked for a rollback")
+	}
+}
+
+// A delivery that was dealt with is not dealt with again only because that could not be written down at once.
+func TestDone_ThatFailsIsTriedAgain(t *testing.T) {
+	b := listen(t)
+	b.opens()
+	b.inbox.stallNext()
+	b.command(ana, "/rollback shop")
+	b.told(ana, "rb-one")
+	b.command(ana, "/rollback help") // the inbox is looked through again meanwhile
+	b.told(ana, "because")
+	b.inbox.resume()
+	b.inbox.settle(t, 2)
+	if asked := b.runner.asked(); len(asked) != 1 {
+		t.Errorf("%d requests, want 1", len(asked))
+	}
 }
 
 func TestCommand_OutsidersReadNothing(t *testing.T) {
@@ -714,4 +783,33 @@ func (b *bench) startDeaf() (stop func()) {
 	})
 	b.Cleanup(stop)
 	return stop
+}
+
+// Both halves together: a click on the message that the Announcer posts is read as the answer that it shows.
+func TestClick_OnTheAnnouncersMessage(t *testing.T) {
+	b := listen(t)
+	b.runner.onAnswer = func(context.Context, runbook.Click) error { return nil }
+	plan := runbook.Plan{App: "shop", Target: runbook.Release{ID: "r-1", Version: "v1"}}
+	rb := rollback("rb-one", runbook.Request{App: "shop", By: ana, Owner: kim, Reason: "a <!channel> & *b*", Migration: "yes", At: time.Now()})
+	rb.Plan = plan
+	rb.Questions = []runbook.Asking{{AskedAt: time.Now(), Question: runbook.Question{
+		ID: 1, Kind: runbook.AskSignoff, Plan: plan.Hash(), Text: "it is not proven that there was no migration", Deadline: time.Now().Add(time.Hour),
+		Answers: []runbook.Answer{runbook.SignoffInPlace, runbook.SignoffReverted, runbook.SignoffNone, runbook.SignoffReject},
+	}}}
+	b.runner.keep(rb)
+	announcer := bot.NewAnnouncer(b.api, bot.AnnouncerConfig{Channel: team, Leads: []string{leads, lee}, Apps: b.runner.apps}, zerolog.Nop())
+	post, err := announcer.Post(t.Context(), runbook.Notice{Key: string(runbook.NoticeRequest), Kind: runbook.NoticeRequest, Rollback: rb})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, answer := range []runbook.Answer{runbook.SignoffInPlace, runbook.SignoffReverted, runbook.SignoffNone, runbook.SignoffReject, runbook.Abort} {
+		if _, err := b.slack.Click(t.Context(), lee, team, post.TS, string(answer)); err != nil {
+			t.Fatalf("%s: %v\nlog:\n%s", answer, err, b.log)
+		}
+		b.inbox.settle(t, i+1)
+		clicks := b.runner.answered()
+		if len(clicks) != i+1 || clicks[i].Answer != answer || clicks[i].Rollback != "rb-one" || clicks[i].Plan != plan.Hash() || clicks[i].By != lee {
+			t.Errorf("%s: answered %+v", answer, clicks)
+		}
+	}
 }

@@ -3,7 +3,9 @@ package bot_test
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -16,7 +18,9 @@ import (
 
 func TestManifest_PassesSlacksSchema(t *testing.T) {
 	path := parts.ManifestSchema(t)
-	schema, err := jsonschema.NewCompiler().Compile(path)
+	compiler := jsonschema.NewCompiler()
+	compiler.UseRegexpEngine(compilePattern)
+	schema, err := compiler.Compile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +39,20 @@ func TestManifest_PassesSlacksSchema(t *testing.T) {
 		t.Error("the schema takes a command without its slash, so it proves nothing")
 	}
 }
+
+// compilePattern reads the schema's patterns. Those that only JavaScript can read, with a look ahead, are about domains,
+// of which the manifest names none: whatever they are asked about fails the test.
+func compilePattern(pattern string) (jsonschema.Regexp, error) {
+	if strings.Contains(pattern, "(?!") {
+		return matchesNothing(pattern), nil
+	}
+	return regexp.Compile(pattern)
+}
+
+type matchesNothing string
+
+func (m matchesNothing) MatchString(string) bool { return false }
+func (m matchesNothing) String() string          { return string(m) }
 
 func TestManifest_HasWhatTheBotNeeds(t *testing.T) {
 	decoder := json.NewDecoder(bytes.NewReader(bot.Manifest()))
