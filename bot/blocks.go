@@ -71,8 +71,6 @@ func (d *draft) header(text string) {
 	d.blocks = append(d.blocks, slack.NewHeaderBlock(plain(text, maxHeader)))
 }
 
-func (d *draft) divider() { d.blocks = append(d.blocks, slack.NewDividerBlock()) }
-
 // note is small print, in plain text.
 func (d *draft) note(text string) {
 	d.lines = append(d.lines, text)
@@ -82,7 +80,7 @@ func (d *draft) note(text string) {
 // say adds one paragraph.
 func (d *draft) say(spans ...span) {
 	if !d.full() {
-		d.rich(section(append(d.fit(spans), words("\n"))))
+		d.rich(section(append(d.fit(spans, maxSection), words("\n"))))
 	}
 }
 
@@ -92,20 +90,37 @@ func (d *draft) field(name string, spans ...span) {
 }
 
 // points adds a list; nothing where there are none.
-func (d *draft) points(points [][]span) {
-	if len(points) == 0 {
-		return
-	}
+func (d *draft) points(points [][]span) { d.pointsWithin(maxMessage, points) }
+
+// pointsWithin adds as much of a list as so many characters hold, and counts the rest: a long list must not take the
+// room of what comes after it.
+func (d *draft) pointsWithin(budget int, points [][]span) {
 	var items []slack.RichTextElement
-	for _, spans := range points {
+	for i, spans := range points {
 		if d.full() {
 			break
 		}
-		items = append(items, section(d.fit(append([]span{{silent: true, text: "• "}}, spans...))))
+		item := append([]span{{silent: true, text: "• "}}, spans...)
+		if i > 0 && sizeOf(item) > budget {
+			item = []span{{silent: true, text: "• "}, words(fmt.Sprintf("… and %d more", len(points)-i))}
+			items = append(items, section(d.fit(item, maxSection)))
+			break
+		}
+		before := d.room
+		items = append(items, section(d.fit(item, min(budget, maxSection))))
+		budget -= before - d.room
 	}
 	if len(items) > 0 {
 		d.rich(slack.NewRichTextList(slack.RTEListBullet, 0, items...))
 	}
+}
+
+func sizeOf(spans []span) int {
+	sum := 0
+	for _, s := range spans {
+		sum += len([]rune(s.plain()))
+	}
+	return sum
 }
 
 // output adds text word for word in a fixed width.
@@ -113,7 +128,7 @@ func (d *draft) output(text string) {
 	if text == "" || d.full() {
 		return
 	}
-	spans := d.fit([]span{words(text)})
+	spans := d.fit([]span{words(text)}, maxSection)
 	d.rich(&slack.RichTextPreformatted{Type: slack.RTEPreformatted, Elements: elements(spans)})
 }
 
@@ -122,7 +137,7 @@ func (d *draft) quote(text string) {
 	if d.full() {
 		return
 	}
-	spans := d.fit([]span{words(text)})
+	spans := d.fit([]span{words(text)}, maxSection)
 	d.rich(&slack.RichTextQuote{Type: slack.RTEQuote, Elements: elements(spans)})
 }
 
@@ -140,9 +155,9 @@ func (d *draft) rich(part slack.RichTextElement) {
 // maxParts keeps single blocks small: clients fold a long one away as a whole.
 const maxParts = 12
 
-// fit cuts spans to one section's length and to what is left of the message, and says them in the text too.
-func (d *draft) fit(spans []span) []span {
-	room := min(maxSection, d.room)
+// fit cuts spans to a length and to what is left of the message, and says them in the text too.
+func (d *draft) fit(spans []span, limit int) []span {
+	room := min(limit, d.room)
 	var kept []span
 	line := ""
 	for _, s := range spans {
@@ -197,8 +212,6 @@ func setID(block slack.Block, id string) {
 	case *slack.RichTextBlock:
 		b.BlockID = id
 	case *slack.ActionBlock:
-		b.BlockID = id
-	case *slack.DividerBlock:
 		b.BlockID = id
 	}
 }

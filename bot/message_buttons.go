@@ -66,7 +66,7 @@ func answerButton(rb runbook.Rollback, q runbook.Question, answer runbook.Answer
 
 // dialogFor says exactly what a click will do; nil where the button says it all and little can go wrong.
 func dialogFor(rb runbook.Rollback, answer runbook.Answer) *dialog {
-	now := fmt.Sprintf("%s goes to %s on %s now. ", rb.App, runbook.Truncate(rb.Plan.Target.Name(), 60), count(len(rb.Plan.Hosts), "host"))
+	now := fmt.Sprintf("%s goes to %s on %s now. ", rb.App, runbook.Truncate(targetName(rb.Plan), 60), count(len(rb.Plan.Hosts), "host"))
 	switch answer {
 	case runbook.SignoffInPlace:
 		return &dialog{title: "Leave the migration in place?", yes: "Roll back", style: slack.StyleDanger,

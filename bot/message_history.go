@@ -25,7 +25,7 @@ func HistoryMessage(app string, releases []runbook.Release, rollbacks []runbook.
 			points = append(points, []span{words(fmt.Sprintf("… %d more: ", len(releases)-maxListed)), code("rollbackbot history " + app)})
 			break
 		}
-		points = append(points, []span{words(runbook.Describe(r) + ", migration " + string(r.Migration))})
+		points = append(points, []span{words(runbook.Truncate(runbook.Describe(r), 250) + ", migration " + string(r.Migration))})
 	}
 	d.points(points)
 	d.field("Rollbacks, the latest first")
@@ -46,7 +46,7 @@ func rollbackPoints(rollbacks []runbook.Rollback) [][]span {
 		if rb.State == runbook.StateEnded {
 			state = outcomeText(rb.Outcome)
 		}
-		points = append(points, []span{code(rb.ID), words(" " + instant(rb.Request.At) + ", " + fromName(rb.Plan) + " to " + rb.Plan.Target.Name() + ": " + state)})
+		points = append(points, []span{code(rb.ID), words(" " + instant(rb.Request.At) + ", " + fromName(rb.Plan) + " to " + targetName(rb.Plan) + ": " + state)})
 	}
 	return points
 }

@@ -56,7 +56,7 @@ func hostText(rb runbook.Rollback, h runbook.HostPlan) string {
 	state := rb.Hosts[h.Host]
 	switch standingOf(h, state) {
 	case onTarget:
-		return "runs the target, " + rb.Plan.Target.Name() + troubles(state)
+		return "runs the target, " + targetName(rb.Plan) + troubles(state)
 	case onStart:
 		return "runs what it started from, " + fromName(rb.Plan) + troubles(state)
 	case onMixed:
@@ -82,7 +82,7 @@ func runningText(state runbook.HostState) string {
 		}
 		parts = append(parts, r.Service+" "+text)
 	}
-	return runbook.Truncate(strings.Join(parts, ", "), 600)
+	return runbook.Truncate(strings.Join(parts, ", "), 300)
 }
 
 // troubles names containers that do not simply run.

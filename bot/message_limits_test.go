@@ -270,3 +270,26 @@ func TestRecordMessage_MetadataIsTheRecord(t *testing.T) {
 		t.Errorf("absent things are to=%v from=%v signed_off_by=%v, want {}, {} and an empty text", empty["to"], empty["from"], empty["signed_off_by"])
 	}
 }
+
+// What has to be said is said however much else there is.
+func TestMessages_LongListsTakeNoRoomOfWhatMatters(t *testing.T) {
+	s := hugeStory(t)
+	all := hugeMessages(t)
+	for name, parts := range map[string][]string{
+		"huge_request": {s.plan.Hash(), "Roll back, leave the migration in place", "is fetching", "more", "U0OWNER"},
+		"huge_live":    {s.plan.Hash(), "running for", "abort", "signed off: the migration is left in place"},
+		"huge_record":  {s.plan.Hash(), "Owner of the follow-up investigation", "What runs on each host now", "Do not re-deploy the same image"},
+		"huge_plan":    {s.plan.Hash(), "more lines", "rollbackbot plan shop"},
+		"huge_dry_run": {s.plan.Hash(), "more lines", "rollbackbot plan shop"},
+	} {
+		text := string(asJSON(t, all[name]))
+		if strings.Contains(text, "The rest is cut") {
+			t.Errorf("%s is cut at its end", name)
+		}
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s doesn't say %q", name, part)
+			}
+		}
+	}
+}

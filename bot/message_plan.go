@@ -12,7 +12,7 @@ import (
 func planMessage(rb runbook.Rollback) Message {
 	d := newDraft()
 	d.field("What will run", words("exactly these commands, host by host, each under the app's lock"))
-	sayCommands(d, rb.Plan, rb.Request)
+	sayCommands(d, rb.Plan, rb.Request, maxCommands)
 	d.field("The line that asks for the same", code(CommandOf(rb.Request).shortLine()))
 	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
 	return d.message()
@@ -21,10 +21,13 @@ func planMessage(rb runbook.Rollback) Message {
 // maxCommands is how much of a message commands may fill: what follows them has to fit too.
 const maxCommands = 9000
 
+// maxDryCommands is the same where a plan is explained before them.
+const maxDryCommands = 5000
+
 // sayCommands lists every command word for word. Hosts with the same commands share one list. Lines that don't fit are
 // counted, with the command that prints them all.
-func sayCommands(d *draft, p runbook.Plan, request runbook.Request) {
-	left, hidden := maxCommands, 0
+func sayCommands(d *draft, p runbook.Plan, request runbook.Request, left int) {
+	hidden := 0
 	for _, g := range commandGroups(p) {
 		fits := linesWithin(g.lines, left)
 		if hidden > 0 || fits == 0 {
@@ -39,7 +42,7 @@ func sayCommands(d *draft, p runbook.Plan, request runbook.Request) {
 		}
 	}
 	if hidden > 0 {
-		d.say(words(fmt.Sprintf("… %s more: ", count(hidden, "line"))), code(planCommand(request)))
+		d.say(words(fmt.Sprintf("… %d more lines: ", hidden)), code(planCommand(request)))
 	}
 }
 
@@ -124,11 +127,11 @@ func (c Command) shortLine() string {
 // empty where the requester's own confirmation would do.
 func PlanMessage(p runbook.Plan, needsLead string, request runbook.Request) Message {
 	d := newDraft()
-	d.header(fmt.Sprintf("%s to %s: what a rollback would do", p.App, runbook.Truncate(p.Target.Name(), 80)))
+	d.header(fmt.Sprintf("%s to %s: what a rollback would do", p.App, targetName(p)))
 	d.say(words("Nothing was changed, and nobody was asked."))
 	d.field("From", words(fromName(p)))
 	d.field("To", words(targetText(p, request.At)))
-	d.points(moves(p))
+	d.pointsWithin(roomMoves, moves(p))
 	sayWarnings(d, p)
 	if needsLead != "" {
 		d.field("Sign-off", words("an engineering lead has to sign it off: "+sentence(runbook.Truncate(needsLead, 500))))
@@ -137,6 +140,6 @@ func PlanMessage(p runbook.Plan, needsLead string, request runbook.Request) Mess
 	}
 	d.field("Plan", words("SHA-256 "), code(p.Hash()))
 	d.field("The line that asks for it", code(CommandOf(request).shortLine()))
-	sayCommands(d, p, request)
+	sayCommands(d, p, request, maxDryCommands)
 	return d.message()
 }

@@ -8,6 +8,18 @@ import (
 	"rollbackbot/runbook"
 )
 
+// How many characters of a message its lists may take, so that with a reason of full length all of it fits.
+const (
+	roomMoves    = 2500
+	roomWarnings = 1300
+	roomFacts    = 900
+	roomFetched  = 600
+	roomAnswers  = 600
+	roomSteps    = 1500
+	roomHosts    = 2400
+	roomImages   = 2300
+)
+
 // maxNamed is how many hosts a list names before it counts the rest: the thread has them all.
 const maxNamed = 6
 
@@ -100,7 +112,7 @@ func hostNames(p runbook.Plan) []string {
 
 // targetText says what people need to recognise the target by: its name, and its age at the time of the request.
 func targetText(p runbook.Plan, asked time.Time) string {
-	text := p.Target.Name()
+	text := shownName(p.Target.Name())
 	if p.Target.Version != "" {
 		text += " (" + p.Target.ID + ")"
 	}
@@ -140,7 +152,7 @@ func sayMigration(d *draft, p runbook.Plan, requester string) {
 		}
 		facts = append(facts, []span{bold(runbook.Truncate(f.Release, 100)), words(": migration " + string(f.Migration) + " (" + runbook.Truncate(f.Source, 200) + ")")})
 	}
-	d.points(facts)
+	d.pointsWithin(roomFacts, facts)
 	if !p.Migration.None {
 		d.say(words("The runbook: “" + rule + "”"))
 	}
@@ -157,21 +169,21 @@ func sayWarnings(d *draft, p runbook.Plan) {
 			points = append(points, []span{words(fmt.Sprintf("… and %d more hosts are left out", len(p.Excluded)-maxWarnings))})
 			break
 		}
-		points = append(points, []span{bold(string(e.Host)), words(" is left out, as it is: " + runbook.Truncate(e.Why, 300))})
+		points = append(points, []span{bold(string(e.Host)), words(" is left out, as it is: " + runbook.Truncate(e.Why, 200))})
 	}
 	for i, w := range p.Warnings {
 		if i == maxWarnings {
 			points = append(points, []span{words(fmt.Sprintf("… and %d more warnings", len(p.Warnings)-maxWarnings))})
 			break
 		}
-		points = append(points, []span{words(runbook.Truncate(w, 300))})
+		points = append(points, []span{words(runbook.Truncate(w, 200))})
 	}
 	for _, text := range drifted(p) {
 		points = append(points, []span{words(text)})
 	}
 	if len(points) > 0 {
 		d.field("Mind")
-		d.points(points)
+		d.pointsWithin(roomWarnings, points)
 	}
 }
 

@@ -43,7 +43,7 @@ func RequestedMessage(rb runbook.Rollback, address string) Message {
 	if open := rb.Question(); open != nil && open.Kind == runbook.AskConfirm {
 		next = " Confirm it there with the button: nothing runs before that."
 	}
-	d.say(words("The rollback of "), bold(rb.App), words(" to "+rb.Plan.Target.Name()+" is "), code(rb.ID), words("."+next))
+	d.say(words("The rollback of "), bold(rb.App), words(" to "+targetName(rb.Plan)+" is "), code(rb.ID), words("."+next))
 	sayLink(d, address)
 	return d.message()
 }
@@ -68,7 +68,7 @@ func stateText(rb runbook.Rollback) string {
 	open := rb.Question()
 	switch {
 	case rb.State == runbook.StateEnded:
-		return outcomeText(rb.Outcome) + ", at " + instant(rb.EndedAt) + ". " + sentence(rb.Why)
+		return outcomeText(rb.Outcome) + ", at " + instant(rb.EndedAt) + ". " + sentence(runbook.Truncate(rb.Why, maxSentence))
 	case rb.AbortedBy != "":
 		return "It stops at the next safe point: somebody asked to abort."
 	case open != nil && open.Kind == runbook.AskSignoff:
@@ -89,14 +89,14 @@ func StatusMessage(rb runbook.Rollback, address string) Message {
 	sayStatus(d, rb)
 	if len(rb.Hosts) > 0 {
 		d.field("The hosts, when last looked at")
-		d.points(hostPoints(rb))
+		d.pointsWithin(2*roomHosts, hostPoints(rb))
 	}
 	sayLink(d, address)
 	return d.message()
 }
 
 func sayStatus(d *draft, rb runbook.Rollback) {
-	d.say(bold(rb.App+" "), code(rb.ID), words(": from "+fromName(rb.Plan)+" to "+rb.Plan.Target.Name()+", asked for by "), person(rb.Request.By), words(" at "+instant(rb.Request.At)))
+	d.say(bold(rb.App+" "), code(rb.ID), words(": from "+fromName(rb.Plan)+" to "+targetName(rb.Plan)+", asked for by "), person(rb.Request.By), words(" at "+instant(rb.Request.At)))
 	d.say(named(stateText(rb), known(rb)...)...)
 }
 

@@ -19,7 +19,7 @@ func questionMessage(rb runbook.Rollback, id int64, v view) Message {
 func askingMessage(rb runbook.Rollback, q runbook.Asking, v view) Message {
 	d := newDraft()
 	d.header(questionTitle(rb, q))
-	d.say(named(sentence(runbook.Truncate(q.Text, maxReason)), known(rb)...)...)
+	d.say(named(sentence(runbook.Truncate(q.Text, 2*maxSentence)), known(rb)...)...)
 	if q.Kind == runbook.AskFailed {
 		if run, ok := failedRun(rb, q); ok && run.Output != "" {
 			d.field("The last lines it printed")
@@ -34,7 +34,7 @@ func askingMessage(rb runbook.Rollback, q runbook.Asking, v view) Message {
 		return d.message()
 	}
 	d.field("The hosts now")
-	d.points(hostPoints(rb))
+	d.pointsWithin(roomHosts, hostPoints(rb))
 	d.field("What each button does")
 	d.points(buttonPoints(rb, q))
 	d.say(bold("Until "+until(q.Deadline, v.now)), words(": "+afterDeadline(q)))

@@ -15,7 +15,7 @@ import (
 func recordMessage(rb runbook.Rollback, v view) Message {
 	d := newDraft()
 	d.header("Rollback of " + rb.App + ": " + outcomeText(rb.Outcome))
-	d.say(named(sentence(rb.Why), known(rb)...)...)
+	d.say(named(sentence(runbook.Truncate(rb.Why, maxSentence)), known(rb)...)...)
 	d.field("Date and time of rollback", words(instant(rb.EndedAt)))
 	sayImages(d, rb)
 	d.field("Reason for rollback")
@@ -34,7 +34,7 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	d.field("Journal", words("head of its hash chain "), code(orElse(rb.Head, "none")))
 	sayNext(d, rb, v.app)
 	d.field("What runs on each host now")
-	d.points(hostPoints(rb))
+	d.pointsWithin(roomHosts, hostPoints(rb))
 	d.note(rb.ID)
 	m := d.message()
 	m.Metadata = slack.SlackMetadata{EventType: eventRecord, EventPayload: recordPayload(rb)}
@@ -47,7 +47,7 @@ func sayImages(d *draft, rb runbook.Rollback) {
 	if !rb.Touched() {
 		not = " (as planned; no container was replaced)"
 	}
-	d.field("Image rolled back to", words(rb.Plan.Target.Name()+not))
+	d.field("Image rolled back to", words(targetName(rb.Plan)+not))
 	var to, from [][]span
 	for _, service := range servicesOf(rb.Plan) {
 		image, starts := startsOf(rb.Plan, service)
@@ -56,9 +56,9 @@ func sayImages(d *draft, rb runbook.Rollback) {
 			from = append(from, fromPoint(service, s, len(starts) > 1))
 		}
 	}
-	d.points(to)
+	d.pointsWithin(roomImages, to)
 	d.field("Image rolled back from", words(fromName(rb.Plan)+not))
-	d.points(from)
+	d.pointsWithin(roomImages, from)
 }
 
 func fromPoint(service string, s start, differ bool) []span {

@@ -19,16 +19,15 @@ type view struct {
 // requestMessage is the one message per rollback, as it stands now.
 func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
 	d := newDraft()
-	d.header(fmt.Sprintf("Roll back %s to %s", rb.App, runbook.Truncate(rb.Plan.Target.Name(), 80)))
+	d.header(fmt.Sprintf("Roll back %s to %s", rb.App, targetName(rb.Plan)))
 	sayState(d, rb, v)
+	sayProgress(d, rb, live, v)
+	sayAnswers(d, rb)
 	sayRequest(d, rb)
 	sayWarnings(d, rb.Plan)
 	sayMigration(d, rb.Plan, rb.Request.Migration)
 	sayQuarantine(d, rb)
 	sayFetched(d, rb)
-	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
-	sayAnswers(d, rb)
-	sayProgress(d, rb, live, v)
 	d.buttons(requestButtons(rb)...)
 	d.note(rb.ID + " · the exact commands are in the thread, and so is every question")
 	m := d.message()
@@ -37,19 +36,20 @@ func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
 }
 
 // maxHosts is how many hosts the request names before it counts the rest.
-const maxHosts = 20
+const maxHosts = 12
 
 // sayRequest says who wants what, and why.
 func sayRequest(d *draft, rb runbook.Rollback) {
 	d.field("From", words(fromName(rb.Plan)))
 	d.field("To", words(targetText(rb.Plan, rb.Request.At)))
-	d.field("Image by image")
-	d.points(moves(rb.Plan))
-	d.field("Hosts", words(fmt.Sprintf("%d: %s", len(rb.Plan.Hosts), some(hostNames(rb.Plan), maxHosts))))
+	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
 	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
 	d.field("Owner of the follow-up", person(rb.Request.Owner))
 	d.field("Reason")
 	d.quote(shownReason(rb))
+	d.field("Image by image")
+	d.pointsWithin(roomMoves, moves(rb.Plan))
+	d.field("Hosts", words(fmt.Sprintf("%d: %s", len(rb.Plan.Hosts), some(hostNames(rb.Plan), maxHosts))))
 }
 
 // sayState says how it stands and who is waited for.
@@ -57,7 +57,7 @@ func sayState(d *draft, rb runbook.Rollback, v view) {
 	open := rb.Question()
 	switch {
 	case rb.State == runbook.StateEnded:
-		d.say(append([]span{bold(outcomeText(rb.Outcome) + ". ")}, named(sentence(rb.Why), known(rb)...)...)...)
+		d.say(append([]span{bold(outcomeText(rb.Outcome) + ". ")}, named(sentence(runbook.Truncate(rb.Why, maxSentence)), known(rb)...)...)...)
 	case rb.AbortedBy != "":
 		d.say(bold("Stopping at the next safe point: "), person(rb.AbortedBy), words(" asked to abort."))
 	case open == nil && rb.State == runbook.StateSignedOff:
@@ -81,7 +81,7 @@ func sayOpen(d *draft, rb runbook.Rollback, open runbook.Asking, v view) {
 	switch open.Kind {
 	case runbook.AskSignoff:
 		d.say(append([]span{bold("Waiting" + limit + " for an engineering lead: ")}, append(people(v.leads), words("."))...)...)
-		d.say(words("Why a lead: " + sentence(open.Text)))
+		d.say(words("Why a lead: " + sentence(runbook.Truncate(open.Text, maxSentence))))
 	case runbook.AskConfirm:
 		d.say(bold("Waiting"+limit+" for "), person(rb.Request.By), bold(" to confirm."))
 	default:
@@ -133,7 +133,7 @@ func sayFetched(d *draft, rb runbook.Rollback) {
 		points = append(points, []span{bold(string(h.Host)), words(" " + state)})
 	}
 	d.field("Missing images")
-	d.points(points)
+	d.pointsWithin(roomFetched, points)
 }
 
 // sayAnswers says who answered what, and when.
@@ -149,7 +149,7 @@ func sayAnswers(d *draft, rb runbook.Rollback) {
 	}
 	if len(points) > 0 {
 		d.field("Decided")
-		d.points(points)
+		d.pointsWithin(roomAnswers, points)
 	}
 }
 
@@ -162,5 +162,5 @@ func sayProgress(d *draft, rb runbook.Rollback, live runbook.Live, v view) {
 		title = "Steps back to what ran before"
 	}
 	d.field(title)
-	d.points(stepPoints(rb, live, v))
+	d.pointsWithin(roomSteps, stepPoints(rb, live, v))
 }

@@ -46,7 +46,7 @@ func stepPoint(rb runbook.Rollback, name runbook.StepName, live runbook.Live, v 
 		text += ", " + count(run.Attempt, "attempt")
 	}
 	if run.Detail != "" && run.Verdict != runbook.Passed {
-		text += ": " + runbook.Truncate(run.Detail, 400)
+		text += ": " + runbook.Truncate(run.Detail, 300)
 	}
 	return append(out, words(text))
 }

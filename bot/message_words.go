@@ -131,4 +131,13 @@ func shownReason(rb runbook.Rollback) string {
 }
 
 // fromName is the release that a plan starts from.
-func fromName(p runbook.Plan) string { return orElse(p.Running, "what runs now") }
+func fromName(p runbook.Plan) string { return shownName(orElse(p.Running, "what runs now")) }
+
+// targetName is the release that a plan goes to.
+func targetName(p runbook.Plan) string { return shownName(p.Target.Name()) }
+
+// shownName is a release's name within what a line can hold: CI makes it, of any length.
+func shownName(name string) string { return runbook.Truncate(name, 80) }
+
+// maxSentence bounds what the runbook says of a failure: hosts print any length.
+const maxSentence = 700
