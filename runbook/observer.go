@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -14,6 +15,8 @@ type Observer struct {
 	Journal  Journal
 	Health   HealthChecker
 	Interval time.Duration // between two looks at an app
+	// Report gets every event after it was written; may be nil.
+	Report func(Event)
 	// Problem gets what went wrong with a look; it is tried again at the next one. May be nil.
 	Problem func(app string, err error)
 }
@@ -24,6 +27,15 @@ type watch struct {
 	healthy  time.Time // since when it was seen healthy without a break; zero: it isn't
 	running  map[Host][]Running
 	diverged string // what was last journalled as a divergence
+}
+
+// ObserveAll observes all apps until ctx ends, and returns when the last look is over.
+func (o Observer) ObserveAll(ctx context.Context, apps []App) {
+	var all sync.WaitGroup
+	for _, app := range apps {
+		all.Go(func() { o.Observe(ctx, app) })
+	}
+	all.Wait()
 }
 
 // Observe looks at one app, again and again, until ctx ends.
@@ -150,6 +162,11 @@ func (o Observer) diverged(ctx context.Context, a App, sights []Sight, before wa
 }
 
 func (o Observer) append(ctx context.Context, a App, fact Fact) error {
-	_, err := o.Journal.Append(ctx, Entry{App: a.Name, At: time.Now().UTC(), Facts: []Fact{fact}})
+	events, err := o.Journal.Append(ctx, Entry{App: a.Name, At: time.Now().UTC(), Facts: []Fact{fact}})
+	for _, event := range events {
+		if o.Report != nil {
+			o.Report(event)
+		}
+	}
 	return err
 }

@@ -59,6 +59,13 @@ func (r *Runner) Start(ctx context.Context) error {
 	return nil
 }
 
+// UnderWay reports whether this process carries a rollback whose last word is not said.
+func (r *Runner) UnderWay() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.owners) > 0
+}
+
 // Wait waits until everything that Start and its requests began has stopped, after ctx has ended.
 func (r *Runner) Wait() { r.running.Wait() }
 

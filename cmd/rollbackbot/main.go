@@ -13,12 +13,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollbackbot/config"
+	"rollbackbot/internal/demohost"
 )
 
 // version is stamped by the build: scripts/build.sh.
 var version = "unversioned"
 
 func main() {
+	// The demo's host runs this very binary under the name of docker, and as its containers.
+	if demohost.IsStandIn() {
+		os.Exit(demohost.RunStandIn())
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

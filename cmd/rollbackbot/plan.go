@@ -12,7 +12,6 @@ import (
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
-	"rollbackbot/ssh"
 )
 
 func planCommand() *cobra.Command {
@@ -55,9 +54,9 @@ func printPlan(cmd *cobra.Command, cfg config.Config, request runbook.Request) e
 		return err
 	}
 	defer store.Close()
-	pool, err := ssh.New(sshConfig(cfg), newLogger(cfg, cmd.ErrOrStderr()))
+	pool, err := newPool(cfg, newLogger(cfg, cmd.ErrOrStderr()))
 	if err != nil {
-		return usage("%v", err)
+		return err
 	}
 	defer pool.Close()
 	runner := runbook.Runner{Apps: cfg.Apps, Journal: store, Hosts: pool, Health: probe.Health{}, Policy: policy(cfg)}
@@ -107,10 +106,6 @@ func writePlan(out io.Writer, plan runbook.Plan, needsLead string) {
 		say("  %s    # has to show these images", host.Prove)
 		say("  %s", host.Up)
 	}
-}
-
-func sshConfig(cfg config.Config) ssh.Config {
-	return ssh.Config{KeyFile: cfg.SSH.Key, AgentSocket: cfg.SSH.AgentSocket, KnownHosts: cfg.SSH.KnownHosts, Jump: string(cfg.SSH.Jump)}
 }
 
 func policy(cfg config.Config) runbook.Policy {

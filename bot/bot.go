@@ -1,0 +1,106 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
+
+	"rollbackbot/runbook"
+)
+
+// Bot is the listening half, put together: from the socket to the answer.
+type Bot struct {
+	API       *slack.Client
+	Runner    Runner
+	Inbox     runbook.Inbox
+	Directory *Directory // its Team is set by Run, from what Slack says
+	Speaker   Speaker
+	Channel   Channel
+	Apps      []string // their names, in their order
+	Log       zerolog.Logger
+	// UnderWay says that a rollback is under way: then the bot goes on trying where it would otherwise give up.
+	UnderWay func() bool
+	// Listening is told when the bot is ready to hear; may be nil.
+	Listening func()
+}
+
+// Run listens until ctx ends, and returns nil then. An error is one that only a person can mend, found before anything
+// was listened to: a token, a scope, the channel; it names the remedy. While a rollback is under way nothing ends it,
+// for whoever carries that rollback lives in this process.
+func (b *Bot) Run(ctx context.Context) error {
+	who, err := b.begin(ctx)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	b.Directory.Team = who.Team
+	form := &Form{API: b.API, Apps: b.Apps, Runner: b.Runner}
+	desk := &Desk{Runner: b.Runner, Inbox: b.Inbox, Directory: b.Directory, Form: form, Speaker: b.Speaker, Channel: b.Channel, Log: component(b.Log, "desk")}
+	handler := &Handler{Team: who.Team, Inbox: b.Inbox, Form: form, Private: b.Speaker, Stored: desk.Wake, Log: component(b.Log, "handler")}
+	socket := &Socket{API: b.API, Handle: handler.Handle, Log: component(b.Log, "socket")}
+	if b.Listening != nil {
+		b.Listening()
+	}
+	// The desk stops after the socket: what was acknowledged last is in the inbox either way.
+	var both sync.WaitGroup
+	both.Go(func() { desk.Run(ctx) })
+	both.Go(func() { socket.Run(ctx) })
+	both.Wait()
+	return nil
+}
+
+func component(log zerolog.Logger, name string) zerolog.Logger {
+	return log.With().Str("component", name).Logger()
+}
+
+// begin finds out who the bot is and proves that it can do its work, and tries again for as long as Slack doesn't answer.
+func (b *Bot) begin(ctx context.Context) (Identity, error) {
+	for wait := firstReconnect; ; wait = min(2*wait, lastReconnect) {
+		who, err := b.prove(ctx)
+		if err == nil {
+			return who, nil
+		}
+		if ctx.Err() != nil {
+			return Identity{}, nil
+		}
+		if lasting(err) && !b.UnderWay() {
+			return Identity{}, err
+		}
+		b.Log.Error().Err(err).Dur("again_in", wait).Msg("the bot can't listen; trying again")
+		if sleep(ctx, wait) != nil {
+			return Identity{}, nil
+		}
+	}
+}
+
+// prove reads all that the bot has to be able to read: itself, the team channel, and that channel's history, without
+// which nobody would know whether a message arrived whose answer was lost.
+func (b *Bot) prove(ctx context.Context) (Identity, error) {
+	who, err := Identify(ctx, b.API)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := b.Channel.Check(ctx); err != nil {
+		return Identity{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err = b.API.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+		ChannelID: b.Channel.ID, Limit: 1, IncludeAllMetadata: true, Latest: fmt.Sprintf("%d.000000", time.Now().Unix()),
+	})
+	if err != nil {
+		return Identity{}, fmt.Errorf("read the history of the team channel %s: %w", b.Channel.ID, remedied(err))
+	}
+	return who, nil
+}
+
+// lasting reports whether an error stays until a person does something.
+func lasting(err error) bool {
+	var retry *runbook.RetryError
+	var refusal *SlackError
+	return errors.As(err, &refusal) || errors.Is(err, ErrShared) || !errors.As(err, &retry) && errors.Unwrap(err) == nil
+}
