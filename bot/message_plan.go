@@ -134,7 +134,7 @@ func PlanMessage(p runbook.Plan, needsLead string, request runbook.Request) Mess
 	d.pointsWithin(roomMoves, moves(p))
 	sayWarnings(d, p)
 	if needsLead != "" {
-		d.field("Sign-off", words("an engineering lead has to sign it off: "+sentence(runbook.Truncate(needsLead, 500))))
+		d.field("Sign-off", words("an engineering lead has to sign it off: "+closed(runbook.Truncate(needsLead, 500))))
 	} else {
 		d.field("Sign-off", words("who asks for it confirms it; no lead is needed."))
 	}
