@@ -98,9 +98,18 @@ func (b *Bot) prove(ctx context.Context) (Identity, error) {
 	return who, nil
 }
 
-// lasting reports whether an error stays until a person does something.
+// passing are Slack's answers that go away by themselves.
+var passing = map[string]bool{
+	"ratelimited": true, "rate_limited": true, "fatal_error": true, "internal_error": true, "service_unavailable": true,
+	"team_added_to_org": true, "org_login_required": true, "request_timeout": true,
+}
+
+// lasting reports whether an error stays until a person does something: Slack has answered, and its answer is no.
 func lasting(err error) bool {
-	var retry *runbook.RetryError
 	var refusal *SlackError
-	return errors.As(err, &refusal) || errors.Is(err, ErrShared) || !errors.As(err, &retry) && errors.Unwrap(err) == nil
+	if errors.As(err, &refusal) {
+		return !passing[refusal.Code]
+	}
+	var unfit *UnfitChannelError
+	return errors.As(err, &unfit) || errors.Is(err, ErrShared)
 }

@@ -20,6 +20,14 @@ type Channel struct {
 // ErrShared says that the team channel is shared with another organisation, or about to be.
 var ErrShared = errors.New("the team channel is shared with another organisation, or an invitation to that is open")
 
+// UnfitChannelError says why a channel can't be the team's, with the remedy.
+type UnfitChannelError struct {
+	Channel string // its ID
+	Why     string
+}
+
+func (e *UnfitChannelError) Error() string { return "the team channel " + e.Channel + " " + e.Why }
+
 // Check reads the channel and says why it can't be the team's: ErrShared, the bot isn't in it, it is archived, or it
 // can't be read. Asked at the start, before each request and at each click, since a channel is shared by one click of
 // anyone who may.
@@ -33,9 +41,9 @@ func (c Channel) Check(ctx context.Context) error {
 	case foreign(info):
 		return ErrShared
 	case info.IsArchived:
-		return fmt.Errorf("the team channel %s is archived: unarchive it, or name another in ROLLBACK_CHANNEL", c.ID)
+		return &UnfitChannelError{Channel: c.ID, Why: "is archived: unarchive it, or name another in ROLLBACK_CHANNEL"}
 	case !info.IsMember:
-		return fmt.Errorf("the bot is not in the team channel %s: invite it there with /invite", c.ID)
+		return &UnfitChannelError{Channel: c.ID, Why: "doesn't have the bot in it: invite it there with /invite"}
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 # rollbackbot's guard: the only lines through which a rollback changes anything on a host.
 # Two locks live in ~/.rollbackbot/APP: "lock", a kernel lock (flock) on a file that is never unlinked or renamed, held
 # by whatever is changing something right now; and "lease", a text that says whose rollback this app is in, under which
-# epoch, until when by the host's uptime. No single quote and no backslash pair below: fish would read them.
+# epoch, until when by the host's uptime.
 set -u
 umask 077
 verb=$1 app=$2
