@@ -1,0 +1,122 @@
+package runbook
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// observed is a world whose history is still empty, and in which an observer looks every minute.
+func observed(t *testing.T, names ...Host) (*world, func()) {
+	w := newWorld(t, names...)
+	w.journal = newMemoryJournal()
+	ctx, stop := context.WithCancel(t.Context())
+	o := Observer{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal, Health: w.health, Interval: time.Minute,
+		Problem: func(app string, err error) { t.Logf("%s: %v", app, err) }}
+	done := make(chan struct{})
+	go func() { defer close(done); o.ObserveAll(ctx, []App{w.app}) }()
+	return w, func() { stop(); <-done }
+}
+
+func (w *world) kinds() (kinds []string) {
+	events, _ := w.journal.Events(w.t.Context(), "shop", "", 0)
+	for _, e := range events {
+		kinds = append(kinds, e.Fact.Kind())
+	}
+	return kinds
+}
+
+// deploy is what a person does by hand, on every host.
+func (w *world) deploy(images map[string]Image) {
+	for _, h := range w.hosts {
+		h.mu.Lock()
+		for service, image := range images {
+			h.containers[service] = []string{image.String()}
+			h.images[image.String()], h.registry[image.String()] = true, true
+			h.env = string(EditPins([]byte(h.env), pinsFor(w.app, images)))
+		}
+		h.mu.Unlock()
+	}
+}
+
+// With nobody noting anything: v1 runs well, v2 is broken, and previous is v1.
+func TestObserver_FindsTheKnownGoodReleaseByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, stop := observed(t)
+		defer stop()
+		w.deploy(w.v1)
+		time.Sleep(9 * time.Minute)
+		if got := w.kinds(); !slices.Equal(got, []string{"observed"}) && !slices.Equal(got, []string{"observed", "observed"}) {
+			t.Errorf("after 9 minutes the journal has %v", got)
+		}
+		time.Sleep(4 * time.Minute)
+		if history := NewHistory(w.journal.events["shop"]); history.Releases()[0].VerifiedAt.IsZero() {
+			t.Errorf("after 13 healthy minutes v1 is not known-good: %v", w.kinds())
+		}
+		w.deploy(w.v2)
+		time.Sleep(time.Hour)
+		history := NewHistory(w.journal.events["shop"])
+		release, err := history.Choose(w.app, Request{}, []map[string]Image{w.v2})
+		if err != nil || ReleaseID(release.Images) != ReleaseID(w.v1) {
+			t.Errorf("previous is %v, %v", release, err)
+		}
+		if v2, _ := history.Of(w.v2); v2.KnownGood() {
+			t.Error("v2 answers 503 and counts as known-good")
+		}
+	})
+}
+
+func TestObserver_ARestartBreaksTheCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, stop := observed(t)
+		defer stop()
+		w.deploy(w.v1)
+		for range 20 {
+			time.Sleep(5 * time.Minute)
+			h := w.hosts["deploy@one"]
+			h.mu.Lock()
+			h.restarts["api"]++
+			h.mu.Unlock()
+		}
+		if slices.Contains(w.kinds(), "verified") {
+			t.Error("a container that restarts every five minutes counts as known-good after ten")
+		}
+	})
+}
+
+func TestObserver_WhatItCantSeeIsNotHealthy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, stop := observed(t, "deploy@one", "deploy@two")
+		defer stop()
+		w.deploy(w.v1)
+		for range 10 {
+			time.Sleep(8 * time.Minute)
+			w.hosts["deploy@two"].mu.Lock()
+			w.hosts["deploy@two"].down = true
+			w.hosts["deploy@two"].mu.Unlock()
+			time.Sleep(2 * time.Minute)
+			w.hosts["deploy@two"].mu.Lock()
+			w.hosts["deploy@two"].down = false
+			w.hosts["deploy@two"].mu.Unlock()
+		}
+		if slices.Contains(w.kinds(), "verified") {
+			t.Error("a release that was never seen for ten minutes on end counts as known-good")
+		}
+	})
+}
+
+func TestObserver_SaysOnceThatHostsDiffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, stop := observed(t, "deploy@one", "deploy@two")
+		defer stop()
+		w.hosts["deploy@two"].mu.Lock()
+		w.hosts["deploy@two"].containers["web"] = []string{w.v1["web"].String()}
+		w.hosts["deploy@two"].mu.Unlock()
+		time.Sleep(time.Hour)
+		if got := w.kinds(); !slices.Equal(got, []string{"diverged"}) {
+			t.Errorf("the journal has %v", got)
+		}
+	})
+}
