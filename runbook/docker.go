@@ -59,7 +59,9 @@ func inspectContainers(a App, ids []string) Command {
 	return a.docker(append([]string{"inspect", "--format", containerFormat}, ids...)...)
 }
 
-const containerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"image_id":{{json .Image}},"ref":{{json .Config.Image}},` +
+// docker reads .ID from its own types, in which Health may be missing; with .Id, as its JSON has it, it falls back to
+// that JSON, where a container without a HEALTHCHECK has no such key and the whole template fails (seen with 20.10).
+const containerFormat = `{"id":{{json .ID}},"name":{{json .Name}},"image_id":{{json .Image}},"ref":{{json .Config.Image}},` +
 	`"restarts":{{.RestartCount}},"state":{{json .State.Status}},` +
 	`"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},` +
 	`"service":{{json (index .Config.Labels "com.docker.compose.service")}},` +

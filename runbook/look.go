@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -104,7 +105,7 @@ func containersOf(ctx context.Context, target Target, host Host, a App, project 
 		return nil, err
 	}
 	// A container that went away in between costs the status, not the answer.
-	if result.Status != 0 && len(result.Stdout) == 0 {
+	if result.Status != 0 && !onlyGone(result.Stderr) {
 		return nil, dockerProblem(host, a, "inspect the containers", result)
 	}
 	containers, err := parseLines[container](result.Stdout)
@@ -112,6 +113,16 @@ func containersOf(ctx context.Context, target Target, host Host, a App, project 
 		return nil, problem(host, "Check DOCKER_COMMAND", "%v", err)
 	}
 	return containers, nil
+}
+
+// onlyGone reports whether all that docker complains of are things that aren't there any more.
+func onlyGone(stderr []byte) bool {
+	for line := range bytes.Lines(stderr) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && !bytes.Contains(bytes.ToLower(line), []byte("no such ")) {
+			return false
+		}
+	}
+	return true
 }
 
 // imagesOf gives the images among refs (IDs or references) that the host has.

@@ -45,13 +45,33 @@ func printAll(w io.Writer, format string, things []any) error {
 		return err
 	}
 	for _, thing := range things {
-		var line strings.Builder
-		if err := t.Execute(&line, thing); err != nil {
+		line, err := execute(t, thing)
+		if err != nil {
 			return fmt.Errorf("template parsing error: %w", err)
 		}
-		if _, err := fmt.Fprintln(w, line.String()); err != nil {
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// execute fills a template in as docker does: with its own types, and where they lack what is named, as .Id, with its
+// JSON, where what is empty is not there and names of missing keys are errors.
+func execute(t *template.Template, thing any) (string, error) {
+	var line strings.Builder
+	if t.Execute(&line, thing) == nil {
+		return line.String(), nil
+	}
+	content, err := json.Marshal(thing)
+	if err != nil {
+		return "", err
+	}
+	var raw any
+	if err := json.Unmarshal(content, &raw); err != nil {
+		return "", err
+	}
+	line.Reset()
+	err = t.Option("missingkey=error").Execute(&line, raw)
+	return line.String(), err
 }

@@ -8,7 +8,7 @@ import (
 
 // containerView is a container as `inspect` shows it: the part of docker's answer that the stand-in can fill.
 type containerView struct {
-	Id           string // as docker spells it, since templates name it
+	ID           string `json:"Id"`
 	Created      string
 	Path         string
 	Args         []string
@@ -48,7 +48,7 @@ type configView struct {
 
 func (c container) view() containerView {
 	v := containerView{
-		Id: c.ID, Created: timestamp(c.Created), Path: c.Command[0], Args: c.Command[1:], Image: c.ImageID, Name: "/" + c.Name, RestartCount: c.Restarts,
+		ID: c.ID, Created: timestamp(c.Created), Path: c.Command[0], Args: c.Command[1:], Image: c.ImageID, Name: "/" + c.Name, RestartCount: c.Restarts,
 		State: &stateView{
 			Status: c.Status, Running: c.alive(), Restarting: c.Status == statusRestarting, ExitCode: c.ExitStatus,
 			StartedAt: timestamp(c.Started), FinishedAt: timestamp(c.Finished),
@@ -91,7 +91,7 @@ func (c *call) inspect(args []string) error {
 
 // imageView is an image as `image inspect` shows it.
 type imageView struct {
-	Id          string
+	ID          string `json:"Id"`
 	RepoTags    []string
 	RepoDigests []string
 	Size        int64
@@ -99,7 +99,7 @@ type imageView struct {
 }
 
 func (i image) view() imageView {
-	v := imageView{Id: i.id(), RepoTags: []string{}, RepoDigests: []string{i.pinned()}, Config: i.config}
+	v := imageView{ID: i.id(), RepoTags: []string{}, RepoDigests: []string{i.pinned()}, Config: i.config}
 	if i.tag != "" {
 		v.RepoTags = append(v.RepoTags, i.ref())
 	}
