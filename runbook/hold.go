@@ -85,13 +85,23 @@ func (x *execution) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			lease := x.lease()
-			_, _ = x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
-				_, _ = x.target(h.Host).Run(ctx, takeLease(lease, false, 0))
-				return fine, nil
-			})
+			x.renew(ctx)
 		}
 	}
+}
+
+// renewTimeout is how long a renewal that was begun is waited for, also by whoever ends them.
+const renewTimeout = 5 * time.Second
+
+// renew is not cut short when the renewals end: what was sent may still reach a host, and has to come before the release.
+func (x *execution) renew(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
+	defer cancel()
+	lease := x.lease()
+	_, _ = x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
+		_, _ = x.target(h.Host).Run(ctx, takeLease(lease, false, 0))
+		return fine, nil
+	})
 }
 
 // release gives the lock back on every host, as far as they answer; where they don't, the lease runs out by itself.

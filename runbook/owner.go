@@ -22,7 +22,8 @@ type owner struct {
 	epoch    int64         // of the app, in the journal
 
 	execution *execution
-	stopKeep  context.CancelFunc // ends the renewal of the leases; nil while none are held
+	stopKeep  func() // ends the renewal of the leases and waits for that; nil while none are held
+	gaveBack  bool   // this process has given back what it held, and whatever a former one did
 }
 
 func newOwner(r *Runner, app App, rb Rollback, epoch int64) *owner {
@@ -228,11 +229,21 @@ func (o *owner) regain(ctx context.Context) (StepOutcome, error) {
 }
 
 func (o *owner) keepLeases(ctx context.Context) {
-	if o.execution.epoch.Load() == 0 || o.stopKeep != nil {
+	if o.execution.epoch.Load() == 0 {
 		return
 	}
-	ctx, o.stopKeep = context.WithCancel(ctx)
-	o.runner.running.Go(func() { o.execution.keep(ctx) })
+	o.gaveBack = false
+	if o.stopKeep != nil {
+		return
+	}
+	ctx, stop := context.WithCancel(ctx)
+	kept := make(chan struct{})
+	// A renewal that is under way is waited for: one that reached a host after the lock was given back would take it again.
+	o.stopKeep = func() { stop(); <-kept }
+	o.runner.running.Go(func() {
+		defer close(kept)
+		o.execution.keep(ctx)
+	})
 }
 
 // releaseLeases ends the renewal and gives the locks back.
@@ -244,6 +255,25 @@ func (o *owner) releaseLeases(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastLookTimeout)
 	defer cancel()
 	o.execution.release(ctx)
+	o.gaveBack = true
+}
+
+// retrieveLeases takes over what a former process held, only to be able to give it back: the app's next rollback would
+// have to wait until it runs out. Where that can't be done, it does.
+func (o *owner) retrieveLeases(ctx context.Context) error {
+	held := false
+	for _, h := range o.snapshot().Hosts {
+		held = held || h.Epoch != 0
+	}
+	if !held || o.gaveBack || o.execution.epoch.Load() != 0 {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, lastLookTimeout)
+	defer cancel()
+	if _, err := o.execution.hold(limited); errors.Is(err, errJournal) {
+		return err
+	}
+	return ctx.Err()
 }
 
 // replan voids the sign-off and asks anew, with the plan that is true now.
@@ -334,6 +364,9 @@ func (o *owner) putPinsBack(ctx context.Context) (StepOutcome, error) {
 
 // end looks at every host once more, so that the record says what runs, and closes the rollback.
 func (o *owner) end(ctx context.Context, outcome Outcome, why string) error {
+	if err := o.retrieveLeases(ctx); err != nil {
+		return err
+	}
 	o.lookEverywhere(ctx)
 	o.releaseLeases(ctx)
 	if ctx.Err() != nil {

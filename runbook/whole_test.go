@@ -262,6 +262,9 @@ func killedAt(t *testing.T, at int) {
 			t.Errorf("%d of %s, want 1", n, key)
 		}
 	}
+	if lease := w.hosts["deploy@one"].lease; lease["until"] != "0" {
+		t.Errorf("the lease was not given back: %v", lease)
+	}
 	if ups := w.hosts["deploy@one"].ups; !slices.IsSorted(ups) {
 		t.Errorf("an older owner's up ran after a newer one's: %v", ups)
 	}
