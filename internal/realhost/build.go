@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -15,15 +16,45 @@ import (
 // about two minutes on two cores.
 const buildTimeout = 10 * time.Minute
 
-// Build builds a main package of this module, as in "rollbackbot/cmd/rollbackbot", and gives the path of the binary,
-// which lasts as long as the test. The flags are those of `make build`, so that its build cache serves.
+// Build builds a main package of this module, as in "rollbackbot/cmd/rollbackbot", and gives the path of a binary that
+// lasts as long as the test. The flags are those of `make build`, so that its build cache serves; it is linked once per
+// process.
 func Build(tb testing.TB, mainPackage string) string {
 	tb.Helper()
+	content, err := built(mainPackage)
+	if err != nil {
+		tb.Fatalf("build %s: %v\n%s", mainPackage, err, content)
+	}
 	binary := filepath.Join(tb.TempDir(), path.Base(mainPackage))
-	if out, err := build(binary, mainPackage); err != nil {
-		tb.Fatalf("build %s: %v\n%s", mainPackage, err, out)
+	// A child that another test forks now would have the file open for writing for a moment, and starting the binary
+	// would fail as "text file busy".
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(binary, content, 0o755); err != nil {
+		tb.Fatal(err)
 	}
 	return binary
+}
+
+// builds holds the binaries by main package, kept in memory: a file would need somebody to remove it after the last
+// test.
+var builds sync.Map
+
+// built is a binary's content; with an error, what the go command said.
+func built(mainPackage string, flags ...string) ([]byte, error) {
+	once, _ := builds.LoadOrStore(mainPackage, sync.OnceValues(func() ([]byte, error) {
+		folder, err := os.MkdirTemp("", "rollbackbot-build-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(folder)
+		file := filepath.Join(folder, "binary")
+		if out, err := build(file, mainPackage, flags...); err != nil {
+			return out, err
+		}
+		return os.ReadFile(file)
+	}))
+	return once.(func() ([]byte, error))()
 }
 
 func build(binary, mainPackage string, flags ...string) ([]byte, error) {
@@ -35,17 +66,7 @@ func build(binary, mainPackage string, flags ...string) ([]byte, error) {
 	return cmd.CombinedOutput()
 }
 
-// appBinary is the program of all images, built once per process and kept in memory: a file would need somebody to
-// remove it after the last test.
-var appBinary = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "rollbackbot-app-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	file := filepath.Join(folder, "app")
-	if out, err := build(file, "rollbackbot/internal/realhost/app", "-ldflags", "-s -w"); err != nil {
-		return out, err
-	}
-	return os.ReadFile(file)
-})
+// appBinary is the program of all images.
+func appBinary() ([]byte, error) {
+	return built("rollbackbot/internal/realhost/app", "-ldflags", "-s -w")
+}
