@@ -213,6 +213,8 @@ func setID(block slack.Block, id string) {
 		b.BlockID = id
 	case *slack.ActionBlock:
 		b.BlockID = id
+	case *slack.DividerBlock:
+		b.BlockID = id
 	}
 }
 

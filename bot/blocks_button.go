@@ -70,7 +70,7 @@ func (b button) element() *slack.ButtonBlockElement {
 	e.Style = b.style
 	if b.confirm != nil {
 		e.Confirm = slack.NewConfirmationBlockObject(
-			plain(b.confirm.title, maxConfirmTitle), plain(b.confirm.text, maxConfirmText), plain(b.confirm.yes, 30), plain("Go back", 30))
+			plain(b.confirm.title, maxConfirmTitle), plain(b.confirm.text, maxConfirmText), plain(b.confirm.yes, 30), plain("Not yet", 30))
 		e.Confirm.Style = b.confirm.style
 	}
 	return e

@@ -110,6 +110,6 @@ func abortButton(rb runbook.Rollback) button {
 	}
 	return button{
 		value: Value{Rollback: rb.ID, Plan: plan, Answer: runbook.Abort}, text: buttonTexts[runbook.Abort], style: slack.StyleDanger,
-		confirm: &dialog{title: "Abort this rollback?", text: text, yes: "Abort", style: slack.StyleDanger},
+		confirm: &dialog{title: "Abort this rollback?", text: text, yes: "Abort the rollback", style: slack.StyleDanger},
 	}
 }

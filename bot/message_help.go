@@ -15,7 +15,6 @@ var helpLines = [][2]string{
 	{slash + " abort rb-…", "stops a rollback at the next safe point; for who asked, and for leads"},
 	{slash + " quarantine shop", "images that may not be deployed again yet"},
 	{slash + " lift sha256:… because https://…", "a lead lets an image be deployed again, with the postmortem's link"},
-	{slash + " doctor", "everything that a rollback tonight would need"},
 	{slash + " help", "this list"},
 }
 

@@ -125,37 +125,49 @@ func targetText(p runbook.Plan, asked time.Time) string {
 	return text + ", never seen healthy long enough to be known-good"
 }
 
-// rule is the runbook's, word for word, for whoever has to decide.
-const rule = "Forward-compatible migrations (adding columns with defaults, adding tables) are usually safe to leave in place. " +
+// guidance is the runbook's, word for word, for whoever has to decide.
+const guidance = "Forward-compatible migrations (adding columns with defaults, adding tables) are usually safe to leave in place. " +
 	"Destructive or breaking schema changes require an additional migration to restore the previous state."
 
 // maxFacts is how many releases between target and present a message lists.
 const maxFacts = 10
 
-// sayMigration says what is stated and what is proven about migrations.
-func sayMigration(d *draft, p runbook.Plan, requester string) {
+// sayMigration says what is stated and what is proven about migrations, and, while that is to be decided, what the
+// runbook says of them.
+func sayMigration(d *draft, rb runbook.Rollback) {
 	stated := map[string]string{
 		"yes":  "who asked says that the failed release had one",
 		"none": "who asked says that the failed release had none; their word proves nothing",
 	}
-	d.field("Migration", words(orElse(stated[requester], "who asked does not know whether the failed release had one")))
-	if p.Migration.None {
+	d.field("Migration", words(orElse(stated[rb.Request.Migration], "who asked does not know whether the failed release had one")))
+	facts := rb.Plan.Migration
+	switch {
+	case facts.None:
 		d.say(words("Proven: no release after the target had a migration."))
-	} else {
-		d.say(words("Not proven that there was none: " + closed(runbook.Truncate(orElse(p.Migration.Why, "nothing is known"), 500))))
+	case !tellsOfOne(facts):
+		d.say(words("Not proven that there was none: " + closed(runbook.Truncate(orElse(facts.Why, "nothing is known"), 500))))
 	}
-	var facts [][]span
-	for i, f := range p.Migration.Releases {
+	d.pointsWithin(roomFacts, factPoints(facts))
+	if !facts.None && rb.State == runbook.StateRequested {
+		d.say(words("The runbook: “" + guidance + "”"))
+	}
+}
+
+// tellsOfOne reports whether a listed release is known to have had a migration: then the list says it all.
+func tellsOfOne(facts runbook.MigrationFacts) bool {
+	listed := facts.Releases[:min(len(facts.Releases), maxFacts)]
+	return slices.ContainsFunc(listed, func(f runbook.ReleaseFact) bool { return f.Migration == runbook.MigrationYes })
+}
+
+func factPoints(facts runbook.MigrationFacts) [][]span {
+	var points [][]span
+	for i, f := range facts.Releases {
 		if i == maxFacts {
-			facts = append(facts, []span{words(fmt.Sprintf("… %d more releases", len(p.Migration.Releases)-maxFacts))})
-			break
+			return append(points, []span{words(fmt.Sprintf("… %d more releases", len(facts.Releases)-maxFacts))})
 		}
-		facts = append(facts, []span{bold(runbook.Truncate(f.Release, 100)), words(": migration " + string(f.Migration) + " (" + runbook.Truncate(f.Source, 200) + ")")})
+		points = append(points, []span{bold(runbook.Truncate(f.Release, 100)), words(": migration " + string(f.Migration) + " (" + runbook.Truncate(f.Source, 200) + ")")})
 	}
-	d.pointsWithin(roomFacts, facts)
-	if !p.Migration.None {
-		d.say(words("The runbook: “" + rule + "”"))
-	}
+	return points
 }
 
 // maxWarnings is how many warnings a message lists.
@@ -182,7 +194,7 @@ func sayWarnings(d *draft, p runbook.Plan) {
 		points = append(points, []span{words(text)})
 	}
 	if len(points) > 0 {
-		d.field("Mind")
+		d.field("Before you decide")
 		d.pointsWithin(roomWarnings, points)
 	}
 }

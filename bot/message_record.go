@@ -22,6 +22,7 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	d.quote(shownReason(rb))
 	d.field("Migration state (left in place or reverted)", words(migrationText(rb)))
 	d.field("Owner of the follow-up investigation", person(rb.Request.Owner))
+	rule(d)
 	d.field("Outcome", words(string(rb.Outcome)))
 	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
 	if rb.Signoff.By != "" {
@@ -84,18 +85,25 @@ func migrationText(rb runbook.Rollback) string {
 
 // durations says how long it took from the request to the end, as far as it came.
 func durations(rb runbook.Rollback) string {
-	parts := []string{}
+	var parts []string
 	last := rb.Request.At
 	add := func(name string, at time.Time) {
-		if !at.IsZero() && !at.Before(last) {
-			parts = append(parts, name+" after "+took(at.Sub(last)))
-			last = at
+		if at.IsZero() || at.Before(last) {
+			return
 		}
+		text := name + " after " + took(at.Sub(last))
+		if len(parts) > 0 {
+			text = name + " " + took(at.Sub(last)) + " later"
+		}
+		parts, last = append(parts, text), at
 	}
 	add("signed off", rb.SignedAt)
 	add("healthy", rb.HealthyAt)
 	add("ended", rb.EndedAt)
-	return fmt.Sprintf("%s, each counted from the one before; %s in all", strings.Join(parts, ", "), took(rb.EndedAt.Sub(rb.Request.At)))
+	if len(parts) < 2 {
+		return strings.Join(parts, "")
+	}
+	return fmt.Sprintf("%s; %s in all", strings.Join(parts, ", "), took(rb.EndedAt.Sub(rb.Request.At)))
 }
 
 // sayNext is what the runbook asks for after a rollback.

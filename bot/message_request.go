@@ -23,11 +23,14 @@ func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
 	sayState(d, rb, v)
 	sayProgress(d, rb, live, v)
 	sayAnswers(d, rb)
+	rule(d)
 	sayRequest(d, rb)
+	rule(d)
 	sayWarnings(d, rb.Plan)
-	sayMigration(d, rb.Plan, rb.Request.Migration)
+	sayMigration(d, rb)
 	sayQuarantine(d, rb)
 	sayFetched(d, rb)
+	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
 	d.buttons(requestButtons(rb)...)
 	d.note(rb.ID + " · the exact commands are in the thread, and so is every question")
 	m := d.message()
@@ -42,15 +45,17 @@ const maxHosts = 12
 func sayRequest(d *draft, rb runbook.Rollback) {
 	d.field("From", words(fromName(rb.Plan)))
 	d.field("To", words(targetText(rb.Plan, rb.Request.At)))
-	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
 	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
 	d.field("Owner of the follow-up", person(rb.Request.Owner))
 	d.field("Reason")
 	d.quote(shownReason(rb))
 	d.field("Image by image")
 	d.pointsWithin(roomMoves, moves(rb.Plan))
-	d.field("Hosts", words(fmt.Sprintf("%d: %s", len(rb.Plan.Hosts), some(hostNames(rb.Plan), maxHosts))))
+	d.field(count(len(rb.Plan.Hosts), "host"), words(some(hostNames(rb.Plan), maxHosts)))
 }
+
+// rule is a line across, so that how it stands, what is wanted and what to mind are found at a glance.
+func rule(d *draft) { d.blocks = append(d.blocks, slack.NewDividerBlock()) }
 
 // sayState says how it stands and who is waited for.
 func sayState(d *draft, rb runbook.Rollback, v view) {
@@ -81,7 +86,7 @@ func sayOpen(d *draft, rb runbook.Rollback, open runbook.Asking, v view) {
 	switch open.Kind {
 	case runbook.AskSignoff:
 		d.say(append([]span{bold("Waiting" + limit + " for an engineering lead: ")}, append(people(v.leads), words("."))...)...)
-		d.say(words("Why a lead: " + sentence(runbook.Truncate(open.Text, maxSentence))))
+		d.say(words("Why a lead: " + closed(runbook.Truncate(open.Text, maxSentence))))
 	case runbook.AskConfirm:
 		d.say(bold("Waiting"+limit+" for "), person(rb.Request.By), bold(" to confirm."))
 	default:
