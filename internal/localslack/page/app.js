@@ -290,7 +290,10 @@ function drawFoot(c) {
   fill(foot, !hidden && composer({
     page, id: "composer", ids: { box: "composer", send: "send" }, suggestions: model.suggestions,
     placeholder: "Message " + (c.direct ? user(model.bot).real : "#" + c.name) + ", or / for a command",
-    send: (text) => act({ do: "send", channel: place.channel, text }),
+    send: (text) => {
+      $("messages").scrollTop = $("messages").scrollHeight; // whoever speaks wants to see the answer
+      return act({ do: "send", channel: place.channel, text });
+    },
   }));
 }
 

@@ -23,9 +23,13 @@ export function forms(page) {
   let shown = null; // {key, view, dialog, typed}
 
   function close() {
-    shown?.dialog.close();
-    shown?.dialog.remove();
+    if (!shown) return;
+    shown.dialog.close(); // gives the focus back to where it was
+    shown.dialog.remove();
     shown = null;
+    const back = document.activeElement;
+    back.blur(); // Chromium takes no text where the focus came back by itself
+    back.focus();
   }
 
   function update(views) {
