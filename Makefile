@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test lint fuzz bench parts demo image clean
+.PHONY: build test lint fuzz bench parts demo screenshots image clean
 
 # What `rollbackbot version` says.
 VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),unversioned)
@@ -30,8 +30,13 @@ parts: ## as root on Debian 12: the engine, Compose, sshd, Chromium and Node pac
 demo: ## the whole product on embedded parts; ARGS=--headless plays it in the terminal
 	go run ./cmd/rollbackbot demo $(ARGS)
 
+screenshots: ## plays the demo in Chromium, and takes the README's picture from there
+	mkdir -p docs/images; rm -rf screenshots; mkdir screenshots
+	ROLLBACKBOT_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -run TestDemo_InTheBrowser ./cmd/rollbackbot
+	cp screenshots/desktop-*-request-top.png docs/images/demo.png
+
 image: ## the container image
 	docker build --build-arg VERSION=$(VERSION) -t rollbackbot:$(VERSION) .
 
 clean: ## what build and bench leave behind
-	rm -f rollbackbot bench.out
+	rm -f rollbackbot bench.out; rm -rf screenshots
