@@ -20,7 +20,7 @@ func (d *Desk) answer(ctx context.Context, e errand) error {
 	if err != nil {
 		return errors.Join(err, d.tell(ctx, e, TextMessage(unknownButton)))
 	}
-	click := runbook.Click{Rollback: value.Rollback, Plan: value.Plan, Answer: value.Answer, By: e.by, Cause: e.delivery.Key}
+	click := runbook.Click{Rollback: value.Rollback, Question: value.Question, Plan: value.Plan, Answer: value.Answer, By: e.by, Cause: e.delivery.Key}
 	if err := d.decide(ctx, click, value.Question); err != nil {
 		return d.fail(ctx, e, err)
 	}

@@ -129,34 +129,64 @@ func (p *publisher) waitFor(ctx context.Context, changed <-chan struct{}) {
 	}
 }
 
-// round posts what is missing and updates what has changed; done says that nothing is left to be said.
+// round posts what is missing and updates what has changed; done says that nothing is left to be said. A message that
+// can't be said keeps no other from being said.
 func (p *publisher) round(ctx context.Context, rb Rollback, live Live) (done bool, err error) {
+	posted, err := p.postMissing(ctx, rb, live)
+	if posted || ctx.Err() != nil || slowDown(err) {
+		return false, err // a new post is in the next state, and threads hang on it
+	}
+	err = errors.Join(err, p.updateChanged(ctx, rb, live))
+	now, _, _ := p.state()
+	return err == nil && rb.State == StateEnded && now.Seq == rb.Seq, err
+}
+
+// postMissing posts one notice that is missing: the first one that can be said.
+func (p *publisher) postMissing(ctx context.Context, rb Rollback, live Live) (posted bool, err error) {
 	for _, n := range notices(rb, live) {
-		if rb.Posts[n.Key].TS != "" {
+		threadless := n.Kind != NoticeRequest && n.Kind != NoticeRecord && n.Thread.TS == ""
+		if rb.Posts[n.Key].TS != "" || threadless {
 			continue
 		}
-		if err := p.post(ctx, n, rb.Posts[n.Key].IntendedAt); err != nil {
-			return false, fmt.Errorf("post the %s of %s: %w", n.Key, rb.ID, err)
+		failed := p.post(ctx, n, rb.Posts[n.Key].IntendedAt)
+		if failed == nil {
+			return true, nil
 		}
-		return false, nil // the new post is in the next state, and threads hang on it
+		err = errors.Join(err, fmt.Errorf("post the %s of %s: %w", n.Key, rb.ID, failed))
+		if ctx.Err() != nil || slowDown(failed) {
+			break
+		}
 	}
+	return false, err
+}
+
+// updateChanged brings posted notices up to date, until there are newer things to be said first.
+func (p *publisher) updateChanged(ctx context.Context, rb Rollback, live Live) (err error) {
 	for _, n := range notices(rb, live) {
 		version := versionOf(n)
-		if n.Kind != NoticeRequest && n.Kind != NoticeQuestion || p.shown[n.Key] == version {
+		if n.Kind != NoticeRequest && n.Kind != NoticeQuestion || p.shown[n.Key] == version || rb.Posts[n.Key].TS == "" {
 			continue
 		}
-		if err := p.gate.wait(ctx); err != nil {
-			return false, err
+		if waited := p.gate.wait(ctx); waited != nil {
+			return waited
 		}
-		if err := p.announcer.Update(ctx, rb.Posts[n.Key], n); err != nil {
-			return false, fmt.Errorf("update the %s of %s: %w", n.Key, rb.ID, err)
+		failed := p.announcer.Update(ctx, rb.Posts[n.Key], n)
+		if failed == nil {
+			p.shown[n.Key] = version
+		} else {
+			err = errors.Join(err, fmt.Errorf("update the %s of %s: %w", n.Key, rb.ID, failed))
 		}
-		p.shown[n.Key] = version
-		if now, _, _ := p.state(); now.Seq != rb.Seq {
-			return false, nil // newer things are to be said first
+		if now, _, _ := p.state(); now.Seq != rb.Seq || slowDown(failed) {
+			break
 		}
 	}
-	return rb.State == StateEnded, nil
+	return err
+}
+
+// slowDown reports whether Slack wants no further call for now.
+func slowDown(err error) bool {
+	var retry *RetryError
+	return errors.As(err, &retry)
 }
 
 // versionOf changes whenever an update would show something new. While something runs, time alone does.

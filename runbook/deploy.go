@@ -22,7 +22,7 @@ func (s deploy) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 			return StepOutcome{}, err
 		}
 		if outcome.verdict == Passed && i < len(hosts)-1 {
-			outcome, err = x.proveHealthy(ctx, hosts[i:i+1], hostURLs(x.app, h.Host))
+			outcome, err = x.proveHealthy(ctx, hosts[i:i+1], hostURLs(x.app, h.Host), map[Host][]Running{})
 		}
 		if err != nil || outcome.verdict != Passed {
 			return combine(hosts[i:i+1], []hostOutcome{outcome}), err
@@ -57,14 +57,24 @@ func (deploy) host(ctx context.Context, x *execution, h HostPlan) (hostOutcome, 
 	switch {
 	case lookErr != nil:
 		return x.failure(ctx, lookErr)
-	case sight.runs(h.To()) && (result.err == nil && result.status == 0 || !sight.down()):
+	case sight.runs(h.To()) && (result.err == nil && result.status == 0 || !sight.down() && !h.short(sight)):
 		return fine, nil
 	case result.err != nil:
 		return x.failure(ctx, result.err)
 	}
-	outcome := broken("`docker compose up` ended with status %d and the plan's images are not what runs", result.status)
+	outcome := broken("`docker compose up` ended with status %d and the plan's containers are not what runs", result.status)
 	outcome.output = lastLines(result.output, 20)
 	return outcome, nil
+}
+
+// short reports whether a service has fewer containers than before: an `up` that was cut off leaves some out.
+func (h HostPlan) short(sight Sight) bool {
+	for i, r := range sight.Running {
+		if r.Containers < h.Services[i].Containers {
+			return true
+		}
+	}
+	return false
 }
 
 func directionWord(d Direction) string {

@@ -19,10 +19,11 @@ const (
 )
 
 func (s confirmErrorRate) Run(ctx context.Context, x *execution) (StepOutcome, error) {
-	if outcome, err := s.watch(ctx, x); err != nil || outcome.verdict != Passed {
+	restarts := x.runningBefore()
+	if outcome, err := s.watch(ctx, x, restarts); err != nil || outcome.verdict != Passed {
 		return StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
 	}
-	outcome, err := x.proveHealthy(ctx, x.plan().Hosts, allURLs(x.app, x.plan()))
+	outcome, err := x.proveHealthy(ctx, x.plan().Hosts, allURLs(x.app, x.plan()), restarts)
 	if err != nil || outcome.verdict != Passed {
 		return StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
 	}
@@ -32,13 +33,12 @@ func (s confirmErrorRate) Run(ctx context.Context, x *execution) (StepOutcome, e
 	}, nil
 }
 
-func (confirmErrorRate) watch(ctx context.Context, x *execution) (hostOutcome, error) {
+func (confirmErrorRate) watch(ctx context.Context, x *execution, restarts map[Host][]Running) (hostOutcome, error) {
 	window := x.app.ErrorRate.Window
 	end := time.Now().Add(window)
 	hosts, urls := x.plan().Hosts, allURLs(x.app, x.plan())
-	restarts := map[Host][]Running{}
 	failures := 0
-	for time.Now().Before(end) {
+	for {
 		if x.aborting() {
 			return hostOutcome{verdict: Stopped, problem: "stopped while watching the error rate"}, nil
 		}
@@ -56,11 +56,13 @@ func (confirmErrorRate) watch(ctx context.Context, x *execution) (hostOutcome, e
 			outcome.problem = "not healthy any more: " + outcome.problem
 			return outcome, nil
 		}
+		if !time.Now().Before(end) {
+			return fine, nil // after a last look: what restarted since the one before is seen
+		}
 		left := time.Until(end).Round(time.Second)
 		x.progress("", fmt.Sprintf("%s; %s of %s left", outcome.problem, left, window))
 		if err := pause(ctx, min(watchInterval, window/10+time.Millisecond, time.Until(end)+time.Millisecond)); err != nil {
 			return hostOutcome{}, err
 		}
 	}
-	return fine, nil
 }

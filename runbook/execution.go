@@ -27,8 +27,9 @@ type execution struct {
 	// acquire makes this process the owner under an epoch above floor.
 	acquire func(ctx context.Context, floor int64) (int64, error)
 
-	epoch   atomic.Int64 // of the leases that this process holds; 0: none
-	replace *Plan        // the plan that identify found in place of the signed one
+	epoch   atomic.Int64       // of the leases that this process holds; 0: none
+	seen    map[Host]HostState // the hosts as the step under way found them: what restarted since was not healthy all along
+	replace *Plan              // the plan that identify found in place of the signed one
 }
 
 // errJournal marks errors of note: nothing more may be done.

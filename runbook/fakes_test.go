@@ -158,9 +158,13 @@ type fakeHost struct {
 	ups        []string // the epoch and rollback of every `up` that ran
 	down       bool     // nothing answers
 	upFails    int      // so many times `up` ends with status 1 and changes nothing
-	pullFails  bool
-	exported   map[string]string // variables of the login shell, which win over the file
-	others     int               // commands under way
+	upStatus   int      // how `up` ends although it replaced containers
+	hangs      bool     // nothing is refused, and nothing comes back
+	// foreignAfterPins is what api runs as soon as the pins are written: somebody deployed by hand in between.
+	foreignAfterPins string
+	pullFails        bool
+	exported         map[string]string // variables of the login shell, which win over the file
+	others           int               // commands under way
 }
 
 type fakeJob struct {
@@ -191,6 +195,10 @@ func (h *fakeHost) Run(ctx context.Context, cmd Command) (Result, error) {
 	time.Sleep(20 * time.Millisecond) // what docker takes
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	if h.hangs {
+		<-ctx.Done()
+		return Result{}, fmt.Errorf("%w: %w", ErrLost, ctx.Err())
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -345,6 +353,10 @@ func (h *fakeHost) guard(verb string, args []string, cmd Command) (stdout, stder
 			return "", "", guardPinsMoved
 		}
 		h.env = string(cmd.Stdin)
+		if h.foreignAfterPins != "" {
+			h.images[h.foreignAfterPins] = true
+			h.containers["api"] = []string{h.foreignAfterPins}
+		}
 		return "", "", 0
 	case "act":
 		return h.act(args[1:])
@@ -425,10 +437,21 @@ func (h *fakeHost) up(who string, services []string) int {
 	values := h.values(nil)
 	for _, s := range h.app.Services {
 		if slices.Contains(services, s.Name) {
-			h.containers[s.Name] = []string{values[s.Variable]}
+			h.containers[s.Name] = slices.Repeat([]string{values[s.Variable]}, h.scale(s.Name, services))
 		}
 	}
-	return 0
+	return h.upStatus
+}
+
+// scale is how many containers an `up` makes of a service; one that ends badly leaves one.
+func (h *fakeHost) scale(service string, words []string) int {
+	for _, word := range words {
+		if number, ok := strings.CutPrefix(word, service+"="); ok && h.upStatus == 0 {
+			n, _ := strconv.Atoi(number)
+			return n
+		}
+	}
+	return 1
 }
 
 func (h *fakeHost) follow(args []string) (stdout, stderr string, status int) {

@@ -12,7 +12,8 @@ type fetch struct{}
 func (fetch) Name() StepName { return StepFetch }
 
 func (fetch) Run(ctx context.Context, x *execution) (StepOutcome, error) {
-	run, _ := x.rollback().Step(StepFetch)
+	rb := x.rollback()
+	run, _ := rb.Step(StepFetch)
 	return x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
 		missing, err := missingImages(ctx, x.target(h.Host), h.Host, x.app, h.To())
 		if err != nil {
@@ -20,7 +21,7 @@ func (fetch) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 		}
 		for i, image := range missing {
 			x.progress(h.Host, "pulling "+image.Name)
-			result, err := x.change(ctx, h.Host, StepFetch, fmt.Sprintf("pull-%d-%d", run.Attempt, i), pullLimit, pull(x.app, image))
+			result, err := x.change(ctx, h.Host, StepFetch, fmt.Sprintf("pull-%s-%d-%d", directionWord(rb.Direction), run.Attempt, i), pullLimit, pull(x.app, image))
 			switch {
 			case err != nil:
 				return hostOutcome{}, err

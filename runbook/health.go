@@ -22,7 +22,7 @@ type verifyHealth struct{}
 func (verifyHealth) Name() StepName { return StepHealth }
 
 func (verifyHealth) Run(ctx context.Context, x *execution) (StepOutcome, error) {
-	outcome, err := x.proveHealthy(ctx, x.plan().Hosts, allURLs(x.app, x.plan()))
+	outcome, err := x.proveHealthy(ctx, x.plan().Hosts, allURLs(x.app, x.plan()), x.runningBefore())
 	return StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
 }
 
@@ -57,10 +57,9 @@ func allURLs(a App, p Plan) []string {
 }
 
 // proveHealthy looks, round by round, until the hosts were seen healthy three times in a row or the budget is over:
-// the runbook's attempts times its interval.
-func (x *execution) proveHealthy(ctx context.Context, hosts []HostPlan, urls []string) (hostOutcome, error) {
+// the runbook's attempts times its interval. restarts holds what was seen before, and after it what was seen last.
+func (x *execution) proveHealthy(ctx context.Context, hosts []HostPlan, urls []string, restarts map[Host][]Running) (hostOutcome, error) {
 	deadline := time.Now().Add(x.app.Health.Budget())
-	restarts := map[Host][]Running{}
 	last := hostOutcome{}
 	for streak := 0; streak < healthyStreak; {
 		if x.aborting() {
@@ -86,6 +85,15 @@ func (x *execution) proveHealthy(ctx context.Context, hosts []HostPlan, urls []s
 		}
 	}
 	return hostOutcome{verdict: Passed, problem: fmt.Sprintf("%d times in a row, every container on its planned image", healthyStreak)}, nil
+}
+
+// runningBefore is what each host ran when the step under way began, by a former process too.
+func (x *execution) runningBefore() map[Host][]Running {
+	running := map[Host][]Running{}
+	for host, state := range x.seen {
+		running[host] = state.Running
+	}
+	return running
 }
 
 // healthRound looks once at the containers of every host and at every URL. restarts holds what was seen before.
@@ -148,6 +156,8 @@ func containersHealthy(h HostPlan, sight Sight, before []Running) hostOutcome {
 		switch {
 		case r.Containers == 0:
 			return broken("%s has no container", r.Service)
+		case r.Containers < s.Containers:
+			return broken("%s has %d of %d containers", r.Service, r.Containers, s.Containers)
 		case r.Image.Digest != s.To.Digest:
 			outcome := broken("%s runs %s and not the planned image", r.Service, orUnknown(r.Image))
 			outcome.final = true

@@ -40,6 +40,7 @@ func (h *History) apply(event Event) {
 		h.goLive(r, event.At)
 	case Diverged:
 		h.observed = ""
+		h.goLiveUnknown()
 	case Verified:
 		h.release(fact.Images).VerifiedAt = event.At
 	case Quarantined:
@@ -63,6 +64,16 @@ func (h *History) goLive(r *Release, at time.Time) {
 	r.LastLiveAt = at
 	if len(h.live) == 0 || h.live[len(h.live)-1] != r.ID {
 		h.live = append(h.live, r.ID)
+	}
+}
+
+// differed stands among the live releases where hosts ran different or unknown images: what ran then, and which
+// migration it brought, nobody knows.
+const differed = ""
+
+func (h *History) goLiveUnknown() {
+	if len(h.live) > 0 && h.live[len(h.live)-1] != differed {
+		h.live = append(h.live, differed)
 	}
 }
 
@@ -129,10 +140,12 @@ func (h History) harmed(p Plan) []Image {
 		}
 		id := ReleaseID(from)
 		for _, s := range host.Services {
-			if s.From.IsZero() || s.From.Digest == s.To.Digest || h.heldByAnother(s.From, id) || slices.Contains(out, s.From) {
-				continue
+			for _, image := range s.replaced() {
+				if image.Digest == s.To.Digest || h.heldByAnother(image, id) || slices.Contains(out, image) {
+					continue
+				}
+				out = append(out, image)
 			}
-			out = append(out, s.From)
 		}
 	}
 	return out
@@ -332,6 +345,10 @@ func (h History) factsOf(ids []string) []ReleaseFact {
 			continue
 		}
 		done = append(done, id)
+		if id == differed {
+			facts = append(facts, ReleaseFact{Release: "in between", Migration: MigrationUnknown, Source: "the hosts ran different or unknown images"})
+			continue
+		}
 		if r == nil {
 			facts = append(facts, ReleaseFact{Release: id, Migration: MigrationUnknown, Source: "never seen or noted"})
 			continue

@@ -72,7 +72,7 @@ func foreign(h HostPlan, sight Sight) hostOutcome {
 	for _, c := range sight.Containers {
 		image, _ := sight.resolve(c)
 		for _, s := range h.Services {
-			if s.Service == c.Service && image.Digest != s.To.Digest && image.Digest != s.From.Digest {
+			if s.Service == c.Service && !s.knows(image) {
 				return broken("%s runs %s, which this rollback did not put there: somebody changed it meanwhile", c.Service, orUnknown(image))
 			}
 		}

@@ -169,6 +169,28 @@ func (s Sight) running(service string) Running {
 	return out
 }
 
+// mix is what a service's containers run where that is not one image, as far as it is known; nil where it is one.
+func (s Sight) mix(service string) []Image {
+	var images []Image
+	var first Image
+	mixed := false
+	for i, c := range slices.DeleteFunc(slices.Clone(s.Containers), func(c container) bool { return c.Service != service }) {
+		image, _ := s.resolve(c)
+		if i == 0 {
+			first = image
+		}
+		mixed = mixed || image != first
+		if !image.IsZero() && !slices.Contains(images, image) {
+			images = append(images, image)
+		}
+	}
+	if !mixed {
+		return nil
+	}
+	slices.SortFunc(images, func(a, b Image) int { return strings.Compare(a.String(), b.String()) })
+	return images
+}
+
 // resolve gives a container's image by digest, from what the host's engine says its image ID is.
 func (s Sight) resolve(c container) (Image, string) {
 	view := s.Images[c.ImageID]

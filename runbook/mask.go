@@ -15,6 +15,7 @@ var secretPatterns = []struct {
 	replacement string
 }{
 	{regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|\z)`), masked},
+	{regexp.MustCompile(`(?s)\A[A-Za-z0-9+/=\s]*-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----`), masked},
 	{regexp.MustCompile(`\b(xox[a-z]|xapp|xwfp)-[A-Za-z0-9-]{6,}`), masked},
 	{regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}|glpat-[A-Za-z0-9_-]{16,}|AKIA[A-Z0-9]{12,}|dckr_pat_[A-Za-z0-9_-]{16,})`), masked},
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`), masked},
@@ -23,8 +24,10 @@ var secretPatterns = []struct {
 	{regexp.MustCompile(`(?i)("(?:[a-z0-9_.-]*(?:password|passwd|secret|token|apikey|api_key|private_key|credential)[a-z0-9_.-]*)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + masked + `"`},
 }
 
-// assignment is KEY=value. Which keys stay readable is decided by isHarmless: an unknown one is a secret.
-var assignment = regexp.MustCompile(`(\b[A-Za-z_][A-Za-z0-9_]*)=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']+)`)
+// assignment is KEY=value. Which keys stay readable is decided by harmless: an unknown one is a secret. The value may be
+// quoted, quoted within something quoted (compose prints lines of a file that it can't read so: "KEY=\"value\""), cut off
+// before its closing quote, or have quotes inside; a quote at its end is not its own.
+var assignment = regexp.MustCompile(`(\b[A-Za-z_][A-Za-z0-9_]*)=(\\"(?:[^"\\]|\\[^"])*(?:\\"|\z)|"(?:[^"\\]|\\.)*"|'[^']*'|["'][^\n]*|[^\s"']+(?:["'][^\s"',;:)\]}]+)*)`)
 
 // harmless values say what a reader needs and can't be secrets: images, and what container tools print of themselves.
 var harmless = regexp.MustCompile(`^(?:[a-zA-Z0-9.:/_-]*@?sha256:[0-9a-f]{12,64}|[0-9]{1,10}|true|false|error|warning|info|debug|fatal)$`)

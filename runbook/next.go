@@ -83,6 +83,9 @@ func (rb Rollback) afterDeadline(last Asking) Move {
 	case AskConfirm:
 		return Move{End: Expired, Why: "the requester did not confirm in time"}
 	case AskErrorRate:
+		if rb.Direction == Forward {
+			return Move{End: RolledForward, Why: "the rollback failed; the images that it started from run again, healthy, but nobody judged the error rate in time"}
+		}
 		return Move{End: Unconfirmed, Why: "healthy, but nobody judged the error rate in time"}
 	}
 	run := rb.Steps[len(rb.Steps)-1]

@@ -28,6 +28,11 @@ func (w *world) kinds() (kinds []string) {
 	return kinds
 }
 
+func (w *world) history() History {
+	events, _ := w.journal.Events(w.t.Context(), "shop", "", 0)
+	return NewHistory(events)
+}
+
 // deploy is what a person does by hand, on every host.
 func (w *world) deploy(images map[string]Image) {
 	for _, h := range w.hosts {
@@ -52,12 +57,12 @@ func TestObserver_FindsTheKnownGoodReleaseByItself(t *testing.T) {
 			t.Errorf("after 9 minutes the journal has %v", got)
 		}
 		time.Sleep(4 * time.Minute)
-		if history := NewHistory(w.journal.events["shop"]); history.Releases()[0].VerifiedAt.IsZero() {
+		if history := w.history(); history.Releases()[0].VerifiedAt.IsZero() {
 			t.Errorf("after 13 healthy minutes v1 is not known-good: %v", w.kinds())
 		}
 		w.deploy(w.v2)
 		time.Sleep(time.Hour)
-		history := NewHistory(w.journal.events["shop"])
+		history := w.history()
 		release, err := history.Choose(w.app, Request{}, []map[string]Image{w.v2})
 		if err != nil || ReleaseID(release.Images) != ReleaseID(w.v1) {
 			t.Errorf("previous is %v, %v", release, err)

@@ -195,13 +195,17 @@ func (o *owner) await(ctx context.Context, rb Rollback) error {
 // lock is taken again first, which waits for whatever was left running, and every host is looked at.
 func (o *owner) runStep(ctx context.Context, step Step, attempt int) error {
 	x := o.execution
+	x.seen = o.snapshot().Hosts
 	if err := x.note(ctx, StepStarted{Step: step.Name(), Attempt: attempt}); err != nil {
 		return err
 	}
 	outcome := StepOutcome{Verdict: Passed}
 	var err error
 	if step.Name() != StepIdentify && (x.epoch.Load() == 0 || o.snapshot().toldToGoOn()) {
-		outcome, err = o.regain(ctx)
+		accepted := o.snapshot().toldToGoOn() // a person knows of what restarted until now
+		if outcome, err = o.regain(ctx); accepted {
+			x.seen = o.snapshot().Hosts
+		}
 	}
 	if err == nil && outcome.Verdict == Passed {
 		outcome, err = step.Run(ctx, x)
@@ -324,33 +328,41 @@ func (o *owner) lookEverywhere(ctx context.Context) {
 
 // abort stops: before any container was replaced, the pins go back and nothing has changed; after that, what runs stays.
 func (o *owner) abort(ctx context.Context) error {
-	x := o.execution
-	why := "nothing was changed"
 	rb := o.snapshot()
-	if rb.Touched() {
+	why := "nothing was changed"
+	switch {
+	case rb.Touched():
 		why = "containers were replaced already and stay as they are"
-	} else if pinned(rb) {
-		outcome, err := o.putPinsBack(ctx)
-		switch {
-		case err != nil:
-			return err
-		case outcome.Verdict == Passed:
-			why = "the former pins are in place again; no container was touched"
-		default:
-			why = "no container was touched, but the former pins could not be put back: " + outcome.Detail
-		}
+	case rb.pinned():
+		why = "no container was touched"
 	}
-	x.progress("", "")
 	return o.end(ctx, Aborted, fmt.Sprintf("%s stopped it: %s", Person(rb.AbortedBy), why))
 }
 
-func pinned(rb Rollback) bool {
+// pinned reports whether a host's pins name images that no container was brought up with.
+func (rb Rollback) pinned() bool {
 	for _, h := range rb.Hosts {
-		if h.Former != nil {
+		if h.Former != nil && !h.UpStarted {
 			return true
 		}
 	}
 	return false
+}
+
+// leavePins puts the former pins back wherever no container was replaced, and says what came of it: pins that name
+// what doesn't run would deploy it with the next `up` by anybody. "" where there are none.
+func (o *owner) leavePins(ctx context.Context) (string, error) {
+	if !o.snapshot().pinned() {
+		return "", nil
+	}
+	outcome, err := o.putPinsBack(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case outcome.Verdict == Passed:
+		return "; where no container was replaced, the former pins are in place again", nil
+	}
+	return "; the former pins could not be put back where no container was replaced: " + outcome.Detail, nil
 }
 
 func (o *owner) putPinsBack(ctx context.Context) (StepOutcome, error) {
@@ -362,8 +374,13 @@ func (o *owner) putPinsBack(ctx context.Context) (StepOutcome, error) {
 	return o.execution.restorePins(ctx)
 }
 
-// end looks at every host once more, so that the record says what runs, and closes the rollback.
+// end leaves no pins behind that nothing runs, looks at every host once more, so that the record says what runs, and
+// closes the rollback.
 func (o *owner) end(ctx context.Context, outcome Outcome, why string) error {
+	pins, err := o.leavePins(ctx)
+	if err != nil {
+		return err
+	}
 	if err := o.retrieveLeases(ctx); err != nil {
 		return err
 	}
@@ -373,7 +390,7 @@ func (o *owner) end(ctx context.Context, outcome Outcome, why string) error {
 		return ctx.Err()
 	}
 	o.progress("", "")
-	return o.execution.note(ctx, Ended{Outcome: outcome, Why: strings.TrimSpace(Mask(why))})
+	return o.execution.note(ctx, Ended{Outcome: outcome, Why: strings.TrimSpace(Mask(why + pins))})
 }
 
 // prefetch pulls what is missing while the sign-off is awaited.

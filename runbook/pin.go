@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // writePinsEverywhere is the second phase of step 2: the images are written where compose reads them, so that the next
@@ -101,20 +102,40 @@ func (x *execution) provePinned(ctx context.Context, h HostPlan) (hostOutcome, e
 	return fine, x.note(ctx, PinsWritten{Host: h.Host})
 }
 
-// restorePins puts the former pins back on every host where this rollback wrote any.
+// restorePins puts the former pins back on every host where this rollback wrote any and replaced no container.
 func (x *execution) restorePins(ctx context.Context) (StepOutcome, error) {
 	return x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
-		former := x.rollback().Hosts[h.Host].Former
-		if former == nil {
+		rb := x.rollback()
+		state := rb.Hosts[h.Host]
+		if state.Former == nil || state.UpStarted {
 			return fine, nil
 		}
 		content, sum, err := x.readEnv(ctx, h)
 		if err == nil {
-			err = x.replaceEnv(ctx, h, sum, EditPins(content, former))
+			err = x.replaceEnv(ctx, h, sum, EditPins(content, rb.unchanged(h.Host, ReadPins(content, x.app))))
 		}
 		if err != nil {
 			return x.failure(ctx, err)
 		}
 		return fine, x.note(ctx, PinsRestored{Host: h.Host})
+	})
+}
+
+// unchanged are the former pins of those variables that still say what this rollback wrote: what somebody else has
+// written meanwhile stays.
+func (rb Rollback) unchanged(host Host, now []Pin) []Pin {
+	wrote := func(pin Pin) bool {
+		for _, plan := range []*Plan{&rb.Plan, rb.Forward} {
+			if plan == nil {
+				continue
+			}
+			if h, ok := plan.Host(host); ok && slices.Contains(h.Pins(), pin) {
+				return true
+			}
+		}
+		return false
+	}
+	return slices.DeleteFunc(slices.Clone(rb.Hosts[host].Former), func(former Pin) bool {
+		return !slices.ContainsFunc(now, func(pin Pin) bool { return pin.Variable == former.Variable && wrote(pin) })
 	})
 }

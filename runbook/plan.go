@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // Plan says exactly what a rollback would do. Who signs off signs its Hash.
@@ -108,15 +109,40 @@ func newHostPlan(a App, host Host, project, envFile string, services []ServicePl
 
 // ServicePlan is where one service goes on one host.
 type ServicePlan struct {
-	Service    string `json:"service"`
-	Variable   string `json:"variable"`
-	From       Image  `json:"from"`                // zero: not known
-	FromNote   string `json:"from_note,omitempty"` // why From is not known
-	To         Image  `json:"to"`
-	Containers int    `json:"containers"`        // how many run, all of which are replaced
-	Scale      int    `json:"scale,omitempty"`   // more run than the file says: kept by --scale; 0: as the file says
-	ConfigHash string `json:"config_hash"`       // compose's hash of the service with what runs now
-	Drifted    bool   `json:"drifted,omitempty"` // up will change more than the image
+	Service    string  `json:"service"`
+	Variable   string  `json:"variable"`
+	From       Image   `json:"from"`                // zero: not known
+	FromNote   string  `json:"from_note,omitempty"` // why From is not known
+	FromMix    []Image `json:"from_mix,omitempty"`  // what its containers run where that isn't one image; sorted, the known ones alone
+	To         Image   `json:"to"`
+	Containers int     `json:"containers"`        // how many run, all of which are replaced
+	Scale      int     `json:"scale,omitempty"`   // more run than the file says: kept by --scale; 0: as the file says
+	ConfigHash string  `json:"config_hash"`       // compose's hash of the service with what runs now
+	Drifted    bool    `json:"drifted,omitempty"` // up will change more than the image
+}
+
+// replaced are the known images that the service's containers run now.
+func (s ServicePlan) replaced() []Image {
+	if s.From.IsZero() {
+		return s.FromMix
+	}
+	return []Image{s.From}
+}
+
+// fromText is what a signature covers of what runs now.
+func (s ServicePlan) fromText() string {
+	refs := []string{}
+	for _, image := range s.replaced() {
+		refs = append(refs, image.String())
+	}
+	return strings.Join(refs, ",")
+}
+
+// knows reports whether an image is the plan's start or its target for the service. One without a digest has nothing
+// to be told by: where such a one ran, it is the start.
+func (s ServicePlan) knows(image Image) bool {
+	return image.Digest == s.To.Digest || image.Digest == s.From.Digest ||
+		slices.ContainsFunc(s.FromMix, func(mixed Image) bool { return mixed.Digest == image.Digest })
 }
 
 // ExcludedHost is a host that could not be reached and is left as it is.
@@ -179,7 +205,7 @@ func (h HostPlan) canonical() any {
 	services := make([]any, 0, len(h.Services))
 	for _, s := range h.Services {
 		services = append(services, map[string]any{
-			"service": s.Service, "from": s.From.String(), "to": s.To.String(), "config_hash": s.ConfigHash, "drifted": s.Drifted,
+			"service": s.Service, "from": s.fromText(), "to": s.To.String(), "config_hash": s.ConfigHash, "drifted": s.Drifted,
 		})
 	}
 	commands := make([]any, 0, len(h.Pulls)+3)

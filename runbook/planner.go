@@ -11,6 +11,10 @@ import (
 // preflightTimeout bounds the whole look at all hosts, which happens while a person waits.
 const preflightTimeout = 30 * time.Second
 
+// surveyTimeout bounds its first part, so that a host which takes connections and then hangs leaves time for the
+// others: it is left out of the plan like one that can't be reached.
+const surveyTimeout = 20 * time.Second
+
 // Planner makes plans: it reads what every host runs, chooses the release to go to, and proves that it can be done.
 type Planner struct {
 	Hosts   Hosts
@@ -64,6 +68,8 @@ func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error)
 
 // survey looks at all hosts at once. A host that can't be reached is left out by name.
 func (p Planner) survey(ctx context.Context, a App) ([]survey, []ExcludedHost, error) {
+	ctx, cancel := context.WithTimeout(ctx, surveyTimeout)
+	defer cancel()
 	surveys := make([]survey, len(a.Hosts))
 	failures := make([]error, len(a.Hosts))
 	var functions []func(context.Context) error
@@ -109,7 +115,7 @@ func problemsOf(host Host, err error) []Problem {
 	case errors.As(err, &unusable):
 		return []Problem{{Host: host, What: unusable.Problem, Remedy: unusable.Remedy}}
 	case errors.Is(err, ErrLost), errors.Is(err, context.DeadlineExceeded):
-		return []Problem{{Host: host, What: "it did not answer within the preflight's 30 s", Remedy: "Log in there by hand and see what is slow"}}
+		return []Problem{{Host: host, What: "it did not answer in the time that the preflight has", Remedy: "Log in there by hand and see what is slow"}}
 	}
 	return []Problem{{Host: host, What: Mask(err.Error()), Remedy: "See the bot's log"}}
 }

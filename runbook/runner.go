@@ -30,6 +30,7 @@ type Runner struct {
 	base    context.Context // ends when the process stops
 	gate    *gate
 	running sync.WaitGroup
+	opening sync.Mutex // held while a rollback is opened
 	mu      sync.Mutex
 	owners  map[string]*owner // by rollback ID, until everything about it is said
 }
@@ -199,6 +200,13 @@ func (r *Runner) free(ctx context.Context, app string) error {
 }
 
 func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, cause string) (Rollback, error) {
+	// One at a time, and only into a free app: whoever takes the epoch and is refused then would have taken it from the
+	// rollback that is open, which could never write again.
+	r.opening.Lock()
+	defer r.opening.Unlock()
+	if err := r.free(ctx, app.Name); err != nil {
+		return Rollback{}, err
+	}
 	epoch, err := r.Journal.Acquire(ctx, app.Name, 0)
 	if err != nil {
 		return Rollback{}, err
@@ -244,6 +252,7 @@ func (r *Runner) question(id int64, plan Plan) Question {
 // Click is an answer as a person gave it.
 type Click struct {
 	Rollback string
+	Question int64  // the question that the button stood under; 0: whichever is open
 	Plan     string // the hash of the plan that the person saw
 	Answer   Answer
 	By       string // Slack ID
@@ -280,6 +289,9 @@ func (o *owner) answer(ctx context.Context, c Click, roles Roles) error {
 		}
 		if c.Answer == Abort {
 			return abortFacts(rb, c.By)
+		}
+		if open := rb.Question(); c.Question != 0 && open != nil && open.ID != c.Question {
+			return nil, refused("That question is not open any more: look at the rollback's newest messages, and use their buttons.")
 		}
 		if err := checkOpen(rb, c.Answer, c.Plan); err != nil {
 			return nil, err

@@ -257,7 +257,7 @@ func (s survey) services(a App, to Release, hashes map[string]string) (plans []S
 		running := s.Running[i]
 		plan := ServicePlan{
 			Service: service.Name, Variable: service.Variable, From: running.Image, FromNote: running.Note, To: to.Images[service.Name],
-			Containers: running.Containers, ConfigHash: hashes[service.Name],
+			FromMix: s.mix(service.Name), Containers: running.Containers, ConfigHash: hashes[service.Name],
 		}
 		wanted := s.Stack.Services[service.Name].Scale
 		switch {
@@ -355,7 +355,7 @@ func unreachable(err error) (string, bool) {
 		return host.Problem, true
 	}
 	if errors.Is(err, ErrLost) || errors.Is(err, context.DeadlineExceeded) {
-		return "it did not answer within the preflight's 30 s", true
+		return "it did not answer in the time that the preflight has", true
 	}
 	return "", false
 }

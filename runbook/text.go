@@ -14,10 +14,11 @@ func Truncate(s string, n int) string {
 	return string(runes[:n-1]) + "…"
 }
 
-// lastLines gives the last n lines of an output that aren't blank, masked.
+// lastLines gives the last n lines of an output that aren't blank, masked. The whole is masked before it is cut: a line
+// from the middle of a private key shows nothing of what it is.
 func lastLines(output []byte, n int) string {
 	var lines []string
-	for line := range strings.Lines(string(output)) {
+	for line := range strings.Lines(Mask(string(output))) {
 		// A progress display overwrites its line by carriage returns: what stands at its end is what one would see.
 		if i := strings.LastIndexByte(strings.TrimRight(line, "\r\n"), '\r'); i >= 0 {
 			line = line[i+1:]
@@ -29,5 +30,5 @@ func lastLines(output []byte, n int) string {
 	if len(lines) > n {
 		lines = lines[len(lines)-n:]
 	}
-	return Mask(strings.Join(lines, "\n"))
+	return strings.Join(lines, "\n")
 }
