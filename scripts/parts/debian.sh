@@ -9,6 +9,12 @@ have() {
 	return 1
 }
 
+# postgresql_present tells whether the server's programs are there, which
+# Debian keeps off PATH. initdb comes with the server and not with the client.
+postgresql_present() {
+	have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+}
+
 # debian_missing lists the packages whose part is not on this machine yet. It
 # looks for the part and not for the package: an engine from Docker's own
 # repository serves as well and must not be replaced by Debian's.
@@ -17,6 +23,7 @@ debian_missing() {
 	have iptables || echo iptables
 	have sshd || echo openssh-server
 	have chromium || echo chromium
+	postgresql_present || echo postgresql
 	# Without it emoji in screenshots are empty boxes.
 	[ -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf ] || echo fonts-noto-color-emoji
 	# The race detector links with a C compiler.
@@ -37,6 +44,16 @@ debian_or_by_hand() {
 	exit 1
 }
 
+# postgresql_without_cluster keeps Debian's package from making and starting a
+# cluster of the machine's: the tests make servers of their own. A machine that
+# has the package's settings already keeps them.
+postgresql_without_cluster() {
+	local settings=/etc/postgresql-common/createcluster.conf
+	if [ -e "$settings" ]; then return; fi
+	mkdir -p "${settings%/*}"
+	echo 'create_main_cluster = false' >"$settings"
+}
+
 # debian_install installs what debian_missing lists.
 debian_install() {
 	local packages
@@ -46,6 +63,9 @@ debian_install() {
 	: >"$log"
 	say "installing ${packages[*]}"
 	export DEBIAN_FRONTEND=noninteractive
+	# The package asks ucf to place its own settings there, and ucf keeps ours.
+	export UCF_FORCE_CONFFOLD=1
+	if ! postgresql_present; then postgresql_without_cluster; fi
 	logged "$log" apt-get -q -o Acquire::Retries=3 update &&
 		logged "$log" apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 \
 			install --no-install-recommends "${packages[@]}" || return 1
