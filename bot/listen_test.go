@@ -484,7 +484,7 @@ func TestClick_ReachesTheRunbook(t *testing.T) {
 	b.inbox.settle(t, 2)
 	all, _ := b.inbox.all()
 	want := []runbook.Click{
-		{Rollback: "rb-one", Plan: planHash, Answer: runbook.SignoffInPlace, By: lee, Cause: all[0].Key},
+		{Rollback: "rb-one", Question: 1, Plan: planHash, Answer: runbook.SignoffInPlace, By: lee, Cause: all[0].Key},
 		{Rollback: "rb-one", Plan: planHash, Answer: runbook.Abort, By: lee, Cause: all[1].Key},
 	}
 	got := b.runner.answered()

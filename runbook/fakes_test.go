@@ -164,7 +164,6 @@ type fakeHost struct {
 	foreignAfterPins string
 	pullFails        bool
 	exported         map[string]string // variables of the login shell, which win over the file
-	others           int               // commands under way
 }
 
 type fakeJob struct {
