@@ -23,6 +23,8 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	d.field("Migration state (left in place or reverted)", words(migrationText(rb)))
 	d.field("Owner of the follow-up investigation", person(rb.Request.Owner))
 	rule(d)
+	d.field("What runs on each host now")
+	d.pointsWithin(roomHosts, hostPoints(rb))
 	d.field("Outcome", words(string(rb.Outcome)))
 	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
 	if rb.Signoff.By != "" {
@@ -34,8 +36,6 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
 	d.field("Journal", words("head of its hash chain "), code(orElse(rb.Head, "none")))
 	sayNext(d, rb, v.app)
-	d.field("What runs on each host now")
-	d.pointsWithin(roomHosts, hostPoints(rb))
 	d.note(rb.ID)
 	m := d.message()
 	m.Metadata = slack.SlackMetadata{EventType: eventRecord, EventPayload: recordPayload(rb)}
