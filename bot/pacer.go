@@ -13,9 +13,9 @@ type doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// pacer keeps apps.connections.open from being called in a burst. slack-go's backoff begins anew at each success, so
-// that a Slack which closes every socket right after its hello would be asked a thousand times a second; the method's
-// tier is one a minute: https://docs.slack.dev/apis/web-api/rate-limits.
+// pacer keeps apps.connections.open from being called in a burst, whichever socket wants it: one that opens well and
+// dies at once, again and again, would have it called a thousand times a second. The method's tier is one a minute:
+// https://docs.slack.dev/apis/web-api/rate-limits.
 type pacer struct {
 	next doer
 

@@ -6,9 +6,10 @@ import (
 	"github.com/slack-go/slack"
 )
 
-// permanentCodes are the answers of apps.connections.open that trying again doesn't mend, each with what does. slack-go
-// tries some of them again for ever: it would look alive and be deaf.
-// https://docs.slack.dev/reference/methods/apps.connections.open lists the codes.
+// permanentCodes are the answers of apps.connections.open, and the reasons of a disconnect, that trying again doesn't
+// mend, each with what does. Who tries them again and says nothing looks alive and is deaf.
+// https://docs.slack.dev/reference/methods/apps.connections.open lists the codes, and
+// https://docs.slack.dev/apis/events-api/using-socket-mode#disconnect the reasons.
 var permanentCodes = map[string]string{
 	"missing_scope":           "make an app-level token with the scope connections:write and put it into SLACK_APP_TOKEN",
 	"not_allowed_token_type":  "SLACK_APP_TOKEN needs an app-level token (xapp-…), which is made on the app's page under Basic Information",
@@ -21,6 +22,7 @@ var permanentCodes = map[string]string{
 	"org_login_required":      "the workspace is being moved to another organisation: wait for the end of that, then install the app again",
 	"ekm_access_denied":       "an administrator of the organisation has suspended access to its messages",
 	"access_denied":           "SLACK_APP_TOKEN may not open sockets: make an app-level token with the scope connections:write",
+	reasonLinkDisabled:        "Socket Mode is switched off: switch it on, on the app's page under Socket Mode",
 	"no_permission":           "SLACK_APP_TOKEN may not open sockets: make an app-level token with the scope connections:write",
 }
 
