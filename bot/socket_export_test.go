@@ -1,0 +1,20 @@
+package bot
+
+import (
+	"net/http"
+
+	"github.com/gorilla/websocket"
+)
+
+// UseDialer makes the socket connect over another network.
+func (s *Socket) UseDialer(d *websocket.Dialer) { s.dialer = d }
+
+// Paced is what NewClient puts around its HTTP client.
+func Paced(c *http.Client) interface {
+	Do(*http.Request) (*http.Response, error)
+} {
+	return newPacer(c)
+}
+
+// MaxAck is the size in bytes of the smallest acknowledgement that is refused.
+const MaxAck = maxAck
