@@ -133,6 +133,29 @@ func TestImages_OnlyInTheRegistry(t *testing.T) {
 	run(t, "docker", "image", "rm", api)
 }
 
+func TestRegistry_HoldsBlobsBack(t *testing.T) {
+	t.Parallel()
+	registry := StartRegistry(t)
+	api := BuildImages(t, registry, Release{Version: "held"})["held"]["api"]
+	RemoveFromHost(t, api)
+	registry.Hold(t)
+	pulled := make(chan error, 1)
+	go func() {
+		_, err := try("docker", "pull", "--quiet", api)
+		pulled <- err
+	}()
+	select {
+	case err := <-pulled:
+		t.Fatalf("pulled from a registry that holds its blobs back: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	registry.Release(t)
+	if err := <-pulled; err != nil {
+		t.Errorf("pull after the release: %v", err)
+	}
+	run(t, "docker", "image", "rm", api)
+}
+
 func TestHealthCheck_TurnsHealthyAndUnhealthy(t *testing.T) {
 	t.Parallel()
 	registry := StartRegistry(t)

@@ -15,18 +15,18 @@ import (
 // Registry is an OCI registry in this process, on loopback, where Docker asks for no TLS. What was pushed lives in
 // memory and survives Stop.
 type Registry struct {
-	addr    string
-	handler http.Handler
-	server  *http.Server // nil while stopped
-	served  chan error   // how server ended
+	addr   string
+	valve  *valve
+	server *http.Server // nil while stopped
+	served chan error   // how server ended
 }
 
 // StartRegistry starts an empty registry; it ends with the test.
 func StartRegistry(tb testing.TB) *Registry {
 	tb.Helper()
 	r := &Registry{
-		addr:    loopback(freePort(tb)),
-		handler: registry.New(registry.Logger(log.New(io.Discard, "", 0))),
+		addr:  loopback(freePort(tb)),
+		valve: &valve{registry: registry.New(registry.Logger(log.New(io.Discard, "", 0)))},
 	}
 	r.Start(tb)
 	tb.Cleanup(func() { r.Stop(tb) })
@@ -46,7 +46,7 @@ func (r *Registry) Start(tb testing.TB) {
 	if err != nil {
 		tb.Fatalf("start the registry: %v", err)
 	}
-	server := &http.Server{Handler: r.handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: r.valve, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	r.server, r.served = server, served
