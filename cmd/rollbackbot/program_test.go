@@ -73,10 +73,9 @@ func (p *program) mustRun(tb testing.TB, args ...string) string {
 
 // logLine is what the tests read of a line of the log.
 type logLine struct {
-	Message  string `json:"message"`
-	Event    string `json:"event"`
-	Step     string `json:"step"`
-	Rollback string `json:"rollback_id"`
+	Message string `json:"message"` // the kind of an event, where the line tells of one
+	Step    string `json:"step"`
+	Verdict string `json:"verdict"`
 }
 
 // serving is the bot as a process.
