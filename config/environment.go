@@ -21,7 +21,7 @@ type environment struct {
 	// Apps names the apps; each has variables of its own (appEnvironment).
 	Apps setting `envconfig:"ROLLBACK_APPS" must:"true" need:"apps" desc:"the apps' names, lower-case letters, digits and -, comma-separated"`
 	// DatabaseURL is where the journal is.
-	DatabaseURL setting `envconfig:"ROLLBACK_DATABASE_URL" default:"sqlite:rollbackbot.db" need:"database" desc:"where the journal is kept: sqlite:PATH"`
+	DatabaseURL setting `envconfig:"ROLLBACK_DATABASE_URL" default:"sqlite:rollbackbot.db" need:"database" desc:"where the journal is kept: sqlite:PATH, or postgres://USER:PASSWORD@HOST:5432/DATABASE"`
 	// Signoff says when the lead has to sign off: where a migration can't be ruled out, or always.
 	Signoff setting `envconfig:"ROLLBACK_SIGNOFF" default:"migration" need:"everything" desc:"migration: a lead signs off unless it is proven that no release to be undone had a migration; always: a lead signs off every rollback"`
 	// SignoffTimeout ends every question, so that nothing waits for ever. 30 minutes is what this program promises at most.

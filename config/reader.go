@@ -124,19 +124,3 @@ func (r *reader) optionalAddress(s setting) string {
 
 // hostPlaceholder stands for each host's name in a health URL.
 const hostPlaceholder = "{host}"
-
-// database is the journal's URL.
-func (r *reader) database(s setting) string {
-	const remedy = "write sqlite:PATH, as in sqlite:rollbackbot.db"
-	text := s.text()
-	scheme, path, _ := strings.Cut(text, ":")
-	switch {
-	case scheme == "postgres" || scheme == "postgresql":
-		r.problem(s, "PostgreSQL: not in this version", remedy)
-	case scheme != "sqlite" || strings.HasPrefix(path, "//"):
-		r.problem(s, "it is not sqlite:PATH", remedy)
-	case path == "" || path == ":memory:":
-		r.problem(s, "it names no file", remedy)
-	}
-	return text
-}
