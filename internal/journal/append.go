@@ -23,19 +23,20 @@ var (
 // The entry's Cause must be a delivery of the inbox. Where that delivery is done already, Append gives no events and
 // no error, and nothing is written: what it asked for was dealt with before a crash or by another process.
 //
-// A *runbook.OpenError, runbook.ErrStaleEpoch or any other error means that nothing was written: among the others are
-// a Requested whose rollback ID was used before, an Ended of a rollback that is not open, and text that no database
-// takes (NUL bytes, broken UTF-8).
+// A *runbook.OpenError, runbook.ErrStaleEpoch or any other error means that nothing was written, but for one. Among the
+// others are a Requested whose rollback ID was used before, an Ended of a rollback that is not open, and text that no
+// database takes (NUL bytes, broken UTF-8). The one is ErrUncertain: the database was lost while it committed, and did
+// not come back in time to be asked what became of it.
 func (s *Store) Append(ctx context.Context, entry runbook.Entry) ([]runbook.Event, error) {
 	records, err := recordsOf(entry)
 	if err != nil {
 		return nil, appendError(entry, err)
 	}
 	var events []runbook.Event
-	err = s.write(ctx, func(tx *sql.Tx) (err error) {
+	err = s.writeAndLook(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		events, err = appendRecords(ctx, tx, entry, records)
 		return err
-	})
+	}, func(ctx context.Context, tx *sql.Tx) (bool, error) { return appended(ctx, tx, entry, events) })
 	switch {
 	case errors.Is(err, errAlreadyDone):
 		return nil, nil
@@ -120,6 +121,23 @@ func appendRecords(ctx context.Context, tx *sql.Tx, entry runbook.Entry, records
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE apps SET head = $2 WHERE app = $1`, entry.App, previous)
 	return events, err
+}
+
+// appended looks whether the entry is in the journal after all: its last event's hash is that of the event in its
+// place, or, where it has none, its delivery is done. The app's row is what it waits for first: a transaction that still
+// holds it may yet commit.
+func appended(ctx context.Context, tx *sql.Tx, entry runbook.Entry, events []runbook.Event) (bool, error) {
+	// An insert, because the row may be that transaction's own.
+	const lock = `INSERT INTO apps (app, seq, head, epoch) VALUES ($1, 0, '', 0) ON CONFLICT (app) DO UPDATE SET seq = apps.seq`
+	if _, err := tx.ExecContext(ctx, lock, entry.App); err != nil {
+		return false, err
+	}
+	if len(events) == 0 {
+		return isDone(ctx, tx, entry.Cause)
+	}
+	last := events[len(events)-1]
+	hash, err := queryText(ctx, tx, `SELECT hash FROM events WHERE app = $1 AND seq = $2`, last.App, last.Seq)
+	return hash == last.Hash, err
 }
 
 // lockApp makes room for n events and gives the end of the chain before them. Its update is the lock: whoever appends

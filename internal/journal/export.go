@@ -3,7 +3,6 @@ package journal
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,7 +10,7 @@ import (
 )
 
 // Export writes the chains of the apps to w as JSON lines, one event a line, each with its hash; without apps, all of
-// them. Each chain is written as it was at one moment. The format is the package's line format: a *BrokenError where an
+// them. Each chain is written up to where it ended when its last page was read. The format is the package's line format: a *BrokenError where an
 // event was changed into something that is no line.
 func (s *Store) Export(ctx context.Context, w io.Writer, apps ...string) error {
 	if len(apps) == 0 {
@@ -22,11 +21,9 @@ func (s *Store) Export(ctx context.Context, w io.Writer, apps ...string) error {
 	}
 	out := bufio.NewWriter(w)
 	for _, app := range apps {
-		err := s.read(ctx, func(tx *sql.Tx) error {
-			return eachRecord(ctx, tx, func(r record, hash string) error {
-				return writeLine(out, r, hash)
-			}, selectEvents+` WHERE app = $1 ORDER BY seq`, app)
-		})
+		err := s.each(ctx, app, "", beforeAll, func(r record, hash string) error {
+			return writeLine(out, r, hash)
+		}, nothingMore)
 		if err != nil {
 			return fmt.Errorf("export the journal of %s: %w", app, err)
 		}

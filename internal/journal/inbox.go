@@ -15,17 +15,22 @@ import (
 const maxBody = 1 << 20
 
 // Put stores a delivery; when it returns, the delivery is on disk. It reports false when its key was there already,
-// and then changes nothing, also when that delivery is done.
+// and then changes nothing, also when that delivery is done. Every error means that it is not there, but for
+// ErrUncertain.
 func (s *Store) Put(ctx context.Context, d runbook.Delivery) (fresh bool, err error) {
 	if err := checkDelivery(d); err != nil {
 		return false, fmt.Errorf("store a delivery: %w", err)
 	}
-	err = s.write(ctx, func(tx *sql.Tx) (err error) {
-		fresh, err = insertDelivery(ctx, tx, d)
+	var place int64
+	err = s.writeAndLook(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		fresh, place, err = insertDelivery(ctx, tx, d)
 		if err == nil && !fresh {
 			return errKeyTaken
 		}
 		return err
+	}, func(ctx context.Context, tx *sql.Tx) (written bool, err error) {
+		written, fresh, err = delivered(ctx, tx, d, place)
+		return written, err
 	})
 	switch {
 	case errors.Is(err, errKeyTaken):
@@ -33,7 +38,7 @@ func (s *Store) Put(ctx context.Context, d runbook.Delivery) (fresh bool, err er
 	case err != nil:
 		return false, fmt.Errorf("store a delivery: %w", err)
 	}
-	return true, nil
+	return fresh, nil
 }
 
 // errKeyTaken ends the transaction of a delivery that arrived before, so that its place is not used up.
@@ -49,20 +54,35 @@ func checkDelivery(d runbook.Delivery) error {
 	return errors.Join(checkText(d.Key), checkText(d.Kind))
 }
 
-func insertDelivery(ctx context.Context, tx *sql.Tx, d runbook.Delivery) (fresh bool, err error) {
-	var place int64
+func insertDelivery(ctx context.Context, tx *sql.Tx, d runbook.Delivery) (fresh bool, place int64, err error) {
 	// The lock of the inbox: places are taken in the order of the commits.
 	if err := tx.QueryRowContext(ctx, `UPDATE inbox_places SET taken = taken + 1 RETURNING taken`).Scan(&place); err != nil {
-		return false, err
+		return false, 0, err
 	}
-	return affects(tx.ExecContext(ctx,
+	fresh, err = affects(tx.ExecContext(ctx,
 		`INSERT INTO inbox (delivery, place, kind, body, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (delivery) DO NOTHING`,
 		d.Key, place, d.Kind, base64.StdEncoding.EncodeToString(d.Body), micros(d.At)))
+	return fresh, place, err
+}
+
+// delivered looks whether the inbox has the delivery after all, and whether it is this one: one that came to another
+// process has another place, or came at another time. The lock of the inbox is what it waits for first: a transaction
+// that still holds it may yet commit.
+func delivered(ctx context.Context, tx *sql.Tx, d runbook.Delivery, place int64) (stored, ours bool, err error) {
+	if _, err := tx.ExecContext(ctx, `UPDATE inbox_places SET taken = taken`); err != nil {
+		return false, false, err
+	}
+	var gotPlace, gotAt int64
+	err = tx.QueryRowContext(ctx, `SELECT place, at FROM inbox WHERE delivery = $1`, d.Key).Scan(&gotPlace, &gotAt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, false, nil
+	}
+	return err == nil, gotPlace == place && gotAt == micros(d.At), err
 }
 
 // Pending gives the deliveries that are not done, in the order in which they came.
 func (s *Store) Pending(ctx context.Context) (pending []runbook.Delivery, err error) {
-	err = s.read(ctx, func(tx *sql.Tx) error {
+	err = s.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		pending, err = pendingDeliveries(ctx, tx)
 		return err
 	})
@@ -98,10 +118,10 @@ func pendingDeliveries(ctx context.Context, tx *sql.Tx) ([]runbook.Delivery, err
 // Done marks a delivery as dealt with where no Entry did. Marking it again changes nothing; a key that the inbox
 // never had is an error.
 func (s *Store) Done(ctx context.Context, key string) error {
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.writeAndLook(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := markDone(ctx, tx, key, time.Now())
 		return err
-	})
+	}, func(ctx context.Context, tx *sql.Tx) (bool, error) { return isDone(ctx, tx, key) })
 	if err != nil {
 		return fmt.Errorf("mark a delivery as done: %w", err)
 	}
@@ -121,4 +141,13 @@ func markDone(ctx context.Context, tx *sql.Tx, key string, at time.Time) (bool, 
 		err = fmt.Errorf("the inbox has no delivery %q", key)
 	}
 	return false, err
+}
+
+// isDone looks whether the delivery is done. It waits first for a transaction that may yet mark it.
+func isDone(ctx context.Context, tx *sql.Tx, key string) (bool, error) {
+	if _, err := tx.ExecContext(ctx, `UPDATE inbox SET place = place WHERE delivery = $1`, key); err != nil {
+		return false, err
+	}
+	done, err := queryText(ctx, tx, `SELECT delivery FROM inbox WHERE delivery = $1 AND done_at IS NOT NULL`, key)
+	return done != "", err
 }

@@ -8,15 +8,39 @@ import (
 	"testing"
 	"time"
 
+	"rollbackbot/internal/parts"
 	"rollbackbot/runbook"
 )
 
 // at is the instant of the tests' entries, with more digits than a journal keeps.
 var at = time.Date(2026, 5, 4, 3, 2, 1, 123456789, time.FixedZone("", 7200))
 
-func openAt(t testing.TB, path string) *Store {
+// onBoth runs the test on an empty journal of each kind. A URL is a journal; several stores of it are several processes.
+func onBoth(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
-	s, err := Open(t.Context(), "sqlite:"+path, Options{})
+	t.Run("SQLite", func(t *testing.T) { test(t, sqliteURL(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, parts.PostgreSQL(t)) })
+}
+
+// onBothStores is onBoth for tests of one open store.
+func onBothStores(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Helper()
+	onBoth(t, func(t *testing.T, url string) { test(t, open(t, url)) })
+}
+
+func sqliteURL(t testing.TB) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "journal.db")
+}
+
+func open(t testing.TB, url string) *Store {
+	t.Helper()
+	return openWith(t, url, Options{})
+}
+
+func openWith(t testing.TB, url string, opts Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), url, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,9 +48,13 @@ func openAt(t testing.TB, path string) *Store {
 	return s
 }
 
-func open(t testing.TB) *Store {
-	t.Helper()
-	return openAt(t, filepath.Join(t.TempDir(), "journal.db"))
+// with adds a setting to a URL.
+func with(url, name, value string) string {
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	return url + separator + name + "=" + value
 }
 
 func mustAppend(t testing.TB, s *Store, entry runbook.Entry) []runbook.Event {
@@ -68,7 +96,7 @@ func mustVerify(t testing.TB, s *Store, app string) {
 
 func count(t testing.TB, s *Store, query string) (n int) {
 	t.Helper()
-	err := s.read(context.Background(), func(tx *sql.Tx) error { return tx.QueryRow(query).Scan(&n) })
+	err := s.read(context.Background(), func(ctx context.Context, tx *sql.Tx) error { return tx.QueryRowContext(ctx, query).Scan(&n) })
 	if err != nil {
 		t.Fatal(err)
 	}

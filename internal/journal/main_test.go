@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"testing"
 
@@ -21,30 +19,32 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(ownVariable); path != "" {
-		ownUntilKilled(path)
+	if url := os.Getenv(ownVariable); url != "" {
+		ownUntilKilled(url)
 	}
-	if path := os.Getenv(appendVariable); path != "" {
-		appendUntilKilled(path)
+	if url := os.Getenv(appendVariable); url != "" {
+		appendUntilKilled(url)
 	}
 	os.Exit(m.Run())
 }
 
-func ownUntilKilled(path string) {
-	file, err := lockFile(path)
+func ownUntilKilled(url string) {
+	s, err := Open(context.Background(), url, Options{})
+	if err == nil {
+		_, err = s.Own(context.Background())
+	}
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
 	fmt.Println("owned")
 	_, _ = os.Stdin.Read(make([]byte, 1)) // ends with the test at the latest
-	runtime.KeepAlive(file)
 	os.Exit(0)
 }
 
 // appendUntilKilled says the number of every event once Append has returned it.
-func appendUntilKilled(path string) {
-	s, err := Open(context.Background(), "sqlite:"+path, Options{})
+func appendUntilKilled(url string) {
+	s, err := Open(context.Background(), url, Options{})
 	for err == nil {
 		var events []runbook.Event
 		events, err = s.Append(context.Background(), runbook.Entry{App: "shop", At: at, Facts: facts(note("a"), note("b"))})
@@ -57,10 +57,10 @@ func appendUntilKilled(path string) {
 }
 
 // startOther starts the other process; kill ends it as kill -9 does, and waits for its end.
-func startOther(t *testing.T, variable, path string) (out *bufio.Scanner, cmd *exec.Cmd, kill func()) {
+func startOther(t *testing.T, variable, url string) (out *bufio.Scanner, cmd *exec.Cmd, kill func()) {
 	t.Helper()
 	cmd = exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), variable+"="+path)
+	cmd.Env = append(os.Environ(), variable+"="+url)
 	if _, err := cmd.StdinPipe(); err != nil { // kept open: its end is the test's end
 		t.Fatal(err)
 	}
@@ -81,33 +81,34 @@ func startOther(t *testing.T, variable, path string) (out *bufio.Scanner, cmd *e
 
 // Killed at any moment, an appender leaves every event that Append gave back, and no half entry.
 func TestAppend_Killed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal.db")
-	for round := range 4 {
-		out, cmd, kill := startOther(t, appendVariable, path)
-		for range 5 + 3*round {
-			if !out.Scan() {
-				t.Fatal("the appender ended by itself")
+	onBoth(t, func(t *testing.T, url string) {
+		for round := range 4 {
+			out, cmd, kill := startOther(t, appendVariable, url)
+			for range 5 + 3*round {
+				if !out.Scan() {
+					t.Fatal("the appender ended by itself")
+				}
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			last := out.Text()
+			for out.Scan() { // what it said between our last look and its end
+				last = out.Text()
+			}
+			kill()
+			acknowledged, err := strconv.Atoi(last)
+			if err != nil {
+				t.Fatalf("the appender said %q", last)
+			}
+			s := open(t, url)
+			mustVerify(t, s, "shop")
+			if n := count(t, s, `SELECT COUNT(*) FROM events`); n < acknowledged || n%2 != 0 {
+				t.Errorf("%d events, want all %d acknowledged, two by two", n, acknowledged)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
 			}
 		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		last := out.Text()
-		for out.Scan() { // what it said between our last look and its end
-			last = out.Text()
-		}
-		kill()
-		acknowledged, err := strconv.Atoi(last)
-		if err != nil {
-			t.Fatalf("the appender said %q", last)
-		}
-		s := openAt(t, path)
-		mustVerify(t, s, "shop")
-		if n := count(t, s, `SELECT COUNT(*) FROM events`); n < acknowledged || n%2 != 0 {
-			t.Errorf("%d events, want all %d acknowledged, two by two", n, acknowledged)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}
+	})
 }

@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 )
 
 // OwnedError says that another process acts for this journal.
 type OwnedError struct {
-	Path string // the journal
+	Path string // the journal: the file's path, or the database and its server
 	PID  int    // the process; 0 when it could not be read
+	Host string // the process's machine by its name; "" for this one, or when it could not be read
 }
 
 func (e *OwnedError) Error() string {
@@ -22,89 +19,91 @@ func (e *OwnedError) Error() string {
 	if e.PID != 0 {
 		who = fmt.Sprintf("process %d", e.PID)
 	}
+	if e.Host != "" {
+		who += " on " + e.Host
+	}
 	return fmt.Sprintf("%s acts for the journal %s already: one process does at a time; stop that one first", who, e.Path)
 }
 
-// Own makes this process the one that acts for the journal, until release or Close is called or the process ends,
-// however it ends: the lock is the kernel's, on a file beside the journal. It does not wait: an *OwnedError when
-// another process, or another Own of this one, has it. release may be called more than once.
-func (s *Store) Own(ctx context.Context) (release func(), err error) {
+// ErrOwnershipLost says that another process may act for the journal by now.
+var ErrOwnershipLost = errors.New("this process no longer acts for the journal")
+
+// Own makes this process the one that acts for the journal, until Release or Close is called, the process ends, however
+// it ends, or the ownership is lost. It does not wait: an *OwnedError when another process, or another Own of this
+// one, has it.
+//
+// On SQLite it is the kernel's lock on a file beside the journal, which can't be lost. On PostgreSQL it is a lock of a
+// session on a connection of its own, and lost with that: see Ownership.Lost.
+func (s *Store) Own(ctx context.Context) (*Ownership, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.patience, errStalled)
+	defer cancel()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	file, err := lockFile(s.path)
+	lock, err := s.dialect.own(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("own the journal: %w", err)
+		return nil, fmt.Errorf("own the journal: %w", s.explain(ctx, err))
 	}
-	s.lock.keep(file)
-	return s.lock.release, nil
+	s.owning.keep(lock)
+	return &Ownership{lock: lock, journal: s.dialect.String()}, nil
 }
 
-// ownLock is the lock's open file. The Store keeps it: a file that nothing refers to is closed by the garbage
-// collector, and the lock with it.
-type ownLock struct {
-	mu   sync.Mutex
-	file *os.File
+// Ownership is the right to act for a journal. Its methods may be called from several goroutines at once.
+type Ownership struct {
+	lock    ownLock
+	journal string
 }
 
-func (l *ownLock) keep(file *os.File) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.file = file
-}
+// Lost is closed once another process may act for the journal: the process that had the ownership stops acting at once.
+// It is closed before PostgreSQL gives the lock to anybody else, except where it was PostgreSQL that ended the
+// connection: then both happen at once, and epochs keep the two apart. Release does not close it.
+func (o *Ownership) Lost() <-chan struct{} { return o.lock.lost() }
 
-func (l *ownLock) release() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.file != nil {
-		_ = l.file.Close() // the lock is gone either way
-		l.file = nil
+// Err is nil until Lost is closed; then an ErrOwnershipLost that says how.
+func (o *Ownership) Err() error {
+	select {
+	case <-o.lock.lost():
+		return fmt.Errorf("%w %s: %w", ErrOwnershipLost, o.journal, o.lock.err())
+	default:
+		return nil
 	}
 }
 
-// lockFile opens the lock file of the journal at path and locks it.
-func lockFile(path string) (*os.File, error) {
-	// The file is never removed: whoever holds a lock on a removed file would not notice who locks its successor.
-	file, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	switch err := flock(file); {
-	case errors.Is(err, syscall.EWOULDBLOCK):
-		return nil, errors.Join(&OwnedError{Path: path, PID: readPID(file)}, file.Close())
-	case err != nil:
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", file.Name(), err), file.Close())
-	}
-	// For the message of others alone, and cut off first: a shorter number must not keep a longer one's digits.
-	if err := errors.Join(file.Truncate(0), writePID(file)); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
-}
-
-// flock takes the kernel's exclusive lock on file without waiting. Closing the file gives it back.
-func flock(file *os.File) error {
-	for {
-		// Go opens files close-on-exec, so that no command started from here inherits the lock.
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EINTR) {
-			return err
+// Context is a context for what the owner does: it ends with ctx, with cancel, and when the ownership is lost, with Err
+// as its cause. Call cancel.
+func (o *Ownership) Context(ctx context.Context) (owner context.Context, cancel context.CancelFunc) {
+	owner, end := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-o.lock.lost():
+			end(o.Err())
+		case <-owner.Done():
 		}
-	}
+	}()
+	return owner, func() { end(nil) }
 }
 
-func writePID(file *os.File) error {
-	_, err := file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	return err
+// Release gives the ownership back. It may be called more than once.
+func (o *Ownership) Release() { o.lock.release() }
+
+// owning is the lock that a Store has, if any. The Store keeps it so that Close can give it back, and because a file
+// that nothing refers to is closed by the garbage collector, and the lock with it.
+type owning struct {
+	mu   sync.Mutex
+	lock ownLock
 }
 
-// readPID is the process that the file names, or 0.
-func readPID(file *os.File) int {
-	var digits [20]byte
-	n, _ := file.ReadAt(digits[:], 0)
-	pid, err := strconv.Atoi(strings.TrimSpace(string(digits[:n])))
-	if err != nil || pid < 0 {
-		return 0
+func (o *owning) keep(lock ownLock) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lock = lock
+}
+
+func (o *owning) release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lock != nil {
+		o.lock.release()
+		o.lock = nil
 	}
-	return pid
 }

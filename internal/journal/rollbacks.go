@@ -4,13 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"rollbackbot/runbook"
 )
 
 // Open lists the app's rollbacks that have not ended: one at most, and "" when there is none.
 func (s *Store) Open(ctx context.Context, app string) (rollback string, err error) {
-	err = s.read(ctx, func(tx *sql.Tx) error {
+	err = s.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		rollback, err = openRollback(ctx, tx, app)
 		return err
 	})
@@ -22,7 +23,7 @@ func (s *Store) Open(ctx context.Context, app string) (rollback string, err erro
 
 // App finds the app of a rollback by its ID; "" when no app has it.
 func (s *Store) App(ctx context.Context, rollback string) (app string, err error) {
-	err = s.read(ctx, func(tx *sql.Tx) error {
+	err = s.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		app, err = queryText(ctx, tx, `SELECT app FROM rollbacks WHERE rollback = $1`, rollback)
 		return err
 	})
@@ -34,14 +35,15 @@ func (s *Store) App(ctx context.Context, rollback string) (app string, err error
 
 // Apps lists the apps that have a chain, sorted by name.
 func (s *Store) Apps(ctx context.Context) (apps []string, err error) {
-	err = s.read(ctx, func(tx *sql.Tx) error {
+	err = s.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		// Both tables: an app whose row was removed by hand still has its events, and Verify has to see it.
-		apps, err = queryTexts(ctx, tx, `SELECT app FROM apps UNION SELECT app FROM events ORDER BY 1`)
+		apps, err = queryTexts(ctx, tx, `SELECT app FROM apps UNION SELECT app FROM events`)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the apps of the journal: %w", err)
 	}
+	slices.Sort(apps) // here: databases have orders of their own
 	return apps, nil
 }
 

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -66,8 +65,8 @@ var migrations = [][]string{
 // under a running bot of an older version.
 func (s *Store) migrate(ctx context.Context, mustExist bool) error {
 	var version int64
-	err := s.read(ctx, func(tx *sql.Tx) (err error) {
-		version, err = schemaVersion(ctx, tx)
+	err := s.read(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		version, err = s.schemaVersion(ctx, tx)
 		return err
 	})
 	known := int64(len(migrations))
@@ -75,29 +74,55 @@ func (s *Store) migrate(ctx context.Context, mustExist bool) error {
 	case err != nil:
 		return err
 	case version > known:
-		return fmt.Errorf("%w: its schema is %d, this version knows %d: use that version or a later one", ErrNewerSchema, version, known)
+		return newerSchema(version)
 	case version == known:
 		return nil
 	case mustExist && version == 0:
-		return fmt.Errorf("%w in this file yet: `rollbackbot serve` or `rollbackbot deployed` creates it; or point ROLLBACK_DATABASE_URL at where it is", ErrNoJournal)
+		return fmt.Errorf("%w %s yet: `rollbackbot serve` or `rollbackbot deployed` creates it; or point ROLLBACK_DATABASE_URL at where it is", ErrNoJournal, s.dialect.here())
 	case mustExist:
 		return fmt.Errorf("its schema is %d, this version needs %d: start this version's `rollbackbot serve`, which upgrades it", version, known)
 	}
-	return s.write(ctx, func(tx *sql.Tx) error { return upgrade(ctx, tx) })
+	return s.upgrade(ctx)
 }
 
-// upgrade applies what is missing, in the caller's transaction. It reads the version again under the write lock:
-// another process may have been faster.
-func upgrade(ctx context.Context, tx *sql.Tx) error {
-	version, err := schemaVersion(ctx, tx)
-	if err != nil {
+func newerSchema(version int64) error {
+	return fmt.Errorf("%w: its schema is %d, this version knows %d: use that version or a later one", ErrNewerSchema, version, len(migrations))
+}
+
+// upgrade applies what is missing, all of it or nothing. One process at a time does.
+func (s *Store) upgrade(ctx context.Context) error {
+	look := func(ctx context.Context, tx *sql.Tx) (bool, error) {
+		if err := s.dialect.lockSchema(ctx, tx); err != nil {
+			return false, err
+		}
+		version, err := s.schemaVersion(ctx, tx)
+		return version == int64(len(migrations)), err
+	}
+	return s.certain(ctx, s.transact(ctx, s.upgrades, s.applyMissing), look)
+}
+
+// applyMissing reads the version again once it has the schema for itself: another process may have been faster, and of
+// another version.
+func (s *Store) applyMissing(ctx context.Context, tx *sql.Tx) error {
+	if err := s.dialect.lockSchema(ctx, tx); err != nil {
 		return err
 	}
-	if version == 0 {
+	version, err := s.schemaVersion(ctx, tx)
+	switch {
+	case err != nil:
+		return err
+	case version > int64(len(migrations)):
+		return newerSchema(version)
+	case version == 0:
 		if _, err := tx.ExecContext(ctx, `CREATE TABLE schema_version (version BIGINT NOT NULL PRIMARY KEY, at BIGINT NOT NULL)`); err != nil {
 			return err
 		}
 	}
+	return applyFrom(ctx, tx, version)
+}
+
+// applyFrom applies the migrations after version.
+func applyFrom(ctx context.Context, tx *sql.Tx, version int64) error {
 	for ; version < int64(len(migrations)); version++ {
 		for _, statement := range migrations[version] {
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
@@ -113,15 +138,15 @@ func upgrade(ctx context.Context, tx *sql.Tx) error {
 
 // schemaVersion is the newest migration applied; 0 for a database without any table. Another program's database is an
 // error: its owner would not thank us for our tables.
-func schemaVersion(ctx context.Context, tx *sql.Tx) (version int64, err error) {
-	names, err := tables(ctx, tx)
+func (s *Store) schemaVersion(ctx context.Context, tx *sql.Tx) (version int64, err error) {
+	names, err := s.dialect.tables(ctx, tx)
 	switch {
 	case err != nil:
 		return 0, err
 	case len(names) == 0:
 		return 0, nil
 	case !slices.Contains(names, "schema_version") || !slices.Contains(names, "open_rollbacks"):
-		return 0, errors.New("it is another program's database: point ROLLBACK_DATABASE_URL at the journal, or at a file that is not there yet")
+		return 0, fmt.Errorf("it is another program's database: point ROLLBACK_DATABASE_URL at the journal, or at %s", s.dialect.elsewhere())
 	}
 	err = tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM schema_version`).Scan(&version)
 	return version, err

@@ -31,24 +31,25 @@ const (
 //
 // Nothing connects yet, and the reader is to be the first: the writer's settings would change the file of another
 // program.
-func openSQLite(path string, mustExist bool) (*Store, error) {
-	path, err := touch(path, mustExist)
+func openSQLite(path string, mustExist bool) (opened, error) {
+	real, err := touch(path, mustExist)
 	if err != nil {
-		return nil, err
+		return opened{}, openError(sqliteFile(path), err)
 	}
+	file := sqliteFile(real)
 	// WAL lets readers go on while somebody appends; FULL puts every commit on disk before it is reported.
-	writer, err := sql.Open("sqlite", dsn(path, "_txlock", "immediate", "_journal_mode", "WAL", "_synchronous", "FULL"))
+	writer, err := sql.Open("sqlite", dsn(real, "_txlock", "immediate", "_journal_mode", "WAL", "_synchronous", "FULL"))
 	if err != nil {
-		return nil, explain(err)
+		return opened{}, openError(file, file.explain(err))
 	}
 	writer.SetMaxOpenConns(1)
-	reader, err := sql.Open("sqlite", dsn(path, "_query_only", "1"))
+	reader, err := sql.Open("sqlite", dsn(real, "_query_only", "1"))
 	if err != nil {
-		return nil, errors.Join(explain(err), writer.Close())
+		return opened{}, openError(file, errors.Join(file.explain(err), writer.Close()))
 	}
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
-	return &Store{path: path, writer: writer, reader: reader}, nil
+	return opened{dialect: file, writer: writer, reader: reader, patience: patience, upgrades: patience}, nil
 }
 
 // dsn is the driver's name for the file. mode=rw: SQLite itself never creates it, touch does.
@@ -104,13 +105,40 @@ func explainFile(path string, mustExist bool, err error) error {
 	return err
 }
 
-// explain puts what SQLite says into words with a remedy. Errors that are not SQLite's pass as they are.
-func explain(err error) error {
+// sqliteFile is a journal in an SQLite file, by its path.
+type sqliteFile string
+
+var _ dialect = sqliteFile("")
+
+func (f sqliteFile) String() string    { return string(f) }
+func (f sqliteFile) here() string      { return "in this file" }
+func (f sqliteFile) elsewhere() string { return "a file that is not there yet" }
+
+func (f sqliteFile) tables(ctx context.Context, tx *sql.Tx) ([]string, error) {
+	return queryTexts(ctx, tx, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+}
+
+// lockSchema has nothing to do: a transaction that writes is alone from its BEGIN IMMEDIATE on.
+func (f sqliteFile) lockSchema(context.Context, *sql.Tx) error { return nil }
+
+// writable has nothing to do either: BEGIN IMMEDIATE fails on what can't be written.
+func (f sqliteFile) writable(context.Context, *sql.Tx) error { return nil }
+
+// uncertain: SQLite rolls back what it could not commit, but after an I/O error its log may hold the commit or not.
+func (f sqliteFile) uncertain(err error) bool {
+	var fault *sqlite.Error
+	return errors.As(err, &fault) && fault.Code()&primaryCode == sqlite3.SQLITE_IOERR
+}
+
+// primaryCode masks SQLite's primary error code; the other bits refine it.
+const primaryCode = 0xff
+
+func (f sqliteFile) explain(err error) error {
 	var fault *sqlite.Error
 	if !errors.As(err, &fault) {
 		return err
 	}
-	switch fault.Code() & 0xff { // the primary code; the other bits refine it
+	switch fault.Code() & primaryCode {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fmt.Errorf("another process has kept the journal locked for %s: see which process has the file open: %w", busyTimeout, err)
 	case sqlite3.SQLITE_FULL:
@@ -125,9 +153,4 @@ func explain(err error) error {
 		return fmt.Errorf("the disk of the journal reports an error: see the machine's kernel log: %w", err)
 	}
 	return err
-}
-
-// tables lists the tables of the database.
-func tables(ctx context.Context, tx *sql.Tx) ([]string, error) {
-	return queryTexts(ctx, tx, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
 }

@@ -28,8 +28,14 @@
 // # The SQL
 //
 // Every statement reads the same on SQLite and PostgreSQL: $1 placeholders, TEXT, BIGINT, times as microseconds since
-// 1970 UTC, INSERT … ON CONFLICT DO NOTHING, UPDATE … RETURNING. What only SQLite needs is in sqlite.go. An append
+// 1970 UTC, INSERT … ON CONFLICT DO NOTHING, UPDATE … RETURNING. What differs is a dialect, one for each. An append
 // updates the app's row first: that is the lock under which a chain grows, on both.
+//
+// # A commit without an answer
+//
+// A connection can be lost between a COMMIT and its answer. What must not be done twice is then looked for, behind the
+// locks that its transaction had, before anybody is told whether it was written; where the database stays away, the
+// answer is ErrUncertain.
 package journal
 
 import (
@@ -49,10 +55,8 @@ var (
 
 // Store is an open journal. All its methods may be called from several goroutines at once. Close it.
 type Store struct {
-	path   string  // for messages
-	writer *sql.DB // a single connection on SQLite, so that the writers of this process queue up here in turn
-	reader *sql.DB
-	lock   ownLock
+	opened
+	owning owning
 }
 
 // Options are how Open goes about it. The zero value creates what is missing.
@@ -67,23 +71,43 @@ var ErrNoJournal = errors.New("there is no journal")
 // ErrNewerSchema says that a newer version of this program has upgraded the journal. Nothing was opened.
 var ErrNewerSchema = errors.New("a newer version of rollbackbot has upgraded this journal")
 
-// Open opens the journal at url, "sqlite:PATH", and brings its schema up to date. Errors say what is wrong with the
-// path and what to do about it, and never quote a URL, which may hold a password; ErrNoJournal and ErrNewerSchema can
-// be told apart.
+// Open opens the journal at url, "sqlite:PATH" or "postgres://USER:PASSWORD@HOST:PORT/DATABASE", and brings its schema up
+// to date. Errors say what is wrong and what to do about it, and never quote the URL, which may hold a password;
+// ErrNoJournal and ErrNewerSchema can be told apart.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
-	path, err := sqlitePath(url)
+	database, err := openDatabase(url, opts.MustExist)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSQLite(path, opts.MustExist)
-	if err != nil {
-		return nil, fmt.Errorf("open the journal %s: %w", path, err)
-	}
+	s := &Store{opened: database}
 	if err := s.prepare(ctx, opts.MustExist); err != nil {
 		_ = s.Close() // nothing was written through it
-		return nil, fmt.Errorf("open the journal %s: %w", s.path, err)
+		return nil, openError(s.dialect, err)
 	}
 	return s, nil
+}
+
+// openDatabase opens what the URL's scheme stands for. Its errors quote nothing beyond a scheme.
+func openDatabase(url string, mustExist bool) (opened, error) {
+	scheme, rest, found := strings.Cut(url, ":")
+	switch {
+	case found && (scheme == "postgres" || scheme == "postgresql"):
+		return openPostgreSQL(url)
+	case !found || scheme != "sqlite" || strings.HasPrefix(rest, "//"):
+		return opened{}, errors.New("the database URL must be sqlite:PATH, as in sqlite:/var/lib/rollbackbot/journal.db, or " + postgreSQLForm)
+	case rest == "" || rest == ":memory:" || strings.ContainsRune(rest, 0):
+		return opened{}, errors.New("the database URL must name a file, as in sqlite:rollbackbot.db: a journal has to outlive the process")
+	}
+	return openSQLite(rest, mustExist)
+}
+
+// openError names the journal, unless err does.
+func openError(d dialect, err error) error {
+	var named *serverError
+	if errors.As(err, &named) {
+		return fmt.Errorf("open the journal: %w", err)
+	}
+	return fmt.Errorf("open the journal %s: %w", d, err)
 }
 
 // prepare brings the schema up to date and proves that the journal can be written, unless it is opened for reading.
@@ -91,51 +115,21 @@ func (s *Store) prepare(ctx context.Context, mustExist bool) error {
 	if err := s.migrate(ctx, mustExist); err != nil || mustExist {
 		return err
 	}
-	return s.write(ctx, func(*sql.Tx) error { return nil })
+	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := s.dialect.writable(ctx, tx); err != nil {
+			return err
+		}
+		return errLooked
+	})
+	if errors.Is(err, errLooked) {
+		return nil
+	}
+	return err
 }
 
 // Close closes the journal and gives back what Own took. What was appended is on disk already.
 func (s *Store) Close() error {
-	s.lock.release()
+	s.owning.release()
 	// The writer last: SQLite's last connection folds the write-ahead log into the file, and readers may not write.
 	return errors.Join(s.reader.Close(), s.writer.Close())
-}
-
-// write runs f in one transaction: all of it is on disk when write returns nil, and nothing otherwise.
-func (s *Store) write(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return explain(err)
-	}
-	if err := f(tx); err != nil {
-		// The error that matters is the one that made it fail; a transaction that can't be rolled back loses its
-		// connection, and with it what it wrote.
-		_ = tx.Rollback()
-		return explain(err)
-	}
-	return explain(tx.Commit())
-}
-
-// read runs f in one transaction that sees the journal as it was at one moment.
-func (s *Store) read(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return explain(err)
-	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	return explain(f(tx))
-}
-
-// sqlitePath is the PATH of "sqlite:PATH". Its errors quote nothing beyond a scheme: a URL may hold a password.
-func sqlitePath(url string) (string, error) {
-	scheme, path, found := strings.Cut(url, ":")
-	switch {
-	case found && (scheme == "postgres" || scheme == "postgresql"):
-		return "", errors.New("this version keeps its journal in SQLite: set the database URL to sqlite:PATH")
-	case !found || scheme != "sqlite" || strings.HasPrefix(path, "//"):
-		return "", errors.New("the database URL must be sqlite:PATH, as in sqlite:rollbackbot.db or sqlite:/var/lib/rollbackbot/journal.db")
-	case path == "" || path == ":memory:" || strings.ContainsRune(path, 0):
-		return "", errors.New("the database URL must name a file, as in sqlite:rollbackbot.db: a journal has to outlive the process")
-	}
-	return path, nil
 }

@@ -1,11 +1,7 @@
 package journal
 
 import (
-	"context"
-	"database/sql"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,14 +11,16 @@ import (
 
 func TestOpen_RefusesOtherURLs(t *testing.T) {
 	for url, want := range map[string]string{
-		"postgres://bot:hunter2@db/journal":   "this version keeps its journal in SQLite",
-		"postgresql://bot:hunter2@db/journal": "this version keeps its journal in SQLite",
-		"mysql://bot:hunter2@db/journal":      "must be sqlite:PATH",
-		"hunter2":                             "must be sqlite:PATH",
-		"":                                    "must be sqlite:PATH",
-		"sqlite://hunter2":                    "must be sqlite:PATH",
-		"sqlite:":                             "must name a file",
-		"sqlite::memory:":                     "must name a file",
+		"postgres://bot:hun@ter2hunter2:%zz@db/journal":       "%40 for an @ in the password",
+		"postgresql://bot:hunter2@db:port/journal":            "can't be read: write postgres://",
+		"postgres://bot:hunter2@db/j?sslrootcert=/no/ca.pem":  "/no/ca.pem: no such file",
+		"postgres://bot:hunter2@db/j?connect_timeout=hunter2": "can't be read: write postgres://",
+		"mysql://bot:hunter2@db/journal":                      "must be sqlite:PATH",
+		"hunter2":                                             "must be sqlite:PATH",
+		"":                                                    "must be sqlite:PATH",
+		"sqlite://hunter2":                                    "must be sqlite:PATH",
+		"sqlite:":                                             "must name a file",
+		"sqlite::memory:":                                     "must name a file",
 	} {
 		s, err := Open(t.Context(), url, Options{})
 		if s != nil {
@@ -35,189 +33,76 @@ func TestOpen_RefusesOtherURLs(t *testing.T) {
 	}
 }
 
-func TestOpen_MustExistCreatesNothing(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "journal.db")
-	_, err := Open(t.Context(), "sqlite:"+path, Options{MustExist: true})
-	if !errors.Is(err, ErrNoJournal) {
-		t.Errorf("%v, want ErrNoJournal", err)
-	}
-	hasAll(t, err, path, "ROLLBACK_DATABASE_URL", "rollbackbot serve")
-
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err = Open(t.Context(), "sqlite:"+path, Options{MustExist: true})
-	if !errors.Is(err, ErrNoJournal) {
-		t.Errorf("an empty file: %v, want ErrNoJournal", err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Size() != 0 {
-		t.Errorf("the file is now %v, %v", info, err)
-	}
-
-	openAt(t, path)
-	openReader(t, path)
-}
-
-func TestOpen_Modes(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a b%41?c#d.db")
-	s := openAt(t, path)
-	mustAppend(t, s, runbook.Entry{Facts: facts(note("x"))})
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, want it for its owner alone", info.Mode())
-	}
-	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000"} {
-		var got string
-		if err := s.writer.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
-			t.Errorf("%s is %q, %v; want %q", pragma, got, err, want)
-		}
-	}
-}
-
-func TestOpen_SaysWhatIsWrong(t *testing.T) {
-	dir := t.TempDir()
-	text := filepath.Join(dir, "text")
-	if err := os.WriteFile(text, []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]string{
-		filepath.Join(dir, "missing", "journal.db"): "the folder " + filepath.Join(dir, "missing") + " does not exist: create it",
-		dir:                            "it is a folder",
-		text:                           "not an SQLite database",
-		filepath.Join(text, "journal"): "not a directory",
-	} {
-		_, err := Open(t.Context(), "sqlite:"+path, Options{})
-		hasAll(t, err, want, path)
-	}
-	if got, err := os.ReadFile(text); err != nil || len(got) != 1500 {
-		t.Errorf("the text file was changed: %d bytes, %v", len(got), err)
-	}
-}
-
-func TestOpen_NotPermitted(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("root may open every file")
-	}
-	path := filepath.Join(t.TempDir(), "journal.db")
-	if err := os.WriteFile(path, nil, 0o400); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Open(t.Context(), "sqlite:"+path, Options{})
-	hasAll(t, err, "this user may not read and write it")
-}
-
-// Another program's database stays as it is, down to its journal mode.
-func TestOpen_AnotherProgramsDatabase(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "shop.db")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(`CREATE TABLE schema_version (version INTEGER)`); err != nil {
-		t.Fatal(err)
-	}
-	_, err = Open(t.Context(), "sqlite:"+path, Options{})
-	hasAll(t, err, path, "another program's database")
-	var mode string
-	if err := db.QueryRow(`PRAGMA journal_mode`).Scan(&mode); err != nil || mode != "delete" {
-		t.Errorf("its journal mode is %q, %v", mode, err)
-	}
-}
-
 func TestOpen_NewerSchema(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal.db")
-	s := openAt(t, path)
-	mustExec(t, s, `INSERT INTO schema_version (version, at) VALUES (99, 0)`)
-	for _, opts := range []Options{{}, {MustExist: true}} {
-		_, err := Open(t.Context(), "sqlite:"+path, opts)
-		if !errors.Is(err, ErrNewerSchema) {
-			t.Errorf("%v, want ErrNewerSchema", err)
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		mustExec(t, s, `INSERT INTO schema_version (version, at) VALUES (99, 0)`)
+		for _, opts := range []Options{{}, {MustExist: true}} {
+			_, err := Open(t.Context(), url, opts)
+			if !errors.Is(err, ErrNewerSchema) {
+				t.Errorf("%v, want ErrNewerSchema", err)
+			}
+			hasAll(t, err, "its schema is 99, this version knows 1")
 		}
-		hasAll(t, err, "its schema is 99, this version knows 1")
-	}
+	})
 }
 
 func TestOpen_UpgradesButNotForReaders(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal.db")
-	mustAppend(t, openAt(t, path), runbook.Entry{Facts: facts(note("old"))})
-	released := migrations
-	t.Cleanup(func() { migrations = released })
-	migrations = append(released[:len(released):len(released)], []string{`CREATE TABLE later (x TEXT)`})
+	onBoth(t, func(t *testing.T, url string) {
+		mustAppend(t, open(t, url), runbook.Entry{Facts: facts(note("old"))})
+		released := migrations
+		t.Cleanup(func() { migrations = released })
+		migrations = append(released[:len(released):len(released)], []string{`CREATE TABLE later (x TEXT)`})
 
-	_, err := Open(t.Context(), "sqlite:"+path, Options{MustExist: true})
-	hasAll(t, err, "its schema is 1, this version needs 2", "rollbackbot serve")
-	upgraded := openAt(t, path)
-	mustVerify(t, upgraded, "shop")
-	if n := count(t, upgraded, `SELECT COUNT(*) FROM later`); n != 0 {
-		t.Errorf("%d rows", n)
-	}
-	openReader(t, path)
+		_, err := Open(t.Context(), url, Options{MustExist: true})
+		hasAll(t, err, "its schema is 1, this version needs 2", "rollbackbot serve")
+		upgraded := open(t, url)
+		mustVerify(t, upgraded, "shop")
+		if n := count(t, upgraded, `SELECT COUNT(*) FROM later`); n != 0 {
+			t.Errorf("%d rows", n)
+		}
+		openWith(t, url, Options{MustExist: true})
+	})
 }
 
 // An upgrade that fails in the middle leaves the schema before it.
 func TestOpen_FailedUpgradeLeavesNothing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal.db")
-	released := migrations
-	t.Cleanup(func() { migrations = released })
-	migrations = append(released[:len(released):len(released)], []string{`CREATE TABLE later (x TEXT)`, `NOT SQL`})
-	_, err := Open(t.Context(), "sqlite:"+path, Options{})
-	hasAll(t, err, "upgrade the schema to 2")
-	if _, err = Open(t.Context(), "sqlite:"+path, Options{MustExist: true}); !errors.Is(err, ErrNoJournal) {
-		t.Errorf("%v, want ErrNoJournal", err)
-	}
-	migrations = released
-	openAt(t, path)
+	onBoth(t, func(t *testing.T, url string) {
+		released := migrations
+		t.Cleanup(func() { migrations = released })
+		migrations = append(released[:len(released):len(released)], []string{`CREATE TABLE later (x TEXT)`, `NOT SQL`})
+		_, err := Open(t.Context(), url, Options{})
+		hasAll(t, err, "upgrade the schema to 2")
+		if _, err = Open(t.Context(), url, Options{MustExist: true}); !errors.Is(err, ErrNoJournal) {
+			t.Errorf("%v, want ErrNoJournal", err)
+		}
+		migrations = released
+		open(t, url)
+	})
 }
 
 // Processes that start at the same moment on a new file create one journal.
 func TestOpen_ManyAtOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal.db")
-	var group sync.WaitGroup
-	for range 6 {
-		group.Go(func() {
-			s, err := Open(t.Context(), "sqlite:"+path, Options{})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer s.Close()
-			if _, err := s.Append(t.Context(), runbook.Entry{App: "shop", At: at, Facts: facts(note("x"))}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	s := openAt(t, path)
-	if n := count(t, s, `SELECT COUNT(*) FROM events`); n != 6 {
-		t.Errorf("%d events, want 6", n)
-	}
-	mustVerify(t, s, "shop")
-}
-
-// A full disk: SQLite's own limit of pages stands in for it.
-func TestAppend_DiskFull(t *testing.T) {
-	s := open(t)
-	mustAppend(t, s, runbook.Entry{Facts: facts(note("fits"))})
-	mustExec(t, s, `PRAGMA max_page_count = 1`)
-	_, err := s.Append(t.Context(), runbook.Entry{App: "shop", At: at, Facts: facts(note(strings.Repeat("x", 1<<20)))})
-	hasAll(t, err, "append to the journal of shop", "the disk of the journal is full: make room")
-	mustVerify(t, s, "shop")
-}
-
-func TestAppend_Locked(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal.db")
-	s, other := openAt(t, path), openAt(t, path)
-	mustExec(t, other, `PRAGMA busy_timeout = 1`) // so that the test does not wait
-	tx, err := s.writer.BeginTx(context.Background(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Rollback()
-	_, err = other.Append(t.Context(), runbook.Entry{App: "shop", At: at, Facts: facts(note("x"))})
-	hasAll(t, err, "another process has kept the journal locked")
+	onBoth(t, func(t *testing.T, url string) {
+		var group sync.WaitGroup
+		for range 6 {
+			group.Go(func() {
+				s, err := Open(t.Context(), url, Options{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer s.Close()
+				if _, err := s.Append(t.Context(), runbook.Entry{App: "shop", At: at, Facts: facts(note("x"))}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		s := open(t, url)
+		if n := count(t, s, `SELECT COUNT(*) FROM events`); n != 6 {
+			t.Errorf("%d events, want 6", n)
+		}
+		mustVerify(t, s, "shop")
+	})
 }

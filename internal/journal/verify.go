@@ -26,33 +26,34 @@ func (e *BrokenError) Error() string {
 // them and does not fit: head, epoch, open rollback. An app without a chain is fine. Only comparing the Head with one
 // that stands elsewhere, as in a record in Slack, tells a chain that was computed anew as a whole.
 func (s *Store) Verify(ctx context.Context, app string) error {
-	err := s.read(ctx, func(tx *sql.Tx) error { return verify(ctx, tx, app) })
+	c, kept := chain{app: app}, chain{app: app}
+	err := s.each(ctx, app, "", beforeAll, c.next, func(ctx context.Context, tx *sql.Tx) (err error) {
+		kept, err = keptOf(ctx, tx, app)
+		return err
+	})
+	if err == nil {
+		err = c.compare(kept)
+	}
 	if err != nil {
 		return fmt.Errorf("verify the journal: %w", err)
 	}
 	return nil
 }
 
-func verify(ctx context.Context, tx *sql.Tx, app string) error {
-	c := chain{app: app}
-	err := eachRecord(ctx, tx, c.next, selectEvents+` WHERE app = $1 ORDER BY seq`, app)
-	if err != nil {
-		return err
-	}
-	kept := chain{app: app}
+// keptOf is what the database keeps beside the app's events.
+func keptOf(ctx context.Context, tx *sql.Tx, app string) (kept chain, err error) {
+	kept.app = app
 	row := tx.QueryRowContext(ctx, `SELECT seq, head, epoch FROM apps WHERE app = $1`, app)
 	if err := row.Scan(&kept.seq, &kept.head, &kept.epoch); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
+		return chain{}, err
 	}
-	if kept.open, err = openRollback(ctx, tx, app); err != nil {
-		return err
-	}
-	return c.compare(kept)
+	kept.open, err = openRollback(ctx, tx, app)
+	return kept, err
 }
 
 // Head is the hash of the app's last event; "" when it has none.
 func (s *Store) Head(ctx context.Context, app string) (head string, err error) {
-	err = s.read(ctx, func(tx *sql.Tx) error {
+	err = s.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		head, err = queryText(ctx, tx, `SELECT head FROM apps WHERE app = $1`, app)
 		return err
 	})

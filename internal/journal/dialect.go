@@ -1,0 +1,48 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// dialect is all that differs between the databases that a journal can be in. The statements do not.
+type dialect interface {
+	// String names the database in messages, without a password.
+	String() string
+	// here is where the database keeps the journal: "in this file". elsewhere is what else the URL could name.
+	here() string
+	elsewhere() string
+	// tables lists the tables that stand where the journal's are or would be.
+	tables(ctx context.Context, tx *sql.Tx) ([]string, error)
+	// lockSchema waits until no other process upgrades the schema, and keeps them out until the transaction ends.
+	lockSchema(ctx context.Context, tx *sql.Tx) error
+	// writable proves that the journal can be written; the transaction is rolled back.
+	writable(ctx context.Context, tx *sql.Tx) error
+	// explain puts what the database says into words with a remedy. Other errors pass as they are.
+	explain(err error) error
+	// uncertain tells whether a COMMIT that gave err may have written nevertheless.
+	uncertain(err error) bool
+	// own takes the ownership of the journal without waiting: an *OwnedError when somebody has it.
+	own(ctx context.Context) (ownLock, error)
+}
+
+// ownLock is a lock that dies with its process.
+type ownLock interface {
+	// lost is closed when the lock may be somebody else's, and stays open where that can't happen. err then says why.
+	lost() <-chan struct{}
+	err() error
+	// release gives the lock back. It may be called more than once.
+	release()
+}
+
+// opened is what opening a database gives.
+type opened struct {
+	dialect dialect
+	writer  *sql.DB // writes wait for a connection here, in turn
+	reader  *sql.DB
+	writes  *sql.TxOptions
+	// patience is how long one transaction may take in all, and upgrades how long one that upgrades the schema may.
+	// A database that answers at all is done long before; one that has stalled must become an error.
+	patience, upgrades time.Duration
+}

@@ -1,0 +1,63 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// patience is how long one transaction may take, in all: its waits for other processes too, which their own timeouts
+// end after 5 s, and the connection, for which PostgreSQL gets 5 s.
+const patience = 15 * time.Second
+
+// errStalled is why a transaction's context ended when it was our own patience that ended it.
+var errStalled = errors.New("the database did not answer in time")
+
+// write runs f in one transaction: all of it is on disk when write returns nil, and nothing otherwise, but for an
+// *uncertainError.
+func (s *Store) write(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
+	return s.transact(ctx, s.patience, f)
+}
+
+// transact is write with another patience.
+func (s *Store) transact(ctx context.Context, patience time.Duration, f func(context.Context, *sql.Tx) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errStalled)
+	defer cancel()
+	tx, err := s.writer.BeginTx(ctx, s.writes)
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	if err := f(ctx, tx); err != nil {
+		// The error that matters is the one that made it fail; a transaction that can't be rolled back loses its
+		// connection, and with it what it wrote.
+		_ = tx.Rollback()
+		return s.explain(ctx, err)
+	}
+	err = tx.Commit()
+	if err != nil && s.dialect.uncertain(err) {
+		return &uncertainError{err: s.explain(ctx, err)}
+	}
+	return s.explain(ctx, err)
+}
+
+// read runs f in one transaction that sees the journal as it was at one moment.
+func (s *Store) read(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.patience, errStalled)
+	defer cancel()
+	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return s.explain(ctx, f(ctx, tx))
+}
+
+// explain is the dialect's, and says when it was our patience that ended ctx.
+func (s *Store) explain(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), errStalled) {
+		return fmt.Errorf("%s has stalled: see what keeps it from its work: %w: %w", s.dialect, errStalled, err)
+	}
+	return s.dialect.explain(err)
+}
