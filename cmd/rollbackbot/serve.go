@@ -43,9 +43,13 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 		return err
 	}
 	defer store.Close()
-	if _, err := store.Own(ctx); err != nil {
+	owner, err := store.Own(ctx)
+	if err != nil {
 		return err
 	}
+	// Whoever no longer owns the journal stops acting, and says so by its exit status.
+	ctx, stop := owner.Context(ctx)
+	defer stop()
 	pool, err := newPool(cfg, log)
 	if err != nil {
 		return err
@@ -64,7 +68,7 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 		API: api, Runner: runner, Inbox: store, Directory: directory, Speaker: announcer, Channel: bot.Channel{API: api, ID: cfg.Slack.Channel},
 		Apps: appNames(cfg), Log: log, UnderWay: runner.UnderWay, Listening: listening,
 	}
-	return together(ctx, log, cfg, runner, listener)
+	return errors.Join(together(ctx, log, cfg, runner, listener), owner.Err())
 }
 
 // together runs the parts until ctx ends, or until the listener finds something that only a person can mend.
