@@ -3,7 +3,7 @@
 // It has two halves. The [Announcer] speaks: it turns a rollback as it stands into messages of the team channel. The
 // rest listens, and nothing a person said is lost on the way:
 //
-//	Socket     keeps a Socket Mode connection and hands each envelope to
+//	Socket     keeps Socket Mode connections, each replaced before it ends, and hands each envelope to
 //	Handler    which stores it in the inbox, and only then acknowledges it; from there
 //	Desk       works it off: reads it, asks the Runner, and answers the person privately.
 //

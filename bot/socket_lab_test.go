@@ -25,7 +25,7 @@ type lab struct {
 // inLab runs a test in a bubble, with a Slack that nobody is connected to yet.
 func inLab(t *testing.T, run func(*lab), options ...localslack.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		l := newLab(t, options...)
 		run(l)
 		if l.stop != nil {
@@ -33,6 +33,12 @@ func inLab(t *testing.T, run func(*lab), options ...localslack.Option) {
 		}
 		_ = l.slack.Close()
 	})
+}
+
+// bubble runs a test in a bubble.
+func bubble(t *testing.T, run func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, run)
 }
 
 func newLab(t *testing.T, options ...localslack.Option) *lab {

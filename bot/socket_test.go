@@ -1,9 +1,12 @@
 package bot_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"rollbackbot/bot"
 	"rollbackbot/internal/localslack"
@@ -39,22 +42,6 @@ func TestSocket_ComesBack(t *testing.T) {
 	b.wait("the bot to come back", func(now *localslack.Snapshot) bool { return now.Sockets() == 1 })
 	b.command(ana, "/rollback help")
 	b.told(ana, "because")
-}
-
-func TestSocket_FlappingIsNoStorm(t *testing.T) {
-	b := build(t)
-	b.start()
-	for range 3 {
-		b.wait("a connection", func(now *localslack.Snapshot) bool { return now.Sockets() == 1 })
-		b.slack.Refresh("link_disabled")
-		b.wait("its end", func(now *localslack.Snapshot) bool { return now.Sockets() == 0 })
-		if n := len(b.slack.CallsTo("apps.connections.open")); n > 4 {
-			t.Fatalf("%d sockets were opened, want one for each that was closed", n)
-		}
-		if len(b.slack.CallsTo("apps.connections.open")) == 3 {
-			break // the next one waits longer than a test should; pacer_test.go has the figures
-		}
-	}
 }
 
 func TestSocket_PermanentProblemsAreVisible(t *testing.T) {
@@ -136,4 +123,33 @@ func TestSocket_StopAcknowledgesWhatItTook(t *testing.T) {
 	if acked != len(stored) {
 		t.Errorf("%d were stored and %d acknowledged, want as many", len(stored), acked)
 	}
+}
+
+// The same as in the bubbles, over the real network: none is lost that is sent behind a warning, and nothing stays.
+func TestSocket_OverTCP(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	b := build(t)
+	_ = b.slack.Close()
+	b.slack = startSlack(t, workspace(), localslack.WithGrace(100*time.Millisecond))
+	b = rebuilt(b).start()
+	b.slack.WarnBeforeNext(1)
+	results := make(chan error, 50)
+	for range cap(results) {
+		go func() {
+			_, err := b.slack.Command(t.Context(), ana, team, "/rollback help")
+			results <- err
+		}()
+	}
+	for range cap(results) {
+		if err := <-results; err != nil {
+			t.Errorf("a command around a warning: %v", err)
+		}
+	}
+	b.inbox.settle(t, cap(results))
+	b.stop()
+	if err := b.slack.Close(); err != nil {
+		t.Error(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	goleak.VerifyNone(t, before)
 }
