@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"syscall"
 	"testing"
 )
 
@@ -19,17 +20,24 @@ func freePort(tb testing.TB) int {
 	tb.Helper()
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
-		listener, err := net.Listen("tcp", loopback(port))
-		if err != nil {
-			continue
+		if free(port) {
+			return port
 		}
-		if err := listener.Close(); err != nil {
-			tb.Fatalf("close the probe of port %d: %v", port, err)
-		}
-		return port
 	}
 	tb.Fatalf("no free port between %d and %d", firstPort, lastPort)
 	return 0
+}
+
+// free listens on a port for a moment. No process is started meanwhile: a child has the listener open until it becomes
+// another program, and the port would still be taken when it is wanted (seen with tests in parallel).
+func free(port int) bool {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	listener, err := net.Listen("tcp", loopback(port))
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
 }
 
 // loopback is the address of a port on this machine.
