@@ -59,13 +59,17 @@ type world struct {
 	stack    *realhost.Stack
 }
 
-// newWorld makes a world in which nothing is deployed yet.
-func newWorld(tb testing.TB) *world {
+// newWorld makes a world in which nothing is deployed yet. Its releases are v1, which is good, and v2, whose api answers
+// 503 and which brings a migration, where no others are given.
+func newWorld(tb testing.TB, releases ...realhost.Release) *world {
 	tb.Helper()
 	parts.Compose(tb)
 	parts.SSHD(tb)
 	registry := realhost.StartRegistry(tb)
-	images := realhost.BuildImages(tb, registry, realhost.V1, realhost.V2)
+	if len(releases) == 0 {
+		releases = []realhost.Release{realhost.V1, realhost.V2}
+	}
+	images := realhost.BuildImages(tb, registry, releases...)
 	host := realhost.StartSSHD(tb)
 	stack := realhost.NewStack(tb, registry, images)
 	slack := startSlack(tb)
