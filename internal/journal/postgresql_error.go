@@ -114,14 +114,17 @@ func (p *postgreSQL) whatItSaid(said *pgconn.PgError, connecting bool) string {
 }
 
 // uncertain: a COMMIT that the server refused is rolled back. A server that ended the connection, or a connection that
-// ended by itself, may have come after the commit. What was never sent is none.
+// ended by itself, may have come after the commit.
+//
+// pgconn.SafeToRetry is no help: where the connection ends before the answer to a simple query, such as COMMIT, pgx 5.12
+// gives "conn closed", which it calls safe although the query was sent.
 func (p *postgreSQL) uncertain(err error) bool {
 	var said *pgconn.PgError
 	switch {
 	case errors.As(err, &said):
 		const unknownResolution = "08007"
 		return said.Severity != "ERROR" && said.SeverityUnlocalized != "ERROR" || said.Code == unknownResolution
-	case errors.Is(err, pgx.ErrTxCommitRollback), pgconn.SafeToRetry(err):
+	case errors.Is(err, pgx.ErrTxCommitRollback):
 		return false
 	}
 	// These alone, unwrapped, are database/sql's: the context ended before it asked the driver to commit.
