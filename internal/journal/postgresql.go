@@ -45,8 +45,9 @@ const postgreSQLForm = "postgres://USER:PASSWORD@HOST:5432/DATABASE"
 
 // postgreSQL is a journal in a PostgreSQL database, in the first schema of the user's search path.
 type postgreSQL struct {
-	config *pgx.ConnConfig
-	name   string
+	config            *pgx.ConnConfig
+	name              string
+	heartbeatPatience time.Duration
 }
 
 var _ dialect = (*postgreSQL)(nil)
@@ -83,7 +84,7 @@ func parsePostgreSQL(url string) (*postgreSQL, error) {
 	if config.Database == "" {
 		config.Database = config.User // PostgreSQL's own default, said so that messages can name it
 	}
-	return &postgreSQL{config: config, name: nameOf(config)}, nil
+	return &postgreSQL{config: config, name: nameOf(config), heartbeatPatience: heartbeatPatience}, nil
 }
 
 func urlError(err error) error {

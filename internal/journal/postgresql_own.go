@@ -32,12 +32,13 @@ var ownerDefaults = map[string]string{
 
 // sessionLock is an advisory lock of a session: it ends when the session does.
 type sessionLock struct {
-	conn    *pgx.Conn
-	gone    chan struct{} // closed when the session has ended by itself
-	why     error         // set before gone is closed
-	stop    context.CancelFunc
-	watched sync.WaitGroup
-	once    sync.Once
+	conn     *pgx.Conn
+	patience time.Duration // with the server
+	gone     chan struct{} // closed when the session has ended by itself
+	why      error         // set before gone is closed
+	stop     context.CancelFunc
+	watched  sync.WaitGroup
+	once     sync.Once
 }
 
 func (p *postgreSQL) own(ctx context.Context) (ownLock, error) {
@@ -55,7 +56,7 @@ func (p *postgreSQL) own(ctx context.Context) (ownLock, error) {
 		return nil, err
 	}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l := &sessionLock{conn: conn, gone: make(chan struct{}), stop: stop}
+	l := &sessionLock{conn: conn, patience: p.heartbeatPatience, gone: make(chan struct{}), stop: stop}
 	l.watched.Go(func() { l.watch(watching) })
 	return l, nil
 }
@@ -103,7 +104,7 @@ func (l *sessionLock) beat(ctx context.Context) error {
 	if err != nil && !pgconn.Timeout(err) {
 		return err
 	}
-	asking, stop := context.WithTimeout(ctx, heartbeatPatience)
+	asking, stop := context.WithTimeout(ctx, l.patience)
 	defer stop()
 	return l.conn.Ping(asking)
 }

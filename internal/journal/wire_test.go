@@ -18,6 +18,7 @@ type wire struct {
 	mu       sync.Mutex
 	atCommit func(c *wired) // what becomes of the next COMMIT; nil: it passes
 	deaf     bool           // new connections are taken and nothing is said
+	frozen   bool           // nothing passes any more, in either direction
 	conns    []net.Conn
 }
 
@@ -93,6 +94,19 @@ func (w *wire) setDeaf(deaf bool) {
 	w.deaf = deaf
 }
 
+// freeze lets nothing pass any more; the connections stay.
+func (w *wire) freeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.frozen = true
+}
+
+func (w *wire) isFrozen() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.frozen
+}
+
 func (w *wire) take() (f func(c *wired)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,6 +153,9 @@ func (w *wire) questions(c *wired) {
 				f(c)
 				return
 			}
+		}
+		if w.isFrozen() {
+			continue
 		}
 		if _, err := c.server.Write(message); err != nil {
 			return
