@@ -68,10 +68,14 @@ func (s *PostgreSQLServer) prepare() (err error) {
 		return err
 	}
 	if s.as != nil {
-		err = os.Chown(s.folder, int(s.as.Uid), int(s.as.Gid))
+		if err := os.Chown(s.folder, int(s.as.Uid), int(s.as.Gid)); err != nil {
+			return errors.Join(err, os.RemoveAll(s.folder))
+		}
 	}
-	s.port, err = freePort()
-	return err
+	if s.port, err = freePort(); err != nil {
+		return errors.Join(err, os.RemoveAll(s.folder))
+	}
+	return nil
 }
 
 // serverUser is who runs the server: PostgreSQL refuses to run as root. nil for this user.

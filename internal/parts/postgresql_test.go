@@ -3,9 +3,11 @@ package parts
 import (
 	"bufio"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +48,15 @@ func TestPostgreSQL_EachTestHasAnEmptyDatabase(t *testing.T) {
 		if err := askServer(database, "CREATE TABLE t (x BIGINT)"); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestPostgreSQL_OnAServerThatIsNamed(t *testing.T) {
+	server := StartPostgreSQL(t)
+	t.Setenv(postgreSQLVariable, server.url())
+	database, err := url.Parse(PostgreSQL(t))
+	if err != nil || database.Port() != strconv.Itoa(server.port) || database.Path == "/postgres" {
+		t.Errorf("got %v, %v; want a new database of the server on port %d", database, err, server.port)
 	}
 }
 
