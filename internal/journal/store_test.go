@@ -106,3 +106,43 @@ func TestOpen_ManyAtOnce(t *testing.T) {
 		mustVerify(t, s, "shop")
 	})
 }
+
+// Processes that start at the same moment on a journal of the version before upgrade it once.
+func TestOpen_ManyUpgradeAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		mustAppend(t, open(t, url), runbook.Entry{Facts: facts(note("old"))})
+		released := migrations
+		t.Cleanup(func() { migrations = released })
+		migrations = append(released[:len(released):len(released)],
+			[]string{`CREATE TABLE upgrades (x BIGINT)`}, []string{`INSERT INTO upgrades (x) VALUES (1)`})
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				s, err := Open(t.Context(), url, Options{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer s.Close()
+				if n := count(t, s, `SELECT COUNT(*) FROM upgrades`); n != 1 {
+					t.Errorf("the upgrade ran %d times", n)
+				}
+			})
+		}
+		group.Wait()
+		mustVerify(t, open(t, url), "shop")
+	})
+}
+
+// A newer version that upgrades while an older one waits to is seen by the older one, which stops.
+func TestOpen_NewerSchemaWhileWaiting(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		mustExec(t, s, `INSERT INTO schema_version (version, at) VALUES (99, 0)`)
+		// It has read version 0 before, and comes to its turn now.
+		err := s.upgrade(t.Context())
+		if !errors.Is(err, ErrNewerSchema) {
+			t.Errorf("%v, want ErrNewerSchema", err)
+		}
+	})
+}
