@@ -8,41 +8,7 @@ import (
 	"time"
 
 	"rollbackbot/internal/localslack"
-	"rollbackbot/internal/realhost"
 )
-
-// TestLink_CutWhilePulling cuts the connection while images are on their way: first those that are fetched while the
-// lead decides, then those that the execution fetches. What was cut is done again, and nobody hears that it failed.
-func TestLink_CutWhilePulling(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.brokenRelease(t)
-	before := w.stack.Containers(t)
-	realhost.RemoveFromHost(t, refs(w.stack.Images("v1"))...)
-	w.registry.Hold(t)
-	defer w.registry.Release(t)
-
-	cutter := &cutter{world: w, tb: t, step: "fetch", after: []time.Duration{0, 200 * time.Millisecond}}
-	bot := w.serve(t, cutter.hear)
-	w.connected(t)
-	w.types(t, onCall, "/rollback "+w.app+" to v1 because v2 answers 503")
-	request, asked := w.request(t, 1)
-	w.host.Cut(t) // while they are fetched beforehand
-	w.types(t, nobody, "/rollback "+w.app)
-	w.told(t, nobody, 0, "ROLLBACK_REQUESTERS")
-	already := len(w.slack.Private(onCall))
-	w.types(t, onCall, "/rollback "+w.app+" to v1 because I did not see the first")
-	w.told(t, onCall, already, asked.Rollback)
-
-	w.clicks(t, lead, request.TS, "signoff_in_place")
-	cutter.wait(t, 2)
-	w.registry.Release(t)
-	w.finish(t, 1)
-	w.runs(t, "v1")
-	w.untouched(t, before)
-	cutter.check(t)
-	bot.stop(t)
-}
 
 // TestLink_CutWhileContainersAreReplaced cuts the connection again and again while compose replaces the containers:
 // compose goes on, and the bot says nothing that isn't so.
