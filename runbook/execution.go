@@ -27,6 +27,7 @@ type execution struct {
 	// acquire makes this process the owner under an epoch above floor.
 	acquire func(ctx context.Context, floor int64) (int64, error)
 
+	images  seenImages         // what docker said of the images on each host
 	epoch   atomic.Int64       // of the leases that this process holds; 0: none
 	seen    map[Host]HostState // the hosts as the step under way found them: what restarted since was not healthy all along
 	replace *Plan              // the plan that identify found in place of the signed one
@@ -139,7 +140,8 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 
 // look reads what a host runs now and journals it.
 func (x *execution) look(ctx context.Context, h HostPlan) (Sight, error) {
-	sight, err := lookAt(ctx, x.target(h.Host), h.Host, x.app, rendered{Project: h.Project})
+	sight, err := lookAt(ctx, x.target(h.Host), h.Host, x.app, rendered{Project: h.Project}, x.images.of(h.Host))
+	x.images.add(h.Host, sight.Images)
 	fact := Looked{Host: h.Host, Running: sight.Running}
 	if err != nil {
 		if ctx.Err() != nil {

@@ -23,14 +23,20 @@ func (s identify) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 	return s.comparePlans(ctx, x)
 }
 
-// comparePlans makes the plan anew: the same hash means that nothing which was signed has changed.
+// comparePlans makes the plan anew: the same hash means that nothing which was signed has changed. A plan that is to be
+// signed in its place is proven in full.
 func (identify) comparePlans(ctx context.Context, x *execution) (StepOutcome, error) {
 	rb := x.rollback()
 	request := rb.Request
 	if !rb.Plan.Exact {
 		request.Release = rb.Plan.Target.ID
 	}
-	plan, err := x.planner.Plan(ctx, x.app, request)
+	again := x.planner
+	again.Again = true
+	plan, err := again.Plan(ctx, x.app, request)
+	if err == nil && plan.Hash() != rb.Plan.Hash() {
+		plan, err = x.planner.Plan(ctx, x.app, request)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return StepOutcome{}, ctx.Err()

@@ -38,11 +38,12 @@ func look(ctx context.Context, target Target, host Host, a App) (Sight, error) {
 	if err != nil {
 		return Sight{}, err
 	}
-	return lookAt(ctx, target, host, a, stack)
+	return lookAt(ctx, target, host, a, stack, nil)
 }
 
-// lookAt is look for a project whose stack is known already: it asks docker alone.
-func lookAt(ctx context.Context, target Target, host Host, a App, stack rendered) (Sight, error) {
+// lookAt is look for a project whose stack is known already: it asks docker alone. Of the images that are known, by
+// their IDs, it doesn't ask what they are: an ID is made from the content.
+func lookAt(ctx context.Context, target Target, host Host, a App, stack rendered, known map[string]imageView) (Sight, error) {
 	sight := Sight{Host: host, Project: stack.Project, Stack: stack, Images: map[string]imageView{}}
 	all, err := containersOf(ctx, target, host, a, stack.Project)
 	if err != nil {
@@ -54,7 +55,9 @@ func lookAt(ctx context.Context, target Target, host Host, a App, stack rendered
 		case strings.EqualFold(c.OneOff, "true"):
 		case a.HasService(c.Service):
 			sight.Containers = append(sight.Containers, c)
-			if !slices.Contains(ids, c.ImageID) {
+			if view, ok := known[c.ImageID]; ok && slices.Contains(view.Digests, c.Ref) {
+				sight.Images[c.ImageID] = view
+			} else if !slices.Contains(ids, c.ImageID) {
 				ids = append(ids, c.ImageID)
 			}
 		default:

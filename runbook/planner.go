@@ -19,6 +19,10 @@ const surveyTimeout = 20 * time.Second
 type Planner struct {
 	Hosts   Hosts
 	Journal Journal
+	// Again says that the plan was made before and is about to be carried out. Then it is not proven once more that
+	// compose is there and takes the images from the pins: writing the pins proves that right after, before any
+	// container is replaced, and an outage lasts meanwhile.
+	Again bool
 }
 
 // Plan makes the plan for a request. It changes nothing anywhere. A *TargetError when no release can be chosen, a
@@ -75,7 +79,7 @@ func (p Planner) survey(ctx context.Context, a App) ([]survey, []ExcludedHost, e
 	var functions []func(context.Context) error
 	for i, host := range a.Hosts {
 		functions = append(functions, func(ctx context.Context) error {
-			surveys[i], failures[i] = surveyHost(ctx, p.Hosts.Target(host), host, a)
+			surveys[i], failures[i] = surveyHost(ctx, p.Hosts.Target(host), host, a, p.Again)
 			return nil
 		})
 	}
@@ -126,7 +130,7 @@ func (p Planner) planHosts(ctx context.Context, a App, surveys []survey, plan *P
 	var functions []func(context.Context) error
 	for i, s := range surveys {
 		functions = append(functions, func(ctx context.Context) error {
-			facts[i], failures[i] = s.planHost(ctx, p.Hosts.Target(s.Host), a, plan.Target)
+			facts[i], failures[i] = s.planHost(ctx, p.Hosts.Target(s.Host), a, plan.Target, p.Again)
 			return nil
 		})
 	}

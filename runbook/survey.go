@@ -21,15 +21,18 @@ type survey struct {
 }
 
 // surveyHost reads everything of a host that doesn't depend on the target, and checks that a rollback could act there.
-func surveyHost(ctx context.Context, target Target, host Host, a App) (survey, error) {
+// again is Planner.Again.
+func surveyHost(ctx context.Context, target Target, host Host, a App, again bool) (survey, error) {
 	s := survey{freeBytes: -1}
 	var around map[string]string
-	err := together(ctx,
+	looks := []func(context.Context) error{
 		func(ctx context.Context) (err error) { around, err = lookRound(ctx, target, host, a); return err },
-		func(ctx context.Context) error { return checkEngine(ctx, target, host, a) },
 		func(ctx context.Context) (err error) { s.Sight, err = look(ctx, target, host, a); return err },
-	)
-	if err != nil {
+	}
+	if !again {
+		looks = slices.Insert(looks, 1, func(ctx context.Context) error { return checkEngine(ctx, target, host, a) })
+	}
+	if err := together(ctx, looks...); err != nil {
 		return survey{}, err
 	}
 	if kib, err := strconv.ParseInt(around["free_kib"], 10, 64); err == nil {
@@ -163,17 +166,21 @@ type hostFacts struct {
 	warnings []string
 }
 
-// planHost proves that a host can go to the target, and says what exactly that takes.
-func (s survey) planHost(ctx context.Context, target Target, a App, to Release) (hostFacts, error) {
+// planHost proves that a host can go to the target, and says what exactly that takes. again is Planner.Again.
+func (s survey) planHost(ctx context.Context, target Target, a App, to Release, again bool) (hostFacts, error) {
 	var hashes map[string]string
 	var missing []Image
-	err := together(ctx,
-		func(ctx context.Context) error { return s.proveTarget(ctx, target, a, to) },
-		func(ctx context.Context) error { return s.provePins(ctx, target, a) },
+	looks := []func(context.Context) error{
 		func(ctx context.Context) (err error) { hashes, err = s.hashesNow(ctx, target, a); return err },
 		func(ctx context.Context) (err error) { missing, err = s.presence(ctx, target, a, to); return err },
-	)
-	if err != nil {
+	}
+	if !again {
+		looks = append([]func(context.Context) error{
+			func(ctx context.Context) error { return s.proveTarget(ctx, target, a, to) },
+			func(ctx context.Context) error { return s.provePins(ctx, target, a) },
+		}, looks...)
+	}
+	if err := together(ctx, looks...); err != nil {
 		return hostFacts{}, err
 	}
 	services, warnings := s.services(a, to, hashes)
