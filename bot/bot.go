@@ -13,44 +13,78 @@ import (
 	"rollbackbot/runbook"
 )
 
-// Bot is the listening half, put together: from the socket to the answer.
+// Bot is what listens, put together: from the socket to the inbox. Every process of the bot listens; what came of that
+// is worked off by the Desk of the one that acts.
+//
+// Fields are set before Run and not changed after.
 type Bot struct {
 	API       *slack.Client
-	Runner    Runner
 	Inbox     runbook.Inbox
 	Directory *Directory // its Team is set by Run, from what Slack says
 	Speaker   Speaker
 	Channel   Channel
-	Apps      []string // their names, in their order
+	Form      *Form
 	Log       zerolog.Logger
+	// Stored is told that the inbox has something new.
+	Stored func()
 	// UnderWay says that a rollback is under way: then the bot goes on trying where it would otherwise give up.
 	UnderWay func() bool
 	// Listening is told when the bot is ready to hear; may be nil.
 	Listening func()
+
+	once   sync.Once
+	known  chan struct{}
+	mu     sync.Mutex
+	socket *Socket
+}
+
+func (b *Bot) init() { b.once.Do(func() { b.known = make(chan struct{}) }) }
+
+// Known is closed once Slack has said who the bot is: before that nobody's rights can be read.
+func (b *Bot) Known() <-chan struct{} {
+	b.init()
+	return b.known
+}
+
+// Sockets says how the connections to Slack stand; the zero state before there were any.
+func (b *Bot) Sockets() SocketState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.socket == nil {
+		return SocketState{}
+	}
+	return b.socket.State()
 }
 
 // Run listens until ctx ends, and returns nil then. An error is one that only a person can mend, found before anything
 // was listened to: a token, a scope, the channel; it names the remedy. While a rollback is under way nothing ends it,
 // for whoever carries that rollback lives in this process.
 func (b *Bot) Run(ctx context.Context) error {
+	b.init()
 	who, err := b.begin(ctx)
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
 	b.Directory.Team = who.Team
-	form := &Form{API: b.API, Apps: b.Apps, Runner: b.Runner}
-	desk := &Desk{Runner: b.Runner, Inbox: b.Inbox, Directory: b.Directory, Form: form, Speaker: b.Speaker, Channel: b.Channel, Log: component(b.Log, "desk")}
-	handler := &Handler{Team: who.Team, Inbox: b.Inbox, Form: form, Private: b.Speaker, Stored: desk.Wake, Log: component(b.Log, "handler")}
+	close(b.known)
+	handler := &Handler{Team: who.Team, Inbox: b.Inbox, Form: b.Form, Private: b.Speaker, Stored: b.Stored, Log: component(b.Log, "handler")}
 	socket := &Socket{API: b.API, Handle: handler.Handle, Log: component(b.Log, "socket")}
+	b.mu.Lock()
+	b.socket = socket
+	b.mu.Unlock()
 	if b.Listening != nil {
 		b.Listening()
 	}
-	// The desk stops after the socket: what was acknowledged last is in the inbox either way.
-	var both sync.WaitGroup
-	both.Go(func() { desk.Run(ctx) })
-	both.Go(func() { socket.Run(ctx) })
-	both.Wait()
+	socket.Run(ctx)
 	return nil
+}
+
+// Desk is the desk at which a runner's rollbacks are asked for and answered. It is to be run once Known is closed.
+func (b *Bot) Desk(runner Runner) *Desk {
+	return &Desk{
+		Runner: runner, Inbox: b.Inbox, Directory: b.Directory, Form: b.Form, Speaker: b.Speaker, Channel: b.Channel,
+		Log: component(b.Log, "desk"),
+	}
 }
 
 func component(log zerolog.Logger, name string) zerolog.Logger {

@@ -151,7 +151,8 @@ func (d *Desk) next(lane string) (errand, bool) {
 func (d *Desk) attend(ctx context.Context, e errand) {
 	log := d.Log.With().Str("delivery", e.delivery.Key).Str("kind", e.delivery.Kind).Str("actor", e.by).Logger()
 	if err := d.deal(ctx, e); err != nil {
-		if ctx.Err() != nil {
+		// Another process has taken over, and works off what is in the inbox.
+		if ctx.Err() != nil || errors.Is(err, runbook.ErrStaleEpoch) {
 			return
 		}
 		log.Warn().Err(err).Msg("a delivery came to nothing")
@@ -220,8 +221,11 @@ func (d *Desk) tell(ctx context.Context, e errand, m Message) error {
 
 // fail answers a person with what went wrong, and gives the error on to the log.
 func (d *Desk) fail(ctx context.Context, e errand, err error) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err() // a stop, not a failure: it is dealt with after the next start
+	case errors.Is(err, runbook.ErrStaleEpoch):
+		return err // whoever has taken over deals with it
 	}
 	return errors.Join(err, d.tell(ctx, e, TextMessage(Sentence(err))))
 }

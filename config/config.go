@@ -24,6 +24,8 @@ type Config struct {
 	People      People
 	SSH         SSH
 	Log         Log
+	// HTTPAddr is where /healthz and /readyz are served, host:port; empty: nowhere.
+	HTTPAddr string
 	// SignoffAlways is true where the lead signs off every rollback; otherwise only where a migration can't be ruled out.
 	SignoffAlways bool
 	// SignoffTimeout is how long every question waits for its answer.
@@ -51,6 +53,7 @@ func Load(need Need) (Config, error) {
 		People:          r.people(env),
 		DatabaseURL:     r.database(env.DatabaseURL),
 		SSH:             r.ssh(env),
+		HTTPAddr:        r.listenAddress(env.HTTPAddr),
 		SignoffAlways:   r.oneOf(env.Signoff, "migration", "always") == "always",
 		SignoffTimeout:  r.duration(env.SignoffTimeout),
 		ObserveInterval: r.duration(env.ObserveInterval),

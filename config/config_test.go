@@ -322,7 +322,8 @@ func TestLoad_OneProblem(t *testing.T) {
 		{"ROLLBACK_GITHUB_TOKEN", "ghp_hunter2", "not in this version"},
 		{"ROLLBACK_GITHUB_URL", "https://x", "not in this version"},
 		{"ROLLBACK_URL", "https://x", "not in this version"},
-		{"ROLLBACK_HTTP_ADDR", ":8080", "not in this version"},
+		{"ROLLBACK_HTTP_ADDR", "8080", `"8080" is no address to listen on: write HOST:PORT`},
+		{"ROLLBACK_HTTP_ADDR", "127.0.0.1:http", `"127.0.0.1:http" is no address to listen on`},
 		{"ROLLBACK_HTTP_TOKEN", "hunter2", "not in this version"},
 
 		{"ROLLBACK_SIGNOF", "always", "unknown variable: did you mean ROLLBACK_SIGNOFF?"},

@@ -42,8 +42,8 @@ type environment struct {
 	Suggest setting `envconfig:"ROLLBACK_SUGGEST" default:"false" need:"everything" desc:"may the bot suggest a rollback by itself"`
 	// URL sends deployed and allowed to the bot instead of the database.
 	URL setting `envconfig:"ROLLBACK_URL" need:"database" desc:"the bot's address, for deployed and allowed away from its machine"`
-	// HTTPAddr opens the HTTP server; without it there is none.
-	HTTPAddr setting `envconfig:"ROLLBACK_HTTP_ADDR" need:"everything" desc:"address of the HTTP server, as in 127.0.0.1:8080; without it there is none"`
+	// HTTPAddr is for whoever watches over the bot: what is told there is no secret, but nobody else's business either.
+	HTTPAddr setting `envconfig:"ROLLBACK_HTTP_ADDR" need:"everything" desc:"address on which /healthz and /readyz are served, as in 127.0.0.1:8080; without it nowhere"`
 	// HTTPToken guards what the HTTP server takes and tells.
 	HTTPToken setting `envconfig:"ROLLBACK_HTTP_TOKEN" need:"database" desc:"bearer token of the HTTP server and its clients"`
 	// GitHubToken opens tickets and reads the deployment history.

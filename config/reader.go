@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -124,3 +125,17 @@ func (r *reader) optionalAddress(s setting) string {
 
 // hostPlaceholder stands for each host's name in a health URL.
 const hostPlaceholder = "{host}"
+
+// listenAddress is a host, or none for all of the machine's addresses, and a port.
+func (r *reader) listenAddress(s setting) string {
+	text := r.text(s)
+	if text == "" {
+		return ""
+	}
+	_, port, err := net.SplitHostPort(text)
+	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil {
+		r.problem(s, fmt.Sprintf("%q is no address to listen on", text), "write HOST:PORT, as in 127.0.0.1:8080")
+		return ""
+	}
+	return text
+}

@@ -39,18 +39,11 @@ type Runner struct {
 func (r *Runner) Start(ctx context.Context) error {
 	r.base, r.gate, r.owners = ctx, newGate(), map[string]*owner{}
 	for _, app := range r.Apps {
-		rollbacks, err := r.Rollbacks(ctx, app.Name)
+		rollbacks, epoch, err := r.takeOver(ctx, app.Name)
 		if err != nil {
 			return err
 		}
 		for _, rb := range rollbacks {
-			if rb.State == StateEnded && rb.Published {
-				continue
-			}
-			epoch, err := r.Journal.Acquire(ctx, app.Name, 0)
-			if err != nil {
-				return fmt.Errorf("take over %s of %s: %w", rb.ID, app.Name, err)
-			}
 			o := r.own(app, rb, epoch)
 			if rb.State == StateRequested && len(rb.Fetched) < len(rb.Plan.Missing) {
 				o.prefetch(ctx)
@@ -58,6 +51,25 @@ func (r *Runner) Start(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// takeOver gives the app's rollbacks about which something is left to be done or said, under an epoch of our own.
+func (r *Runner) takeOver(ctx context.Context, app string) (left []Rollback, epoch int64, err error) {
+	left, err = r.left(ctx, app)
+	if err != nil || len(left) == 0 {
+		return nil, 0, err
+	}
+	if epoch, err = r.Journal.Acquire(ctx, app, 0); err != nil {
+		return nil, 0, fmt.Errorf("take over %s: %w", app, err)
+	}
+	// Read again: until now a former owner that still lives could write.
+	left, err = r.left(ctx, app)
+	return left, epoch, err
+}
+
+func (r *Runner) left(ctx context.Context, app string) ([]Rollback, error) {
+	all, err := r.Rollbacks(ctx, app)
+	return slices.DeleteFunc(all, func(rb Rollback) bool { return rb.State == StateEnded && rb.Published }), err
 }
 
 // UnderWay reports whether this process carries a rollback whose last word is not said.
@@ -368,6 +380,20 @@ func (r *Runner) Rollbacks(ctx context.Context, app string) ([]Rollback, error) 
 	return foldAll(events)
 }
 
+// UnreadableError says that an app's journal holds what this version can't make sense of: it was edited, or a newer
+// version has written to it. Nothing is done on the strength of such a journal.
+type UnreadableError struct {
+	App string
+	Err error
+}
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("the journal of %s can't be followed: a newer version has written to it, or somebody has edited it (`rollbackbot audit verify` tells): %v", e.App, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
 func foldAll(events []Event) ([]Rollback, error) {
 	var order []string
 	all := map[string]Rollback{}
@@ -380,7 +406,7 @@ func foldAll(events []Event) ([]Rollback, error) {
 		}
 		rb, err := all[event.Rollback].Apply(event)
 		if err != nil {
-			return nil, err
+			return nil, &UnreadableError{App: event.App, Err: err}
 		}
 		all[event.Rollback] = rb
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -33,9 +32,6 @@ func serveCommand() *cobra.Command {
 	}
 }
 
-// stopTimeout bounds a clean stop: commands on hosts go on there by themselves, so nothing has to be waited for long.
-const stopTimeout = 20 * time.Second
-
 // serve is the bot, wired. listening is told when it is ready to hear; it may be nil.
 func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening func()) error {
 	store, err := journal.Open(ctx, cfg.DatabaseURL, journal.Options{})
@@ -43,67 +39,19 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 		return err
 	}
 	defer store.Close()
-	owner, err := store.Own(ctx)
-	if err != nil {
-		return err
-	}
-	// Whoever no longer owns the journal stops acting, and says so by its exit status.
-	ctx, stop := owner.Context(ctx)
-	defer stop()
 	pool, err := newPool(cfg, log)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	api := bot.NewClient(cfg.Slack.BotToken.Reveal(), cfg.Slack.AppToken.Reveal(), cfg.Slack.APIURL)
-	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Apps: cfg.Apps}, log)
-	directory := &bot.Directory{
-		API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
-	}
-	runner := &runbook.Runner{
-		Apps: cfg.Apps, Journal: store, Hosts: pool, Health: probe.Health{}, Directory: directory, Announcer: announcer,
-		Policy: policy(cfg), SignoffTimeout: cfg.SignoffTimeout, Report: reportTo(log), Problem: problemTo(log),
-	}
-	listener := &bot.Bot{
-		API: api, Runner: runner, Inbox: store, Directory: directory, Speaker: announcer, Channel: bot.Channel{API: api, ID: cfg.Slack.Channel},
-		Apps: appNames(cfg), Log: log, UnderWay: runner.UnderWay, Listening: listening,
-	}
-	return errors.Join(together(ctx, log, cfg, runner, listener), owner.Err())
-}
-
-// together runs the parts until ctx ends, or until the listener finds something that only a person can mend.
-func together(ctx context.Context, log zerolog.Logger, cfg config.Config, runner *runbook.Runner, listener *bot.Bot) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	if err := runner.Start(ctx); err != nil {
+	r := newReplica(cfg, log, store, pool)
+	r.listener.Listening = listening
+	status, err := r.openStatus(ctx)
+	if err != nil {
 		return err
 	}
-	log.Info().Str("version", version).Strs("apps", appNames(cfg)).Msg("started")
-	observer := observerOf(cfg, runner.Hosts, runner.Journal)
-	observer.Report = runner.Report
-	observer.Problem = func(app string, err error) {
-		log.Warn().Str("component", "observer").Str("app", app).Err(err).Msg("what runs could not be seen")
-	}
-	observed := make(chan struct{})
-	go func() {
-		defer close(observed)
-		observer.ObserveAll(ctx, cfg.Apps)
-	}()
-	err := listener.Run(ctx)
-	stop()
-	quiet := make(chan struct{})
-	go func() {
-		defer close(quiet)
-		runner.Wait()
-		<-observed
-	}()
-	select {
-	case <-quiet:
-		log.Info().Msg("stopped")
-	case <-time.After(stopTimeout):
-		log.Warn().Msg("stopped before everything was put down; the next start reads how it ended")
-	}
-	return err
+	defer status.close()
+	return r.run(ctx)
 }
 
 func newPool(cfg config.Config, log zerolog.Logger) (*ssh.Pool, error) {

@@ -23,17 +23,10 @@ type dialect interface {
 	explain(err error) error
 	// uncertain tells whether a COMMIT that gave err may have written nevertheless.
 	uncertain(err error) bool
-	// own takes the ownership of the journal without waiting: an *OwnedError when somebody has it.
-	own(ctx context.Context) (ownLock, error)
-}
-
-// ownLock is a lock that dies with its process.
-type ownLock interface {
-	// lost is closed when the lock may be somebody else's, and stays open where that can't happen. err then says why.
-	lost() <-chan struct{}
-	err() error
-	// release gives the lock back. It may be called more than once.
-	release()
+	// candidate is this process as one that would own the journal.
+	candidate() candidate
+	// replicas is how many processes own the journal or stand by for it; 0 before anybody has asked.
+	replicas() int
 }
 
 // opened is what opening a database gives.

@@ -14,13 +14,17 @@ import (
 
 // The tests' other processes are this binary, told by these variables what to do with the journal they name.
 const (
-	ownVariable    = "JOURNAL_TEST_OWN"
-	appendVariable = "JOURNAL_TEST_APPEND"
+	ownVariable     = "JOURNAL_TEST_OWN"
+	standByVariable = "JOURNAL_TEST_STAND_BY"
+	appendVariable  = "JOURNAL_TEST_APPEND"
 )
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(ownVariable); url != "" {
 		ownUntilKilled(url)
+	}
+	if url := os.Getenv(standByVariable); url != "" {
+		standByUntilKilled(url)
 	}
 	if url := os.Getenv(appendVariable); url != "" {
 		appendUntilKilled(url)
@@ -40,6 +44,15 @@ func ownUntilKilled(url string) {
 	fmt.Println("owned")
 	_, _ = os.Stdin.Read(make([]byte, 1)) // ends with the test at the latest
 	os.Exit(0)
+}
+
+func standByUntilKilled(url string) {
+	s, err := Open(context.Background(), url, Options{})
+	if err == nil {
+		_, err = s.WaitToOwn(context.Background(), func(error) {})
+	}
+	fmt.Println("owned", err)
+	os.Exit(1)
 }
 
 // appendUntilKilled says the number of every event once Append has returned it.

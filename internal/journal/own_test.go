@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"rollbackbot/internal/parts"
+	"rollbackbot/runbook"
 )
 
 func TestOwn_OneAtATime(t *testing.T) {
@@ -104,20 +108,105 @@ func lostWithin(t *testing.T, owner *Ownership, limit time.Duration) error {
 	}
 }
 
-// Where PostgreSQL ends the session, its owner knows at once, and so does what runs on its behalf.
+// endSessions ends every session that holds one of our locks.
+func endSessions(t *testing.T, s *Store) {
+	t.Helper()
+	mustExec(t, s, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+}
+
+// takeOver waits for the ownership in the background, and gives it.
+func takeOver(t *testing.T, s *Store) <-chan *Ownership {
+	t.Helper()
+	taken := make(chan *Ownership, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	var waited sync.WaitGroup
+	waited.Go(func() {
+		if owner, err := s.WaitToOwn(ctx, func(err error) { t.Logf("it waits: %v", err) }); err == nil {
+			taken <- owner
+		}
+	})
+	t.Cleanup(func() { stop(); waited.Wait() })
+	return taken
+}
+
+// within gives what comes in time.
+func within[T any](t *testing.T, what string, events <-chan T, limit time.Duration) (got T) {
+	t.Helper()
+	select {
+	case got = <-events:
+	case <-time.After(limit):
+		t.Fatalf("%s: not within %v", what, limit)
+	}
+	return got
+}
+
+// never fails the test where something comes after all.
+func never[T any](t *testing.T, what string, events <-chan T, limit time.Duration) {
+	t.Helper()
+	select {
+	case <-events:
+		t.Fatal(what)
+	case <-time.After(limit):
+	}
+}
+
+// short makes the leases of a store's process run out sooner.
+func short(s *Store, lease time.Duration) *Store {
+	s.dialect.(*postgreSQL).leaseTime = lease
+	return s
+}
+
+// A process that stands by follows one that releases the ownership, and one that is killed, at once.
+func TestWaitToOwn_FollowsAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		out, _, kill := startOther(t, ownVariable, url)
+		if !out.Scan() || out.Text() != "owned" {
+			t.Fatalf("the other process said %q", out.Text())
+		}
+		s, next := open(t, url), open(t, url)
+		taken := takeOver(t, s)
+		never(t, "it is taken from a process that lives", taken, 2*ownPause)
+		kill()
+		owner := within(t, "after a kill", taken, 5*time.Second)
+		if owner.Err() != nil {
+			t.Error(owner.Err())
+		}
+		taken = takeOver(t, next)
+		never(t, "it is taken from this process", taken, 2*ownPause)
+		owner.Release()
+		within(t, "after a release", taken, 5*time.Second)
+	})
+}
+
+// Where PostgreSQL ends the session alone, its owner comes back with another one.
 func TestOwn_SessionEnded(t *testing.T) {
 	database := parts.PostgreSQL(t)
 	s, other := open(t, database), open(t, database)
-	owner, err := s.Own(t.Context())
-	if err != nil || owner.Err() != nil {
-		t.Fatal(err, owner.Err())
+	owner := own(t, s)
+	for range 3 {
+		endSessions(t, other)
+		never(t, "a session that ended cost the ownership", owner.Lost(), time.Second)
 	}
+	var owned *OwnedError
+	if _, err := other.Own(t.Context()); !errors.As(err, &owned) {
+		t.Errorf("got %v, want an *OwnedError", err)
+	}
+	if owner.Err() != nil {
+		t.Error(owner.Err())
+	}
+}
+
+// Where another process has taken over, the owner knows at once, and so does what runs on its behalf.
+func TestOwn_TakenOver(t *testing.T) {
+	database := parts.PostgreSQL(t)
+	s, other := open(t, database), open(t, database)
+	owner := own(t, s)
 	ctx, cancel := owner.Context(t.Context())
 	defer cancel()
-	mustExec(t, other, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
-		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
-	err = lostWithin(t, owner, 2*time.Second)
-	if !errors.Is(err, ErrOwnershipLost) {
+	mustExec(t, other, `UPDATE ownership SET term = 'another''s'`)
+	err := lostWithin(t, owner, 3*time.Second)
+	if !errors.Is(err, ErrOwnershipLost) || !errors.Is(err, errTakenOver) {
 		t.Errorf("got %v", err)
 	}
 	hasAll(t, err, s.dialect.String())
@@ -125,56 +214,135 @@ func TestOwn_SessionEnded(t *testing.T) {
 	if !errors.Is(context.Cause(ctx), ErrOwnershipLost) {
 		t.Errorf("the context ended because of %v", context.Cause(ctx))
 	}
-	own(t, other)
-	owner.Release()
-	if err := s.Close(); err != nil {
-		t.Error(err)
+	if _, err := s.Acquire(t.Context(), "shop", 0); !errors.Is(err, runbook.ErrStaleEpoch) {
+		t.Errorf("whoever has lost the journal takes an app over: %v", err)
+	}
+	if _, err := other.Acquire(t.Context(), "shop", 0); err != nil {
+		t.Errorf("a command in a terminal may not: %v", err)
 	}
 }
 
-// A server that stands still for a while takes the ownership from nobody; one that stops does.
+// A server that stands still for 10 s, or is stopped and started again within that, takes the ownership from nobody,
+// however many stand by.
 func TestOwn_ServerStallsAndStops(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	t.Parallel()
 	server := parts.StartPostgreSQL(t)
-	s := open(t, server.Database(t))
-	owner, err := s.Own(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	database := server.Database(t)
+	owner := own(t, open(t, database))
+	taken := takeOver(t, open(t, database))
 	server.Freeze(t)
-	select {
-	case <-owner.Lost():
-		t.Errorf("a stall of 3 s cost the ownership: %v", owner.Err())
-	case <-time.After(3 * time.Second):
-	}
+	never(t, "a stall of 10 s cost the ownership", owner.Lost(), 10*time.Second)
 	server.Thaw()
+	never(t, "somebody took over after a stall", taken, leaseInterval+time.Second) // and a renewal
+	server.Stop(t, "fast")
+	never(t, "a server that was stopped for 10 s cost the ownership", owner.Lost(), 10*time.Second)
+	server.Start(t)
+	never(t, "somebody took over after the server's restart", taken, leaseTime+2*leaseMargin)
 	if err := owner.Err(); err != nil {
 		t.Error(err)
 	}
-	server.Stop(t, "fast")
-	lostWithin(t, owner, 2*time.Second)
+	server.Stop(t, "immediate") // as if it had crashed
 	server.Start(t)
-	own(t, s)
+	never(t, "somebody took over after the server's crash", taken, 2*time.Second)
+	if err := owner.Err(); err != nil {
+		t.Error(err)
+	}
 }
 
-// An owner that is cut off, without any word from anybody, gives up before the server gives its lock away.
+// An owner that is cut off, without any word from anybody, gives up before anybody else can have its lease, and is
+// succeeded then, though the server still has its session.
 func TestOwn_CutOff(t *testing.T) {
 	database := parts.PostgreSQL(t)
 	w, through := newWire(t, database)
-	s := open(t, through)
-	s.dialect.(*postgreSQL).heartbeatPatience = 500 * time.Millisecond
-	owner, err := s.Own(t.Context())
-	if err != nil {
+	owner := own(t, short(open(t, through), 4*time.Second))
+	other := short(open(t, database), 4*time.Second)
+	taken := takeOver(t, other)
+	w.freeze()
+	select {
+	case <-owner.Lost():
+	case <-taken:
+		t.Error("it is taken over from an owner that does not know")
+	case <-time.After(10 * time.Second):
+		t.Fatal("the owner does not know after 10 s")
+	}
+	if err := owner.Err(); !errors.Is(err, ErrOwnershipLost) {
+		t.Errorf("got %v", err)
+	}
+	within(t, "from an owner that is cut off", taken, 10*time.Second)
+}
+
+// A process that stands still for longer than its lease is succeeded, and has lost it by the clock before it is told.
+func TestOwn_StoodStill(t *testing.T) {
+	t.Parallel()
+	database := parts.PostgreSQL(t)
+	owned, url := startOwner(t, database)
+	other := short(open(t, url), 15*time.Second)
+	taken := takeOver(t, other)
+	if err := owned.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	w.freeze()
-	lostWithin(t, owner, heartbeat+3*time.Second)
-	var owned *OwnedError
-	if _, err := open(t, database).Own(t.Context()); !errors.As(err, &owned) {
-		t.Errorf("the server has given the lock away already: %v", err)
+	began := time.Now()
+	owner := within(t, "from a process that stands still", taken, 20*time.Second)
+	t.Logf("taken over after %v", time.Since(began))
+	if time.Since(began) < leaseTime-leaseInterval-leaseMargin {
+		t.Error("its lease was not over")
+	}
+	if err := owned.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	never(t, "whoever stood still has taken it back", owner.Lost(), 3*time.Second)
+}
+
+// startOwner starts another process that owns the journal.
+func startOwner(t *testing.T, url string) (*exec.Cmd, string) {
+	t.Helper()
+	out, cmd, _ := startOther(t, ownVariable, url)
+	if !out.Scan() || out.Text() != "owned" {
+		t.Fatalf("the other process said %q", out.Text())
+	}
+	return cmd, url
+}
+
+// An owner by its own clock knows that its lease is over before the watch has told anybody.
+func TestOwn_ErrByTheClock(t *testing.T) {
+	l := &lease{session: &session{database: &postgreSQL{leaseTime: leaseTime}}}
+	l.extend(time.Now())
+	if err := l.err(); err != nil {
+		t.Error(err)
+	}
+	l.extend(time.Now().Add(-leaseTime))
+	if l.err() == nil {
+		t.Error("a lease that has run out still holds")
 	}
 }
 
-// The server's patience with a silent owner, in its own words, is longer than the owner's with the server.
+// A delivery that another process stores is news to the owner.
+func TestOwn_News(t *testing.T) {
+	database := parts.PostgreSQL(t)
+	owner := own(t, open(t, database))
+	mustExec(t, open(t, database), `SELECT pg_notify('`+inboxChannel+`', '')`)
+	within(t, "a word to the owner", owner.News(), 2*time.Second)
+}
+
+func TestReplicas(t *testing.T) {
+	database := parts.PostgreSQL(t)
+	s := open(t, database)
+	if got := s.Replicas(); got != 1 {
+		t.Errorf("%d replicas before anybody has asked, want 1", got)
+	}
+	own(t, s)
+	startOther(t, standByVariable, database)
+	for deadline := time.Now().Add(10 * time.Second); s.Replicas() != 2; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d replicas, want 2", s.Replicas())
+		}
+	}
+}
+
+// The server's patience with a silent session, in its own words, is longer than a lease.
 func TestOwn_GivesUpBeforeTheServer(t *testing.T) {
 	seconds := func(name string) int {
 		n, err := strconv.Atoi(ownerDefaults[name])
@@ -185,10 +353,10 @@ func TestOwn_GivesUpBeforeTheServer(t *testing.T) {
 	}
 	server := time.Duration(seconds("tcp_keepalives_idle")+seconds("tcp_keepalives_interval")*seconds("tcp_keepalives_count")) * time.Second
 	unanswered := time.Duration(seconds("tcp_user_timeout")) * time.Millisecond
-	if owner := heartbeat + heartbeatPatience; owner+2*time.Second > min(server, unanswered) {
-		t.Errorf("the owner gives up after %v, the server after %v or %v", owner, server, unanswered)
+	if leaseTime+2*time.Second > min(server, unanswered) {
+		t.Errorf("a lease is over after %v, and the server gives up after %v or %v", leaseTime, server, unanswered)
 	}
-	if heartbeatPatience < 11*time.Second {
+	if leaseTime-leaseInterval-2*leaseMargin < 10*time.Second {
 		t.Error("a database that stalls for 10 s would cost the ownership")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -45,9 +46,10 @@ const postgreSQLForm = "postgres://USER:PASSWORD@HOST:5432/DATABASE"
 
 // postgreSQL is a journal in a PostgreSQL database, in the first schema of the user's search path.
 type postgreSQL struct {
-	config            *pgx.ConnConfig
-	name              string
-	heartbeatPatience time.Duration
+	config    *pgx.ConnConfig
+	name      string
+	leaseTime time.Duration
+	processes atomic.Int64 // that own the journal or stand by, as they were last counted
 }
 
 var _ dialect = (*postgreSQL)(nil)
@@ -84,7 +86,7 @@ func parsePostgreSQL(url string) (*postgreSQL, error) {
 	if config.Database == "" {
 		config.Database = config.User // PostgreSQL's own default, said so that messages can name it
 	}
-	return &postgreSQL{config: config, name: nameOf(config), heartbeatPatience: heartbeatPatience}, nil
+	return &postgreSQL{config: config, name: nameOf(config), leaseTime: leaseTime}, nil
 }
 
 func urlError(err error) error {
@@ -161,7 +163,7 @@ const missingPrivileges = `SELECT needed.privilege || ' on ' || needed.name FROM
 	('apps', 'SELECT'), ('apps', 'INSERT'), ('apps', 'UPDATE'), ('events', 'SELECT'), ('events', 'INSERT'),
 	('rollbacks', 'SELECT'), ('rollbacks', 'INSERT'), ('open_rollbacks', 'SELECT'), ('open_rollbacks', 'INSERT'),
 	('open_rollbacks', 'DELETE'), ('inbox', 'SELECT'), ('inbox', 'INSERT'), ('inbox', 'UPDATE'),
-	('inbox_places', 'SELECT'), ('inbox_places', 'UPDATE')
+	('inbox_places', 'SELECT'), ('inbox_places', 'UPDATE'), ('ownership', 'SELECT'), ('ownership', 'UPDATE')
 	) AS needed (name, privilege) WHERE NOT has_table_privilege(needed.name, needed.privilege) ORDER BY 1`
 
 // writable asks for the privileges, and writes a row as it is for everything else that may be in the way: a standby, a

@@ -59,6 +59,17 @@ var migrations = [][]string{
 		`CREATE TABLE inbox_places (taken BIGINT NOT NULL)`,
 		`INSERT INTO inbox_places (taken) VALUES (0)`,
 	},
+	{ // version 2
+		// The one row says whose turn it is to act, until when, in microseconds of the database's time; term is empty
+		// when it is nobody's. server is the life of the server on which it was taken. SQLite has the kernel for this.
+		`CREATE TABLE ownership (
+			term     TEXT   NOT NULL,
+			process  TEXT   NOT NULL,
+			server   TEXT   NOT NULL,
+			until_at BIGINT NOT NULL
+		)`,
+		`INSERT INTO ownership (term, process, server, until_at) VALUES ('', '', '', 0)`,
+	},
 }
 
 // migrate brings the schema up to date. With mustExist it only looks: a command that reads must not upgrade a journal

@@ -17,7 +17,14 @@ type fileLock struct {
 	file *os.File
 }
 
-func (f sqliteFile) own(context.Context) (ownLock, error) {
+var _ candidate = sqliteFile("")
+
+func (f sqliteFile) candidate() candidate { return f }
+
+// replicas: a second process on a file is one that is about to succeed the first.
+func (f sqliteFile) replicas() int { return 0 }
+
+func (f sqliteFile) take(context.Context) (ownLock, error) {
 	file, err := lockFile(string(f))
 	if err != nil {
 		return nil, err
@@ -25,10 +32,17 @@ func (f sqliteFile) own(context.Context) (ownLock, error) {
 	return &fileLock{file: file}, nil
 }
 
+func (f sqliteFile) close() {} // nothing is kept between two attempts
+
 // lost is never closed: the kernel takes the lock from nobody.
 func (l *fileLock) lost() <-chan struct{} { return nil }
 
 func (l *fileLock) err() error { return nil }
+
+func (l *fileLock) term() string { return "" }
+
+// news: SQLite tells nobody of what another process writes. Whoever waits for something looks from time to time.
+func (l *fileLock) news() <-chan struct{} { return nil }
 
 func (l *fileLock) release() {
 	l.mu.Lock()

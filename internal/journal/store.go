@@ -127,6 +127,14 @@ func (s *Store) prepare(ctx context.Context, mustExist bool) error {
 	return err
 }
 
+// Ping asks whether the journal can be reached right now. The error says what is wrong.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := s.schemaVersion(ctx, tx)
+		return err
+	})
+}
+
 // Close closes the journal and gives back what Own took. What was appended is on disk already.
 func (s *Store) Close() error {
 	s.owning.release()

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"rollbackbot/bot"
+	"rollbackbot/config"
+	"rollbackbot/internal/journal"
+	"rollbackbot/internal/probe"
+	"rollbackbot/runbook"
+	"rollbackbot/ssh"
+)
+
+// replica is one process of the bot. It always listens, and stores what people say where all replicas find it. It acts,
+// and answers, while the journal is its own; otherwise it stands by.
+type replica struct {
+	cfg       config.Config
+	log       zerolog.Logger
+	store     *journal.Store
+	pool      *ssh.Pool
+	announcer *bot.Announcer
+	directory *bot.Directory
+	listener  *bot.Bot
+
+	mu   sync.Mutex
+	term *term // nil while it stands by
+}
+
+// term is one ownership of the journal: what acts, until the replica stops or another one has taken over.
+type term struct {
+	owner  *journal.Ownership
+	runner *runbook.Runner
+	desk   *bot.Desk
+}
+
+const (
+	// stopTimeout bounds how long what acts is waited for once it has been told to stop: commands on hosts go on there
+	// by themselves, so nothing has to be waited for long.
+	stopTimeout = 20 * time.Second
+	// startPatience is how long a journal that can't be read is tried again, with startInterval between two attempts:
+	// longer than a restart of PostgreSQL takes.
+	startPatience = 30 * time.Second
+	startInterval = time.Second
+)
+
+func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, pool *ssh.Pool) *replica {
+	api := bot.NewClient(cfg.Slack.BotToken.Reveal(), cfg.Slack.AppToken.Reveal(), cfg.Slack.APIURL)
+	r := &replica{
+		cfg: cfg, log: log, store: store, pool: pool,
+		announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Apps: cfg.Apps}, log),
+		directory: &bot.Directory{
+			API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
+		},
+	}
+	r.listener = &bot.Bot{
+		API: api, Inbox: store, Directory: r.directory, Speaker: r.announcer, Channel: bot.Channel{API: api, ID: cfg.Slack.Channel},
+		// A form is opened by whichever replica hears of it; it only reads, which needs no ownership.
+		Form: &bot.Form{API: api, Apps: appNames(cfg), Runner: r.runner(r.announcer)},
+		Log:  log, Stored: r.stored, UnderWay: r.underWay,
+	}
+	return r
+}
+
+// run listens, and acts whenever the journal is this replica's, until ctx ends. An error is one that ends the process:
+// only a person can mend it, or a start anew.
+func (r *replica) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	acted := make(chan error, 1)
+	go func() {
+		defer stop()
+		acted <- r.takeTurns(ctx)
+	}()
+	r.log.Info().Str("version", version).Strs("apps", appNames(r.cfg)).Msg("started")
+	err := r.listener.Run(ctx)
+	stop()
+	if err := errors.Join(err, <-acted); err != nil {
+		return err
+	}
+	r.log.Info().Msg("stopped")
+	return nil
+}
+
+// takeTurns waits for the ownership of the journal, acts until it is lost, and stands by again, until ctx ends.
+func (r *replica) takeTurns(ctx context.Context) error {
+	for {
+		owner, err := r.store.WaitToOwn(ctx, func(why error) {
+			r.log.Info().AnErr("why", why).Msg("standing by: this process listens, and acts when it has to")
+		})
+		if err != nil {
+			return nil // ctx has ended
+		}
+		err = r.act(ctx, owner)
+		owner.Release()
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return nil
+		}
+		r.log.Warn().AnErr("why", owner.Err()).Msg("this process stops acting: another one has taken over, or will")
+	}
+}
+
+// act carries rollbacks, observes, and answers people, for as long as the replica owns the journal. It returns when all
+// of that is put down.
+func (r *replica) act(ctx context.Context, owner *journal.Ownership) error {
+	ctx, stop := owner.Context(ctx)
+	defer stop()
+	runner := r.runner(fenced{r.announcer, owner})
+	if err := r.start(ctx, runner); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	t := &term{owner: owner, runner: runner, desk: r.listener.Desk(runner)}
+	r.begin(t)
+	defer r.begin(nil)
+	r.log.Info().Msg("acting: this process owns the journal")
+	var parts sync.WaitGroup
+	parts.Go(func() { r.observe(ctx, runner) })
+	parts.Go(func() { r.attend(ctx, t) })
+	<-ctx.Done()
+	return r.putDown(runner, &parts)
+}
+
+// start takes over what a former owner left. A database that is away for a moment is waited for.
+func (r *replica) start(ctx context.Context, runner *runbook.Runner) error {
+	for deadline := time.Now().Add(startPatience); ; {
+		err := runner.Start(ctx)
+		var unreadable *runbook.UnreadableError
+		if err == nil || errors.As(err, &unreadable) || time.Now().After(deadline) {
+			return err
+		}
+		r.log.Error().Err(err).Msg("the journal could not be read; trying again")
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(startInterval):
+		}
+	}
+}
+
+// attend works off the inbox once it is known who the bot is.
+func (r *replica) attend(ctx context.Context, t *term) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-r.listener.Known():
+	}
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.owner.News():
+				t.desk.Wake()
+			}
+		}
+	}()
+	t.desk.Run(ctx)
+}
+
+func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
+	observer := observerOf(r.cfg, runner.Hosts, runner.Journal)
+	observer.Report = runner.Report
+	observer.Problem = func(app string, err error) {
+		r.log.Warn().Str("component", "observer").Str("app", app).Err(err).Msg("what runs could not be seen")
+	}
+	observer.ObserveAll(ctx, r.cfg.Apps)
+}
+
+// putDown waits for what acts. What doesn't come to its end must not be left behind in a process that goes on: this
+// process then ends, and the next start, or another replica, reads how it ended.
+func (r *replica) putDown(runner *runbook.Runner, parts *sync.WaitGroup) error {
+	quiet := make(chan struct{})
+	go func() {
+		defer close(quiet)
+		runner.Wait()
+		parts.Wait()
+	}()
+	select {
+	case <-quiet:
+		return nil
+	case <-time.After(stopTimeout):
+		return errStuck
+	}
+}
+
+var errStuck = errors.New("stopped before everything was put down; the next start reads how it ended")
+
+func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
+	return &runbook.Runner{
+		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, Directory: r.directory, Announcer: announcer,
+		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Report: reportTo(r.log), Problem: problemTo(r.log),
+	}
+}
+
+func (r *replica) begin(t *term) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.term = t
+}
+
+func (r *replica) current() *term {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.term
+}
+
+// stored tells the desk of this process, if it has one; the owner of the journal hears of it from the database.
+func (r *replica) stored() {
+	if t := r.current(); t != nil {
+		t.desk.Wake()
+	}
+}
+
+func (r *replica) underWay() bool {
+	t := r.current()
+	return t != nil && t.runner.UnderWay()
+}
+
+// fenced is an announcer that says nothing more for a process whose ownership is over by the clock, though it may not
+// have been told yet: another one speaks by then. Hosts and the journal compare epochs; Slack can't.
+type fenced struct {
+	runbook.Announcer
+	owner *journal.Ownership
+}
+
+func (f fenced) Post(ctx context.Context, n runbook.Notice) (runbook.Post, error) {
+	if err := f.owner.Err(); err != nil {
+		return runbook.Post{}, err
+	}
+	return f.Announcer.Post(ctx, n)
+}
+
+func (f fenced) Update(ctx context.Context, at runbook.Post, n runbook.Notice) error {
+	if err := f.owner.Err(); err != nil {
+		return err
+	}
+	return f.Announcer.Update(ctx, at, n)
+}
