@@ -37,7 +37,7 @@ type Desk struct {
 const (
 	// deskInterval is how often the inbox is looked through without being told: another process may have stored
 	// something, and the inbox may not have been readable.
-	deskInterval = 5 * time.Second
+	deskInterval = 2 * time.Second
 	// formAge is how long a form's command is left to the Handler that stored it: its trigger is good for 3 s.
 	formAge        = 5 * time.Second
 	firstDoneRetry = 200 * time.Millisecond

@@ -154,7 +154,9 @@ func (r *replica) attend(ctx context.Context, t *term) {
 		return
 	case <-r.listener.Known():
 	}
-	go func() {
+	var both sync.WaitGroup
+	both.Go(func() { t.desk.Run(ctx) })
+	both.Go(func() {
 		for {
 			select {
 			case <-ctx.Done():
@@ -163,8 +165,8 @@ func (r *replica) attend(ctx context.Context, t *term) {
 				t.desk.Wake()
 			}
 		}
-	}()
-	t.desk.Run(ctx)
+	})
+	both.Wait()
 }
 
 func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {

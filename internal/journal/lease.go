@@ -23,8 +23,8 @@ const (
 	// leaseTime is how long an owner that isn't heard of keeps its right: a database that stalls for 10 s, or is
 	// started again within that, moves nothing.
 	leaseTime = 15 * time.Second
-	// leaseInterval parts two renewals.
-	leaseInterval = 2 * time.Second
+	// leaseInterval parts two renewals. The last one's age is missing from the time for which the database may be away.
+	leaseInterval = time.Second
 	// leaseMargin is how much earlier than the database the owner takes its own lease for over, and how much later
 	// everybody else does: renewals are not waited for to be on disk, and clocks differ in how fast they go.
 	leaseMargin = time.Second

@@ -1,0 +1,118 @@
+package main_test
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/parts"
+)
+
+// TestStatus_TellsTheTruth asks /readyz while Slack and the database come and go.
+func TestStatus_TellsTheTruth(t *testing.T) {
+	t.Parallel()
+	server := parts.StartPostgreSQL(t)
+	slack := startSlack(t)
+	p := unreachable(t, slack)
+	p.env["ROLLBACK_DATABASE_URL"] = server.Database(t)
+	p.env["ROLLBACK_HTTP_ADDR"] = freeAddress(t)
+	first := p.serve(t, nil)
+	asks := &asking{address: p.env["ROLLBACK_HTTP_ADDR"]}
+	asks.until(t, http.StatusOK, `"ready": true`, `"listening": true`, `"database": true`, `"acting": true`)
+
+	second := p.with(map[string]string{"ROLLBACK_HTTP_ADDR": freeAddress(t)})
+	standing := second.serve(t, nil)
+	(&asking{address: second.env["ROLLBACK_HTTP_ADDR"]}).until(t, http.StatusOK, `"ready": true`, `"acting": false`)
+	standing.stop(t)
+
+	server.Stop(t, "fast")
+	asks.until(t, http.StatusServiceUnavailable, `"ready": false`, `"database": false`, `"listening": true`, "ROLLBACK_DATABASE_URL")
+	server.Start(t)
+	asks.until(t, http.StatusOK, `"ready": true`)
+
+	slack.Fault(func(call localslack.Call) *localslack.Fault {
+		if call.Method == "apps.connections.open" {
+			return &localslack.Fault{Error: "token_revoked"}
+		}
+		return nil
+	})
+	slack.DropSockets()
+	asks.until(t, http.StatusServiceUnavailable, `"listening": false`, "token_revoked", "SLACK_APP_TOKEN")
+	if status, text := asks.get(t, "/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz: %d %s", status, text)
+	}
+	if status, _ := asks.get(t, "/metricsz"); status != http.StatusNotFound {
+		t.Errorf("a path that is not there: %d", status)
+	}
+	first.stop(t)
+}
+
+func TestStatus_AddressTaken(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	p := unreachable(t, startSlack(t))
+	p.env["ROLLBACK_HTTP_ADDR"] = taken.Addr().String()
+	bot := p.serve(t, nil)
+	if status := bot.wait(t); status != 2 || !strings.Contains(bot.text(), "ROLLBACK_HTTP_ADDR") {
+		t.Errorf("ends with status %d, want 2 and the variable's name:\n%s", status, bot.text())
+	}
+}
+
+// freeAddress is a loopback address that nobody listened on a moment ago.
+func freeAddress(tb testing.TB) string {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// asking asks a replica how it is.
+type asking struct{ address string }
+
+func (a *asking) get(tb testing.TB, path string) (status int, text string) {
+	tb.Helper()
+	client := http.Client{Timeout: 10 * time.Second}
+	answer, err := client.Get("http://" + a.address + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	if path == "/readyz" && !json.Valid(body) {
+		tb.Errorf("%s is no JSON: %s", path, body)
+	}
+	return answer.StatusCode, string(body)
+}
+
+// until asks /readyz until the answer is as wanted.
+func (a *asking) until(tb testing.TB, want int, parts ...string) {
+	tb.Helper()
+	var status int
+	var text string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		status, text = a.get(tb, "/readyz")
+		missing := false
+		for _, part := range parts {
+			missing = missing || !strings.Contains(text, part)
+		}
+		if status == want && !missing {
+			return
+		}
+	}
+	tb.Fatalf("/readyz answers %d, want %d with %q:\n%s", status, want, parts, text)
+}
