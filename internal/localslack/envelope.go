@@ -85,7 +85,10 @@ func (s *Server) deliver(ctx context.Context, e Envelope) (Ack, error) {
 	if warn {
 		s.retire(to, "warning")
 	}
-	to.send(e.wire())
+	if !s.sendOn(to, e) {
+		s.change(func() { s.envelopes[index].Sent = false })
+		return ack, fmt.Errorf("%w: its last socket was just closed", ErrNotAcked)
+	}
 	timeout := time.NewTimer(s.opts.ackTimeout)
 	defer timeout.Stop()
 	select {
@@ -100,6 +103,16 @@ func (s *Server) deliver(ctx context.Context, e Envelope) (Ack, error) {
 	case <-s.closing:
 		return ack, ErrClosed
 	}
+}
+
+// sendOn sends an envelope on a socket, or on another one where that is being closed; false if there is none left.
+func (s *Server) sendOn(to *socket, e Envelope) bool {
+	for to != nil && !to.send(e.wire()) {
+		s.mu.Lock()
+		to = s.pickSocket()
+		s.mu.Unlock()
+	}
+	return to != nil
 }
 
 // forget stops waiting for an acknowledgement, unless a later delivery of the same envelope waits.

@@ -23,11 +23,35 @@ func (s *Server) Refresh(reason string) {
 	}
 }
 
+// RefreshOne does to any one open socket what [Server.Refresh] does to all. It reports whether there was one.
+func (s *Server) RefreshOne(reason string) bool {
+	s.mu.Lock()
+	sock := s.pickSocket()
+	s.mu.Unlock()
+	if sock == nil {
+		return false
+	}
+	s.retire(sock, reason)
+	return true
+}
+
 // WarnBeforeNext makes each of the next n envelopes go out right behind a warning, on the warned socket.
 func (s *Server) WarnBeforeNext(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.warnNext = n
+}
+
+// DropOne cuts any one connection of the app without a word. It reports whether there was one.
+func (s *Server) DropOne() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sock := s.pickSocket()
+	if sock == nil {
+		return false
+	}
+	_ = sock.conn.NetConn().Close()
+	return true
 }
 
 // DropSockets cuts every connection of the app without a word.
@@ -43,21 +67,21 @@ func (s *Server) DropSockets() {
 func (s *Server) retire(sock *socket, reason string) {
 	sock.send(disconnect(reason))
 	if reason != "warning" {
-		s.shut(sock)
+		s.shut(sock, websocket.CloseGoingAway)
 		return
 	}
 	s.background(func() {
 		if s.sleep(context.Background(), s.opts.grace) {
 			sock.send(disconnect("refresh_requested"))
-			s.shut(sock)
+			s.shut(sock, websocket.CloseGoingAway)
 		}
 	})
 }
 
 // shut ends a socket's work: nothing goes to it any more, and a close frame says so.
-func (s *Server) shut(sock *socket) {
+func (s *Server) shut(sock *socket, code int) {
 	s.change(func() { sock.retired = true })
-	sock.bye(websocket.CloseGoingAway)
+	sock.bye(code)
 }
 
 // background runs f in a goroutine that Close waits for; f must end when s.closing does.

@@ -27,6 +27,7 @@ type socket struct {
 	conn    *websocket.Conn
 	serial  int
 	writing sync.Mutex
+	ended   bool // a close frame was written; guarded by writing
 	retired bool // gets no more envelopes; guarded by Server.mu
 }
 
@@ -58,6 +59,8 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.dismiss(sock)
+	// The client's goodbye is answered, and nothing goes to a socket after that.
+	conn.SetCloseHandler(func(int, string) error { s.shut(sock, websocket.CloseNormalClosure); return nil })
 	sock.send(s.hello(number))
 	done := make(chan struct{})
 	defer close(done)
@@ -180,15 +183,23 @@ func (s *Server) read(sock *socket) {
 	}
 }
 
-// send writes one message. A failed write shows as a missing acknowledgement, as it would with Slack.
-func (sock *socket) send(message object) {
+// send writes one message; false if a close frame was written before, after which nothing may be. A failed write shows
+// as a missing acknowledgement, as it would with Slack.
+func (sock *socket) send(message object) bool {
 	sock.writing.Lock()
 	defer sock.writing.Unlock()
+	if sock.ended {
+		return false
+	}
 	_ = sock.conn.SetWriteDeadline(time.Now().Add(writeWait))
 	_ = sock.conn.WriteMessage(websocket.TextMessage, encode(message))
+	return true
 }
 
 // bye writes a close frame.
 func (sock *socket) bye(code int) {
+	sock.writing.Lock()
+	defer sock.writing.Unlock()
+	sock.ended = true
 	_ = sock.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(writeWait))
 }
