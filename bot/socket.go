@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"runtime/debug"
 	"sync"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/rs/zerolog"
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
@@ -37,11 +37,12 @@ type Socket struct {
 	API    *slack.Client // made by NewClient, which bounds and spaces its calls
 	Handle func(ctx context.Context, e Envelope, ack Ack)
 	Log    zerolog.Logger
-	// Sockets is how many connections listen at rest; 0 means 2, so that one end leaves the other. Slack allows ten
-	// for all replicas of an app together: https://docs.slack.dev/apis/events-api/using-socket-mode
-	Sockets int
-
-	dialer *websocket.Dialer // nil: newDialer's
+	// Sockets says how many connections listen at rest, and is asked again every few seconds, from one goroutine; nil,
+	// or less than 1 from it, means 2, so that one end leaves the other. Slack allows ten for all replicas of an app
+	// together: https://docs.slack.dev/apis/events-api/using-socket-mode
+	Sockets func() int
+	// Dial connects to the address that Slack gives; nil: over the network, by way of HTTPS_PROXY where that is set.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu       sync.Mutex
 	state    SocketState
@@ -117,14 +118,14 @@ func (s *Socket) take(l *line, request *socketmode.Request) {
 	if s.stopped {
 		return
 	}
-	l.owed.Add(1)
+	l.owed.add()
 	s.intake.Go(func() { s.handle(l, envelope) })
 }
 
 // handle has one envelope handled. The line owes an acknowledgement until it is written, or until nobody is left who
 // would write it; what Handle does after its acknowledgement keeps no connection from closing.
 func (s *Socket) handle(l *line, e Envelope) {
-	settled := sync.OnceFunc(l.owed.Done)
+	settled := sync.OnceFunc(l.owed.settle)
 	defer settled()
 	defer func() {
 		if problem := recover(); problem != nil {

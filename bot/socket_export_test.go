@@ -1,13 +1,6 @@
 package bot
 
-import (
-	"net/http"
-
-	"github.com/gorilla/websocket"
-)
-
-// UseDialer makes the socket connect over another network.
-func (s *Socket) UseDialer(d *websocket.Dialer) { s.dialer = d }
+import "net/http"
 
 // Paced is what NewClient puts around its HTTP client.
 func Paced(c *http.Client) interface {

@@ -7,10 +7,16 @@ import (
 	"time"
 )
 
-// keep opens a socket whenever one is missing, one after the other, until ctx ends.
+// keep opens a socket whenever one is missing, one after the other, and closes one whenever there are too many, until
+// ctx ends.
 func (s *Socket) keep(ctx context.Context) {
 	for ctx.Err() == nil {
-		if wait := s.due(); wait > 0 {
+		wanted := s.wanted()
+		if l := s.surplus(wanted); l != nil {
+			s.dismiss(l)
+			continue
+		}
+		if wait := s.due(wanted); wait > 0 {
 			s.rest(ctx, wait)
 			continue
 		}
@@ -20,12 +26,43 @@ func (s *Socket) keep(ctx context.Context) {
 	}
 }
 
-// due is how long the next opening has to wait; 0: it is time.
-func (s *Socket) due() time.Duration {
-	wanted := s.Sockets
-	if wanted <= 0 {
-		wanted = defaultSockets
+// wanted is how many connections should listen now.
+func (s *Socket) wanted() int {
+	if s.Sockets != nil {
+		if n := s.Sockets(); n > 0 {
+			return n
+		}
 	}
+	return defaultSockets
+}
+
+// surplus gives a line that isn't wanted any more, or nil: the oldest, which Slack would end first.
+func (s *Socket) surplus(wanted int) *line {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count(phase.stays) <= wanted {
+		return nil
+	}
+	i := slices.IndexFunc(s.lines, func(l *line) bool { return l.phase.stays() }) // they stand in the order of their openings
+	return s.lines[i]
+}
+
+// dismiss ends a line that has no successor. What came over it is acknowledged first; what still comes until Slack has
+// read the goodbye is taken, and acknowledged over another one.
+func (s *Socket) dismiss(l *line) {
+	if _, moved := s.step(l, phaseDismissed); !moved {
+		return
+	}
+	s.restate("a socket is given up: fewer are wanted", func(*SocketState) {})
+	s.Log.Info().Str("socket", l.name).Msg("a socket to Slack is given up: fewer are wanted")
+	s.serving.Go(func() {
+		l.owed.wait(intakeTimeout)
+		l.hangUp()
+	})
+}
+
+// due is how long the next opening has to wait; 0: it is time.
+func (s *Socket) due(wanted int) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.schedule.wait(s.count(phase.stays), wanted, time.Now())

@@ -57,7 +57,7 @@ func newLab(t *testing.T, options ...localslack.Option) *lab {
 	}
 	b.handler = &bot.Handler{Team: ws.TeamID, Inbox: b.inbox, Form: form, Private: speaker, Stored: b.desk.Wake, Log: log}
 	b.socket = &bot.Socket{API: b.api, Handle: b.handler.Handle, Log: log}
-	b.socket.UseDialer(network.dialer())
+	b.socket.Dial = network.dial
 	return &lab{bench: b, net: network}
 }
 

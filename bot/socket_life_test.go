@@ -29,9 +29,11 @@ func TestSocket_TwoAtRest(t *testing.T) {
 	})
 }
 
+func one() int { return 1 }
+
 func TestSocket_AsManyAsAskedFor(t *testing.T) {
 	inLab(t, func(l *lab) {
-		l.socket.Sockets = 1
+		l.socket.Sockets = one
 		l.run().pass(time.Hour)
 		l.wantSockets(1)
 	})

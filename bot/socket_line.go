@@ -19,8 +19,8 @@ type line struct {
 	name  string // its own address, for the log
 	began time.Time
 	pulse pulse
-	turn  chan struct{}  // has one place: who holds it writes
-	owed  sync.WaitGroup // envelopes without their acknowledgement
+	turn  chan struct{} // has one place: who holds it writes
+	owed  debts         // envelopes without their acknowledgement
 
 	opened  chan error    // has one place: nil at hello, or why there is none
 	opening sync.Once     // fills opened
@@ -42,6 +42,7 @@ const (
 	phaseListening              // it listens, and will for hours
 	phaseWarned                 // it listens, and ends in about 10 s
 	phaseGoing                  // what still comes is taken, but nobody counts on it
+	phaseDismissed              // likewise, and nobody follows it
 )
 
 func (p phase) stays() bool { return p == phaseListening }
@@ -89,7 +90,7 @@ func (s *Socket) serve(l *line) {
 	err := s.read(l)
 	s.ended(l, err)
 	if l.mayAnswer(err) {
-		wait(&l.owed, intakeTimeout)
+		l.owed.wait(intakeTimeout)
 		l.hangUp()
 	}
 	_ = l.conn.Close() // it is over: no error of this would say anything new

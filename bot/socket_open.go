@@ -24,8 +24,12 @@ const (
 
 var errNoHello = errors.New("a socket was opened, and Slack said nothing on it")
 
-func newDialer() *websocket.Dialer {
-	return &websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: dialTimeout, WriteBufferSize: writeBuffer}
+func (s *Socket) dialer() *websocket.Dialer {
+	d := &websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: dialTimeout, WriteBufferSize: writeBuffer}
+	if s.Dial != nil {
+		d.Proxy, d.NetDialContext = nil, s.Dial
+	}
+	return d
 }
 
 // open opens one socket, and returns when it listens. It is served until it ends.
@@ -64,11 +68,7 @@ func (s *Socket) dial(ctx context.Context) (*line, error) {
 	}
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	dialer := s.dialer
-	if dialer == nil {
-		dialer = newDialer()
-	}
-	conn, response, err := dialer.DialContext(dialing, address, nil)
+	conn, response, err := s.dialer().DialContext(dialing, address, nil)
 	if response != nil && response.Body != nil {
 		_ = response.Body.Close() // gorilla has read what it needs of it
 	}

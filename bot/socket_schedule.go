@@ -30,8 +30,8 @@ const (
 	// fewerTime is how long the bot is content with the sockets that it has, after Slack said that there are too many.
 	// Other replicas, and sockets that were left without a goodbye, hold the rest.
 	fewerTime = 5 * time.Minute
-	// idle is long: who waits is woken by what changes.
-	idle = time.Hour
+	// idle is how often the keeper looks though nothing told it to: how many sockets are wanted may have changed.
+	idle = 5 * time.Second
 )
 
 // The reasons of Slack's disconnect messages: https://docs.slack.dev/apis/events-api/using-socket-mode#disconnect

@@ -67,13 +67,13 @@ func (s *strangeSlack) meet(t *testing.T, log *syncBuffer, during func(*bot.Sock
 	api := slack.New("xoxb-hush", slack.OptionAppLevelToken("xapp-hush"), slack.OptionAPIURL("http://"+network.Addr().String()+"/api/"),
 		slack.OptionHTTPClient(bot.Paced(network.httpClient())))
 	envelopes := make(chan bot.Envelope, 100)
-	socket := &bot.Socket{API: api, Sockets: 1, Log: zerolog.New(log), Handle: func(ctx context.Context, e bot.Envelope, ack bot.Ack) {
+	socket := &bot.Socket{API: api, Sockets: one, Log: zerolog.New(log), Handle: func(ctx context.Context, e bot.Envelope, ack bot.Ack) {
 		envelopes <- e
 		if err := ack(ctx, nil); err != nil {
 			t.Error(err)
 		}
 	}}
-	socket.UseDialer(network.dialer())
+	socket.Dial = network.dial
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { socket.Run(ctx); close(done) }()
@@ -180,7 +180,7 @@ func TestSocket_NoTicketInItsErrors(t *testing.T) {
 				go func() { _ = server.Serve(network); close(served) }()
 				log := &syncBuffer{}
 				socket := &bot.Socket{Log: zerolog.New(log), API: slack.New("x", slack.OptionAPIURL("http://127.0.0.1:8400/api/"), slack.OptionHTTPClient(bot.Paced(network.httpClient())))}
-				socket.UseDialer(network.dialer())
+				socket.Dial = network.dial
 				ctx, stop := context.WithTimeout(t.Context(), time.Second/2)
 				defer stop()
 				socket.Run(ctx)
