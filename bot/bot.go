@@ -24,6 +24,7 @@ type Bot struct {
 	Speaker   Speaker
 	Channel   Channel
 	Form      *Form
+	Socket    *Socket // its Handle is set by Run; its State says at any time whether the bot hears
 	Log       zerolog.Logger
 	// Stored is told that the inbox has something new.
 	Stored func()
@@ -32,10 +33,8 @@ type Bot struct {
 	// Listening is told when the bot is ready to hear; may be nil.
 	Listening func()
 
-	once   sync.Once
-	known  chan struct{}
-	mu     sync.Mutex
-	socket *Socket
+	once  sync.Once
+	known chan struct{}
 }
 
 func (b *Bot) init() { b.once.Do(func() { b.known = make(chan struct{}) }) }
@@ -44,16 +43,6 @@ func (b *Bot) init() { b.once.Do(func() { b.known = make(chan struct{}) }) }
 func (b *Bot) Known() <-chan struct{} {
 	b.init()
 	return b.known
-}
-
-// Sockets says how the connections to Slack stand; the zero state before there were any.
-func (b *Bot) Sockets() SocketState {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.socket == nil {
-		return SocketState{}
-	}
-	return b.socket.State()
 }
 
 // Run listens until ctx ends, and returns nil then. An error is one that only a person can mend, found before anything
@@ -68,14 +57,11 @@ func (b *Bot) Run(ctx context.Context) error {
 	b.Directory.Team = who.Team
 	close(b.known)
 	handler := &Handler{Team: who.Team, Inbox: b.Inbox, Form: b.Form, Private: b.Speaker, Stored: b.Stored, Log: component(b.Log, "handler")}
-	socket := &Socket{API: b.API, Handle: handler.Handle, Log: component(b.Log, "socket")}
-	b.mu.Lock()
-	b.socket = socket
-	b.mu.Unlock()
+	b.Socket.Handle = handler.Handle
 	if b.Listening != nil {
 		b.Listening()
 	}
-	socket.Run(ctx)
+	b.Socket.Run(ctx)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -193,7 +194,7 @@ func (d *Desk) deal(ctx context.Context, e errand) (err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			d.Log.Error().Interface("panic", problem).Bytes("stack", debug.Stack()).Str("delivery", e.delivery.Key).Msg("a delivery could not be worked off")
-			err = errors.Join(errPanic, d.tell(ctx, e, TextMessage(Sentence(errPanic))))
+			err = errors.Join(errPanic, d.apologise(ctx, e))
 		}
 	}()
 	switch e.delivery.Kind {
@@ -209,6 +210,16 @@ func (d *Desk) deal(ctx context.Context, e errand) (err error) {
 		return d.command(ctx, e)
 	}
 	return errNothingToDo // stored by another version of the bot
+}
+
+// apologise tells a person that a bug stopped what they asked for, unless the bug is in the telling.
+func (d *Desk) apologise(ctx context.Context, e errand) (err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("tell so: %v", problem)
+		}
+	}()
+	return d.tell(ctx, e, TextMessage(Sentence(errPanic)))
 }
 
 // tell answers a person privately. A person who can't be reached is no reason to do anything again.

@@ -674,6 +674,26 @@ func TestPanic_IsThatDeliverysAlone(t *testing.T) {
 	}
 }
 
+// mute is a speaker with a bug.
+type mute struct{}
+
+func (mute) Private(context.Context, bot.Reply, bot.Message) error { panic("no voice") }
+
+func (mute) Permalink(context.Context, runbook.Post) (string, error) { panic("no voice") }
+
+func TestPanic_InTheAnswerIsThatDeliverysAlone(t *testing.T) {
+	b := build(t)
+	b.desk.Speaker = mute{}
+	b.start()
+	b.command(ana, "/rollback help")
+	b.inbox.settle(t, 1)
+	b.command(ana, "/rollback help")
+	b.inbox.settle(t, 2)
+	if n := strings.Count(b.log.String(), "tell so: no voice"); n != 2 {
+		t.Errorf("%d of 2 panics are in the log:\n%s", n, b.log)
+	}
+}
+
 func TestPanic_InAnEnvelopeIsThatEnvelopesAlone(t *testing.T) {
 	b := build(t)
 	b.slack.Close()

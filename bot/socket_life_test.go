@@ -233,6 +233,37 @@ func TestSocket_PermanentShowsWhileSomethingListens(t *testing.T) {
 	})
 }
 
+// What only a person can mend may come hours after the start, when both sockets are replaced.
+func TestSocket_PermanentHoursAfterTheStart(t *testing.T) {
+	for _, code := range permanentCodes {
+		t.Run(code, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				l.rest().pass(5 * time.Hour)
+				l.refuse(&localslack.Fault{Error: code})
+				l.slack.Refresh("warning")
+				l.pass(5 * time.Second)
+				if state := l.socket.State(); !state.Connected || state.Problem != code || !state.Fatal() {
+					l.Errorf("state = %+v, want connected still, and %s with its remedy", state, code)
+				}
+				l.heard()
+				l.pass(time.Hour)
+				if state := l.socket.State(); state.Connected || state.Problem != code || !state.Fatal() {
+					l.Errorf("an hour later: %+v, want not connected and %s with its remedy", state, code)
+				}
+				if n := l.opens(); n > 2+13 {
+					l.Errorf("%d sockets were asked for in an hour, want one every five minutes", n-2)
+				}
+				l.refuse(nil)
+				l.pass(6 * time.Minute)
+				l.wantSockets(2)
+				if state := l.socket.State(); state.Fatal() || state.Problem != "" {
+					l.Errorf("mended: %+v", state)
+				}
+			})
+		})
+	}
+}
+
 func TestSocket_HangingOpenTimesOut(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.refuse(&localslack.Fault{Hang: true})

@@ -44,8 +44,14 @@ func TestSocket_ComesBack(t *testing.T) {
 	b.told(ana, "because")
 }
 
+// permanentCodes are answers of apps.connections.open that only a person can mend.
+var permanentCodes = []string{
+	"missing_scope", "not_allowed_token_type", "invalid_auth", "not_authed", "token_revoked", "account_inactive", "token_expired",
+	"team_access_not_granted", "access_denied", "no_permission", "ekm_access_denied", "org_login_required",
+}
+
 func TestSocket_PermanentProblemsAreVisible(t *testing.T) {
-	for _, code := range []string{"missing_scope", "not_allowed_token_type", "invalid_auth", "token_revoked", "account_inactive", "token_expired", "team_access_not_granted"} {
+	for _, code := range permanentCodes {
 		t.Run(code, func(t *testing.T) {
 			b := build(t)
 			b.slack.Fault(func(c localslack.Call) *localslack.Fault {

@@ -60,10 +60,20 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 	r.listener = &bot.Bot{
 		API: api, Inbox: store, Directory: r.directory, Speaker: r.announcer, Channel: bot.Channel{API: api, ID: cfg.Slack.Channel},
 		// A form is opened by whichever replica hears of it; it only reads, which needs no ownership.
-		Form: &bot.Form{API: api, Apps: appNames(cfg), Runner: r.runner(r.announcer)},
-		Log:  log, Stored: r.stored, UnderWay: r.underWay,
+		Form:   &bot.Form{API: api, Apps: appNames(cfg), Runner: r.runner(r.announcer)},
+		Socket: &bot.Socket{API: api, Sockets: r.sockets, Log: component(log, "socket")},
+		Log:    log, Stored: r.stored, UnderWay: r.underWay,
 	}
 	return r
+}
+
+// sockets is how many connections to Slack this replica keeps: two, so that one's end leaves the other; one each where
+// there are so many replicas that they are enough for that, since Slack allows ten for all together.
+func (r *replica) sockets() int {
+	if r.store.Replicas() > 3 {
+		return 1
+	}
+	return 2
 }
 
 // run listens, and acts whenever the journal is this replica's, until ctx ends. An error is one that ends the process:

@@ -69,7 +69,7 @@ type readiness struct {
 }
 
 func (r *replica) ready(ctx context.Context) readiness {
-	sockets := r.listener.Sockets()
+	sockets := r.listener.Socket.State()
 	now := readiness{Listening: sockets.Connected, Sockets: sockets.Sockets, Since: sockets.Since, Version: version}
 	if t := r.current(); t != nil {
 		now.Acting = t.owner.Err() == nil
