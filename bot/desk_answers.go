@@ -20,7 +20,7 @@ func (d *Desk) answer(ctx context.Context, e errand) error {
 	if err != nil {
 		return errors.Join(err, d.tell(ctx, e, TextMessage(unknownButton)))
 	}
-	click := runbook.Click{Rollback: value.Rollback, Question: value.Question, Plan: value.Plan, Answer: value.Answer, By: e.by, Cause: e.delivery.Key}
+	click := runbook.Click{Rollback: value.Rollback, Question: value.Question, Plan: value.Plan, Answer: value.Answer, By: e.by, At: e.delivery.At, Cause: e.delivery.Key}
 	if err := d.decide(ctx, click, value.Question); err != nil {
 		return d.fail(ctx, e, err)
 	}
@@ -29,7 +29,7 @@ func (d *Desk) answer(ctx context.Context, e errand) error {
 
 // abort stops a rollback by its ID.
 func (d *Desk) abort(ctx context.Context, e errand) error {
-	click := runbook.Click{Rollback: e.command.ID, Answer: runbook.Abort, By: e.by, Cause: e.delivery.Key}
+	click := runbook.Click{Rollback: e.command.ID, Answer: runbook.Abort, By: e.by, At: e.delivery.At, Cause: e.delivery.Key}
 	if err := d.decide(ctx, click, 0); err != nil {
 		return d.fail(ctx, e, err)
 	}

@@ -484,8 +484,8 @@ func TestClick_ReachesTheRunbook(t *testing.T) {
 	b.inbox.settle(t, 2)
 	all, _ := b.inbox.all()
 	want := []runbook.Click{
-		{Rollback: "rb-one", Question: 1, Plan: planHash, Answer: runbook.SignoffInPlace, By: lee, Cause: all[0].Key},
-		{Rollback: "rb-one", Plan: planHash, Answer: runbook.Abort, By: lee, Cause: all[1].Key},
+		{Rollback: "rb-one", Question: 1, Plan: planHash, Answer: runbook.SignoffInPlace, By: lee, At: all[0].At, Cause: all[0].Key},
+		{Rollback: "rb-one", Plan: planHash, Answer: runbook.Abort, By: lee, At: all[1].At, Cause: all[1].Key},
 	}
 	got := b.runner.answered()
 	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {

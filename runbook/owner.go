@@ -14,6 +14,7 @@ import (
 type owner struct {
 	runner *Runner
 	app    App
+	began  time.Time // when this process took the rollback up
 
 	mu       sync.Mutex
 	rollback Rollback
@@ -27,7 +28,7 @@ type owner struct {
 }
 
 func newOwner(r *Runner, app App, rb Rollback, epoch int64) *owner {
-	o := &owner{runner: r, app: app, rollback: rb, epoch: epoch, changed: make(chan struct{})}
+	o := &owner{runner: r, app: app, began: time.Now(), rollback: rb, epoch: epoch, changed: make(chan struct{})}
 	o.execution = &execution{
 		app: app, hosts: r.Hosts, health: r.Health, planner: r.planner(),
 		rollback: o.snapshot, progress: o.progress, acquire: o.acquire,
@@ -167,7 +168,7 @@ func (o *owner) move(ctx context.Context, rb Rollback, next Move) error {
 	return o.await(ctx, rb)
 }
 
-// await waits until somebody answers, or the question's deadline passes.
+// await waits until somebody answers, or the question's deadline passes and nobody had answered by then.
 func (o *owner) await(ctx context.Context, rb Rollback) error {
 	_, _, changed := o.state()
 	open := rb.Question()
@@ -182,6 +183,9 @@ func (o *owner) await(ctx context.Context, rb Rollback) error {
 	case <-changed:
 		return nil
 	case <-timer.C:
+	}
+	if !o.heardOut(ctx, open.Deadline, changed) {
+		return ctx.Err()
 	}
 	return o.decide(ctx, "", "", func(now Rollback) ([]Fact, error) {
 		if still := now.Question(); still == nil || still.ID != open.ID {

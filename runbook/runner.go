@@ -21,6 +21,7 @@ type Runner struct {
 	Announcer      Announcer
 	Policy         Policy
 	SignoffTimeout time.Duration // the deadline of every question
+	Inbox          Inbox         // where answers come from: no question expires while one from before its deadline lies there; nil: nowhere
 
 	// Report gets every event after it was written, for the log; Problem what went wrong and is tried again.
 	// Either may be nil.
@@ -267,8 +268,18 @@ type Click struct {
 	Question int64  // the question that the button stood under; 0: whichever is open
 	Plan     string // the hash of the plan that the person saw
 	Answer   Answer
-	By       string // Slack ID
-	Cause    string // the key of its delivery
+	By       string    // Slack ID
+	At       time.Time // when it arrived; zero: now
+	Cause    string    // the key of its delivery
+}
+
+// late reports whether the click came after a question's deadline.
+func (c Click) late(q Question) bool {
+	at := c.At
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return at.After(q.Deadline)
 }
 
 // Answer takes a person's answer. A *RefusedError says, for that person alone, why it doesn't count; it is journalled.
@@ -307,6 +318,9 @@ func (o *owner) answer(ctx context.Context, c Click, roles Roles) error {
 		}
 		if err := checkOpen(rb, c.Answer, c.Plan); err != nil {
 			return nil, err
+		}
+		if open := rb.Question(); c.late(open.Question) {
+			return nil, refused("That came too late: the deadline was %s.", open.Deadline.UTC().Format("15:04:05 UTC"))
 		}
 		return []Fact{Answered{Question: rb.Question().ID, Answer: c.Answer, By: c.By, Plan: c.Plan}}, nil
 	})

@@ -20,6 +20,7 @@ type world struct {
 	people  fakePeople
 	health  fakeHealth
 	policy  Policy
+	inbox   Inbox
 	v1, v2  map[string]Image
 }
 
@@ -74,7 +75,7 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	p := &process{dieAt: dieAt, kill: kill}
 	r := &Runner{
 		Apps: []App{w.app}, Journal: mortalJournal{w.journal, p}, Hosts: fakeHosts{w.hosts, p}, Health: w.health,
-		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: 30 * time.Minute,
+		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: 30 * time.Minute, Inbox: w.inbox,
 	}
 	if err := r.Start(ctx); err != nil && !p.isDead() {
 		w.t.Fatalf("start: %v", err)

@@ -210,7 +210,7 @@ var errStuck = errors.New("stopped before everything was put down; the next star
 func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
 	return &runbook.Runner{
 		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, Directory: r.directory, Announcer: announcer,
-		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Report: reportTo(r.log), Problem: problemTo(r.log),
+		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Report: reportTo(r.log), Problem: problemTo(r.log),
 	}
 }
 
