@@ -1,0 +1,198 @@
+package main_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"rollbackbot/bot"
+	"rollbackbot/internal/journal"
+	"rollbackbot/internal/localslack"
+	"rollbackbot/runbook"
+)
+
+// sickbed is the whole bot with its journal on disk, in a bubble with a Slack that may be unwell and a host without an
+// engine: a rollback with all its waits takes a moment.
+type sickbed struct {
+	*testing.T
+	*people
+	store *journal.Store
+	host  *memoryHost
+	log   *strings.Builder // guarded by its writer
+	stop  func()
+}
+
+// inBed runs a test in such a bubble. No test runs beside it: see wires.instead.
+func inBed(t *testing.T, fault func(localslack.Call) *localslack.Fault, run func(*sickbed)) {
+	t.Helper()
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := newSickbed(t, folder)
+		b.slack.Fault(fault)
+		b.serve()
+		defer b.stop()
+		run(b)
+	})
+}
+
+func newSickbed(t *testing.T, folder string) *sickbed {
+	t.Helper()
+	b := &sickbed{T: t, people: &people{slack: localslack.New(team()), app: "shop"}, host: newMemoryHost(t), log: &strings.Builder{}}
+	var err error
+	if b.store, err = journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "journal.db"), journal.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for version, migration := range map[string]runbook.Migration{"v1": runbook.MigrationNone, "v2": runbook.MigrationYes} {
+		note := runbook.Deployed{Images: shopImages(int(version[1] - '0')), Version: version, Migration: migration}
+		if _, err := runbook.NoteDeployment(t.Context(), b.store, shopApp(), note); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// serve is what the command of that name does, with these parts.
+func (b *sickbed) serve() {
+	b.Helper()
+	network := newWires()
+	b.slack.Serve(network)
+	back := network.instead()
+	workspace, log := b.slack.Workspace(), zerolog.New(zerolog.SyncWriter(b.log)).Level(zerolog.InfoLevel)
+	api := bot.NewClient(workspace.BotToken, workspace.AppToken, b.slack.APIURL())
+	apps := []runbook.App{shopApp()}
+	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{leads}, Apps: apps}, log)
+	directory := &bot.Directory{API: api, Channel: channel, Leads: []string{leads}, ChannelMayRequest: true}
+	runner := &runbook.Runner{
+		Apps: apps, Journal: b.store, Hosts: b.host, Health: b.host, Directory: directory, Announcer: announcer,
+		SignoffTimeout: 30 * time.Minute, Inbox: b.store,
+	}
+	listener := &bot.Bot{
+		API: api, Runner: runner, Inbox: b.store, Directory: directory, Speaker: announcer, Channel: bot.Channel{API: api, ID: channel},
+		Socket: &bot.Socket{API: api, Dial: network.dial, Log: log}, Apps: []string{"shop"}, Log: log, UnderWay: runner.UnderWay,
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	if err := runner.Start(ctx); err != nil {
+		b.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := listener.Run(ctx); err != nil {
+			b.Errorf("the bot gave up: %v", err)
+		}
+	})
+	b.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		runner.Wait()
+		if err := errors.Join(b.slack.Close(), b.store.Close()); err != nil {
+			b.Error(err)
+		}
+		back()
+		if b.Failed() {
+			b.Logf("the bot's log:\n%s", b.log)
+		}
+	})
+}
+
+// events are the journal's.
+func (b *sickbed) events() []runbook.Event {
+	b.Helper()
+	events, err := b.store.Events(b.Context(), "shop", "", 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return events
+}
+
+// happened finds the first event of a kind that holds; false where there is none.
+func (b *sickbed) happened(holds func(runbook.Fact) bool) (at time.Time, ok bool) {
+	b.Helper()
+	for _, e := range b.events() {
+		if holds(e.Fact) {
+			return e.At, true
+		}
+	}
+	return time.Time{}, false
+}
+
+const (
+	// answerTime is how long a person waits for what they said to show: time costs nothing here.
+	answerTime = 90 * time.Second
+	// tries is how often a person says a thing that comes to nothing.
+	tries = 8
+)
+
+// says has a person say something until it shows. What is acknowledged has to show, or to be answered: nobody waits in
+// silence. What is not acknowledged, the person is told by Slack, and says again.
+func (b *sickbed) says(who, what string, reach func() error, done func(*localslack.Snapshot) bool) {
+	b.Helper()
+	for range tries {
+		before := len(b.slack.Private(who))
+		err := reach()
+		if err != nil && !errors.Is(err, localslack.ErrNotAcked) && !errors.Is(err, localslack.ErrNoElement) {
+			b.Fatalf("%s: %v\n%s", what, err, b.transcript())
+		}
+		ctx, cancel := context.WithTimeout(b.Context(), answerTime)
+		shown := b.slack.Wait(ctx, done) == nil
+		cancel()
+		if shown {
+			return
+		}
+		if err == nil && len(b.slack.Private(who)) == before {
+			b.Errorf("%s: it was acknowledged, and then nothing showed and nothing was said\n%s", what, b.transcript())
+		}
+	}
+	b.Fatalf("%s: it came to nothing %d times\n%s", what, tries, b.transcript())
+}
+
+// types has a person type a line until it shows.
+func (b *sickbed) types(who, line string, done func(*localslack.Snapshot) bool) {
+	b.Helper()
+	b.says(who, "types "+line, func() error {
+		_, err := b.slack.Command(b.Context(), who, channel, line)
+		return err
+	}, done)
+}
+
+// presses has a person press a button of the rollback until it isn't there any more.
+func (b *sickbed) presses(who, request, action string) {
+	b.Helper()
+	gone := func(now *localslack.Snapshot) bool {
+		_, open := button(now, request, action)
+		return !open
+	}
+	b.says(who, "presses "+action, func() error {
+		ts, open := button(b.slack.Snapshot(), request, action)
+		if !open {
+			return nil
+		}
+		_, err := b.slack.Click(b.Context(), who, channel, ts, action)
+		return err
+	}, gone)
+}
+
+// asks has the on-call ask for a rollback, and gives the request's message.
+func (b *sickbed) asks() localslack.Message {
+	b.Helper()
+	b.types(onCall, "/rollback shop to v1 because v2 answers 503", func(now *localslack.Snapshot) bool { return len(ofKind(now, "rollback_request")) > 0 })
+	return ofKind(b.slack.Snapshot(), "rollback_request")[0]
+}
+
+// ends waits until everything about the rollback is said.
+func (b *sickbed) ends() {
+	b.Helper()
+	for range 1000 {
+		if _, said := b.happened(func(f runbook.Fact) bool { _, is := f.(runbook.Published); return is }); said {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	b.Fatalf("the last word is not said:\n%s", b.transcript())
+}
