@@ -36,12 +36,16 @@ type Journal interface {
 	// Append adds the entry's facts to the app's chain and gives them back as Events.
 	// A Requested fact opens its rollback: an *OpenError when the app has another one open.
 	// An Ended fact closes it. No events and no error when the entry's Cause was dealt with before. ErrStaleEpoch when another process owns the app by now.
-	// Every other error means that nothing was written.
+	// ErrUncertain leaves open whether it was written; every other error means that nothing was.
+	//
+	// An entry without facts writes nothing. It is refused like any other, and it waits like any other for what is under
+	// way in the app's chain: once it was taken, Events gives everything that was begun before it and ever will be there.
 	Append(ctx context.Context, entry Entry) ([]Event, error)
 	// Events gives the app's events after seq, oldest first; those of one rollback alone when rollback is not empty.
 	Events(ctx context.Context, app, rollback string, after int64) ([]Event, error)
 	// Acquire makes the caller the owner of the app's rollbacks: the app's epoch becomes
 	// max(its own, floor) + 1 and is given back. Entries with an older epoch are refused from then on.
+	// Every error leaves open whether the epoch has grown.
 	Acquire(ctx context.Context, app string, floor int64) (epoch int64, err error)
 	// Open lists the app's rollbacks that have not ended: one at most.
 	Open(ctx context.Context, app string) (rollback string, err error)
@@ -69,6 +73,10 @@ type Delivery struct {
 
 // ErrStaleEpoch says that another process has taken the app over. Whoever gets it stops acting.
 var ErrStaleEpoch = errors.New("another process has taken over this app's rollbacks")
+
+// ErrUncertain says that it is not known whether something was written: the journal was lost in the midst of it. Whoever
+// gets it does nothing in the dark: it reads the journal again.
+var ErrUncertain = errors.New("it is not known whether it was written")
 
 // OpenError says that the app has a rollback open: there is one at a time.
 type OpenError struct {

@@ -20,7 +20,8 @@ type owner struct {
 	rollback Rollback
 	live     Live
 	changed  chan struct{} // closed and replaced at every change
-	epoch    int64         // of the app, in the journal
+	epoch    int64         // of the app, in the journal; 0: an Acquire failed, and may have made it grow nevertheless
+	doubtful bool          // an Append failed, and may have been done nevertheless
 
 	execution *execution
 	stopKeep  func() // ends the renewal of the leases and waits for that; nil while none are held
@@ -31,7 +32,12 @@ func newOwner(r *Runner, app App, rb Rollback, epoch int64) *owner {
 	o := &owner{runner: r, app: app, began: time.Now(), rollback: rb, epoch: epoch, changed: make(chan struct{})}
 	o.execution = &execution{
 		app: app, hosts: r.Hosts, health: r.Health, planner: r.planner(),
-		rollback: o.snapshot, progress: o.progress, acquire: o.acquire,
+		rollback: o.snapshot, progress: o.progress,
+		acquire: func(ctx context.Context, floor int64) (int64, error) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return o.acquire(ctx, floor)
+		},
 		note: func(ctx context.Context, facts ...Fact) error { return o.note(ctx, "", "", facts...) },
 	}
 	return o
@@ -64,9 +70,9 @@ func (o *owner) progress(host Host, line string) {
 	}
 }
 
+// acquire makes this process the owner under an epoch above floor. The caller holds the lock.
 func (o *owner) acquire(ctx context.Context, floor int64) (int64, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.epoch = 0
 	epoch, err := o.runner.Journal.Acquire(ctx, o.app.Name, floor)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errJournal, err)
@@ -84,21 +90,36 @@ func (o *owner) note(ctx context.Context, actor, cause string, facts ...Fact) er
 func (o *owner) decide(ctx context.Context, actor, cause string, decision func(Rollback) ([]Fact, error)) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if err := o.catchUp(ctx); err != nil {
+		return err
+	}
 	facts, err := decision(o.rollback)
 	if err != nil || len(facts) == 0 {
 		return err
 	}
-	entry := Entry{App: o.app.Name, Rollback: o.rollback.ID, Epoch: o.epoch, At: time.Now().UTC(), Actor: actor, Cause: cause, Facts: facts}
-	if o.rollback.State == StateEnded {
-		entry.Epoch = 0 // what is said about an ended rollback needs no owner
-	}
+	entry := o.entry(facts...)
+	entry.Actor, entry.Cause = actor, cause
 	if _, err := o.foresee(entry); err != nil {
 		return err
 	}
 	events, err := o.runner.Journal.Append(ctx, entry)
 	if err != nil {
+		o.doubtful = true
+		o.wake() // whoever waits for people finds out now what became of it
 		return fmt.Errorf("%w: %w", errJournal, err)
 	}
+	return o.fold(events)
+}
+
+func (o *owner) entry(facts ...Fact) Entry {
+	entry := Entry{App: o.app.Name, Rollback: o.rollback.ID, Epoch: o.epoch, At: time.Now().UTC(), Facts: facts}
+	if o.rollback.State == StateEnded {
+		entry.Epoch = 0 // what is said about an ended rollback needs no owner
+	}
+	return entry
+}
+
+func (o *owner) fold(events []Event) (err error) {
 	for _, event := range events {
 		if o.rollback, err = o.rollback.Apply(event); err != nil {
 			return fmt.Errorf("%w: %w", errJournal, err)
@@ -107,6 +128,37 @@ func (o *owner) decide(ctx context.Context, actor, cause string, decision func(R
 	}
 	o.wake()
 	return nil
+}
+
+// catchUp makes the rollback in memory what the journal says, where a write failed: nothing is decided on a memory that
+// may lack what was written nevertheless.
+func (o *owner) catchUp(ctx context.Context) error {
+	if o.epoch == 0 {
+		if _, err := o.acquire(ctx, 0); err != nil {
+			return err
+		}
+	}
+	if !o.doubtful {
+		return nil
+	}
+	// An empty entry waits for what may yet be written.
+	if _, err := o.runner.Journal.Append(ctx, o.entry()); err != nil {
+		return fmt.Errorf("%w: %w", errJournal, err)
+	}
+	events, err := o.runner.Journal.Events(ctx, o.app.Name, o.rollback.ID, o.rollback.Seq)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errJournal, err)
+	}
+	o.doubtful = false
+	return o.fold(events)
+}
+
+// current is the rollback as its journal stands, also after a write that failed.
+func (o *owner) current(ctx context.Context) (Rollback, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	err := o.catchUp(ctx)
+	return o.rollback, err
 }
 
 // foresee makes sure that the facts can follow before they are written: a journal that can't be replayed is lost.
@@ -130,11 +182,13 @@ func (o *owner) drive(ctx context.Context) error {
 	}()
 	wait := firstRetry
 	for {
-		rb := o.snapshot()
-		if rb.State == StateEnded {
+		rb, err := o.current(ctx)
+		if err == nil && rb.State == StateEnded {
 			return nil
 		}
-		err := o.move(ctx, rb, rb.Next())
+		if err == nil {
+			err = o.move(ctx, rb, rb.Next())
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

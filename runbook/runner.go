@@ -229,6 +229,9 @@ func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, 
 		Facts: []Fact{Requested{Request: request, Plan: plan, Question: r.question(1, plan)}},
 	}
 	events, err := r.Journal.Append(ctx, entry)
+	if errors.Is(err, ErrUncertain) {
+		events, err = r.settle(entry)
+	}
 	var open *OpenError
 	switch {
 	case errors.As(err, &open):
@@ -250,6 +253,26 @@ func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, 
 	}
 	r.own(app, rb, epoch).prefetch(r.base)
 	return rb, nil
+}
+
+// settle finds out whether an entry that opens a rollback was written after all, and tries until that can be told or the
+// process stops: a rollback that is open and that nobody carries would wait for ever. Until then no other is opened.
+func (r *Runner) settle(entry Entry) ([]Event, error) {
+	for wait := firstRetry; pause(r.base, wait) == nil; wait = min(2*wait, lastRetry) {
+		// An empty entry waits for what may yet be written.
+		if _, err := r.Journal.Append(r.base, Entry{App: entry.App, At: entry.At}); err != nil {
+			r.reportProblem(Rollback{ID: entry.Rollback}, err)
+			continue
+		}
+		events, err := r.Journal.Events(r.base, entry.App, entry.Rollback, 0)
+		if err == nil && len(events) == 0 {
+			return nil, errJournal
+		}
+		if err == nil {
+			return events, nil
+		}
+	}
+	return nil, ErrUncertain
 }
 
 // question is the one that opens a rollback, or that a new plan opens again.

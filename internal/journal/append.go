@@ -25,7 +25,7 @@ var (
 //
 // A *runbook.OpenError, runbook.ErrStaleEpoch or any other error means that nothing was written, but for one. Among the
 // others are a Requested whose rollback ID was used before, an Ended of a rollback that is not open, and text that no
-// database takes (NUL bytes, broken UTF-8). The one is ErrUncertain: the database was lost while it committed, and did
+// database takes (NUL bytes, broken UTF-8). The one is runbook.ErrUncertain: the database was lost while it committed, and did
 // not come back in time to be asked what became of it.
 func (s *Store) Append(ctx context.Context, entry runbook.Entry) ([]runbook.Event, error) {
 	records, err := recordsOf(entry)

@@ -16,7 +16,7 @@ const maxBody = 1 << 20
 
 // Put stores a delivery; when it returns, the delivery is on disk. It reports false when its key was there already,
 // and then changes nothing, also when that delivery is done. Every error means that it is not there, but for
-// ErrUncertain.
+// runbook.ErrUncertain.
 func (s *Store) Put(ctx context.Context, d runbook.Delivery) (fresh bool, err error) {
 	if err := checkDelivery(d); err != nil {
 		return false, fmt.Errorf("store a delivery: %w", err)

@@ -227,7 +227,7 @@ func TestPostgreSQL_AppendFails(t *testing.T) {
 			mustExec(t, s, `CREATE CONSTRAINT TRIGGER fails AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()`)
 			_, err := s.Append(t.Context(), runbook.Entry{App: "shop", At: at, Facts: facts(note("2"))})
 			hasAll(t, err, "append to the journal of shop", want, "in the database "+databaseName(t, database))
-			if errors.Is(err, ErrUncertain) {
+			if errors.Is(err, runbook.ErrUncertain) {
 				t.Errorf("what the server refused is not uncertain: %v", err)
 			}
 			mustExec(t, s, `DROP TRIGGER fails ON events`)

@@ -6,17 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"time"
-)
 
-// ErrUncertain says that it is not known whether something was written: the database was lost while it committed, and
-// did not come back in time to be asked. Whoever gets it does nothing in the dark: it reads the journal again.
-var ErrUncertain = errors.New("it is not known whether it was written")
+	"rollbackbot/runbook"
+)
 
 // uncertainError is a commit that got no answer, before anybody has looked what became of it.
 type uncertainError struct{ err error }
 
-func (e *uncertainError) Error() string   { return fmt.Sprintf("%v: %v", ErrUncertain, e.err) }
-func (e *uncertainError) Unwrap() []error { return []error{ErrUncertain, e.err} }
+func (e *uncertainError) Error() string   { return fmt.Sprintf("%v: %v", runbook.ErrUncertain, e.err) }
+func (e *uncertainError) Unwrap() []error { return []error{runbook.ErrUncertain, e.err} }
 
 const (
 	// settlePatience is how long a lost database is waited for, to ask it what became of a commit: longer than a
@@ -36,7 +34,7 @@ func (s *Store) writeAndLook(ctx context.Context, f func(context.Context, *sql.T
 }
 
 // certain turns the error of a write into certainty, by look: nil where it was written, the commit's own error where it
-// was not, and ErrUncertain where the database can't be asked. Other errors pass as they are.
+// was not, and runbook.ErrUncertain where the database can't be asked. Other errors pass as they are.
 func (s *Store) certain(ctx context.Context, err error, look func(context.Context, *sql.Tx) (bool, error)) error {
 	var commit *uncertainError
 	if !errors.As(err, &commit) {

@@ -66,7 +66,7 @@ func TestSettle_Append(t *testing.T) {
 				}
 				continue
 			}
-			if err == nil || errors.Is(err, ErrUncertain) || len(events) > 0 {
+			if err == nil || errors.Is(err, runbook.ErrUncertain) || len(events) > 0 {
 				t.Errorf("entry %d: %v, %v; want a plain error", i, events, err)
 			}
 			hasAll(t, err, "the connection was lost", s.dialect.String())
@@ -105,7 +105,7 @@ func TestSettle_Put(t *testing.T) {
 		if readErr != nil || (len(pending) == 1) != written {
 			t.Fatalf("pending %v, %v", pending, readErr)
 		}
-		if fresh != written || (err == nil) != written || errors.Is(err, ErrUncertain) {
+		if fresh != written || (err == nil) != written || errors.Is(err, runbook.ErrUncertain) {
 			t.Errorf("Put = %t, %v", fresh, err)
 		}
 		if fresh, err = s.Put(t.Context(), d); fresh == written || err != nil {
@@ -143,7 +143,7 @@ func TestSettle_Done(t *testing.T) {
 		mustPut(t, s, "trigger-1")
 		w.next(f)
 		err := s.Done(t.Context(), "trigger-1")
-		if (err == nil) != written || errors.Is(err, ErrUncertain) {
+		if (err == nil) != written || errors.Is(err, runbook.ErrUncertain) {
 			t.Errorf("got %v", err)
 		}
 		if pending, err := direct.Pending(t.Context()); err != nil || (len(pending) == 0) != written {
@@ -186,8 +186,8 @@ func TestSettle_Uncertain(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	events, err := s.Append(ctx, runbook.Entry{App: "shop", At: at, Facts: facts(note("2"))})
-	if !errors.Is(err, ErrUncertain) || len(events) > 0 {
-		t.Errorf("got %v, %v; want ErrUncertain", events, err)
+	if !errors.Is(err, runbook.ErrUncertain) || len(events) > 0 {
+		t.Errorf("got %v, %v; want runbook.ErrUncertain", events, err)
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %v, with a deadline of 1 s", took)
@@ -245,7 +245,7 @@ func (w *writers) write(s *Store, writer int) {
 		text := fmt.Sprintf("%d-%d", writer, n)
 		_, err := s.Append(context.Background(), runbook.Entry{App: "shop", At: at, Facts: facts(note(text))})
 		switch {
-		case errors.Is(err, ErrUncertain):
+		case errors.Is(err, runbook.ErrUncertain):
 			w.t.Errorf("%s: %v", text, err)
 		case err != nil:
 			time.Sleep(10 * time.Millisecond) // a server that is away refuses at once

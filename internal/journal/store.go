@@ -35,7 +35,7 @@
 //
 // A connection can be lost between a COMMIT and its answer. What must not be done twice is then looked for, behind the
 // locks that its transaction had, before anybody is told whether it was written; where the database stays away, the
-// answer is ErrUncertain.
+// answer is runbook.ErrUncertain.
 package journal
 
 import (

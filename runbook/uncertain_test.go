@@ -1,0 +1,106 @@
+package runbook
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// forgetfulJournal writes, and loses one of its answers: nobody is told that it was written.
+type forgetfulJournal struct {
+	*memoryJournal
+	mu     sync.Mutex
+	writes int // so far, entries without facts not counted
+	loseAt int
+}
+
+func (j *forgetfulJournal) lost() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.writes++
+	return j.writes == j.loseAt
+}
+
+func (j *forgetfulJournal) Append(ctx context.Context, e Entry) ([]Event, error) {
+	events, err := j.memoryJournal.Append(ctx, e)
+	if err == nil && len(e.Facts) > 0 && j.lost() {
+		return nil, ErrUncertain
+	}
+	return events, err
+}
+
+func (j *forgetfulJournal) Acquire(ctx context.Context, app string, floor int64) (int64, error) {
+	epoch, err := j.memoryJournal.Acquire(ctx, app, floor)
+	if j.lost() {
+		return 0, ErrUncertain
+	}
+	return epoch, err
+}
+
+// Whatever write of a rollback's life is done without an answer, it is not done again: the journal is read first.
+func TestRollback_AnyWriteWithoutAnAnswer(t *testing.T) {
+	life := 1
+	for at := 1; at <= life; at++ {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				r, p := w.start(0)
+				journal := &forgetfulJournal{memoryJournal: w.journal, loseAt: at}
+				r.Journal = journal
+				_, err := r.Request(t.Context(), w.request(), "")
+				if err != nil && at > 1 {
+					t.Fatal(err)
+				}
+				if err != nil { // its Acquire: nothing was opened, and that is what was said
+					_, err = r.Request(t.Context(), w.request(), "")
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.play(r, p, goingWell)
+				w.stop(r, p)
+				life = max(life, journal.writes)
+				wantOnceEach(t, w)
+			})
+		})
+	}
+	if life < 30 {
+		t.Errorf("a whole life has only %d writes", life)
+	}
+}
+
+// wantOnceEach fails the test unless the rollback succeeded, and its journal says no thing twice that happens once.
+func wantOnceEach(t *testing.T, w *world) {
+	t.Helper()
+	if rb := w.only(); rb.Outcome != Succeeded {
+		t.Errorf("outcome %s (%s), want succeeded", rb.Outcome, rb.Why)
+	}
+	w.wantRunning(w.v1)
+	if n := w.slack.count("record"); n != 1 {
+		t.Errorf("%d records, want 1", n)
+	}
+	seen := map[string]bool{}
+	for _, e := range w.journal.events["shop"] {
+		var what string
+		switch fact := e.Fact.(type) {
+		case StepStarted:
+			what = fmt.Sprint(fact.Step, " attempt ", fact.Attempt)
+		case StepFinished:
+			what = fmt.Sprint(fact.Step, " ended, attempt ", fact.Attempt)
+		case Asked:
+			what = fmt.Sprint("question ", fact.Question.ID)
+		case Answered:
+			what = fmt.Sprint("answer to ", fact.Question)
+		case CommandStarted:
+			what = fact.Job
+		case Requested, Ended:
+			what = fact.Kind()
+		}
+		if what != "" && seen[what] {
+			t.Errorf("journalled twice: %s", what)
+		}
+		seen[what] = true
+	}
+}
