@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -8,205 +9,236 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"rollbackbot/internal/parts"
+	"rollbackbot/internal/realhost"
 )
 
-// moment is when the bot is killed: right after a line of its log that tells of an event, before or while it does what
-// comes next; or a little later, when that is under way.
-type moment struct {
-	message string // of the line: the kind of an event, mostly
-	step    string // of the line; empty: any
-	nth     int    // such line in this rollback, or a later one where that is past already; from 1
-	later   time.Duration
+// stores are the journals that a killed bot is tried on.
+var stores = []struct {
+	name string
+	url  func(testing.TB) string
+}{
+	{"sqlite", func(tb testing.TB) string { return "sqlite:" + filepath.Join(tb.TempDir(), "journal.db") }},
+	{"postgresql", parts.PostgreSQL},
 }
 
-func (m moment) String() string {
-	text := m.message
-	if m.step != "" {
-		text += " " + m.step
-	}
-	return fmt.Sprintf("%s (%d) + %s", text, m.nth, m.later)
-}
+// In a row: so many points are met by one rollback. A bot that is killed more often than that tells nothing new.
+const killsPerRollback = 5
 
-// moments are spread over the whole rollback, in its order. docker compose replaces the five containers within about a
-// second, so the last of the moments after its start are in the midst of that.
-func moments() []moment {
-	const under = 300 * time.Millisecond
-	return []moment{
-		{"connected to Slack", "", 1, 100 * time.Millisecond}, // the command has come, or is about to
-		{"connected to Slack", "", 1, under},                  // while the plan is made for the first time
-		{"requested", "", 1, 0},
-		{"notice_intended", "", 1, 0},                     // the request's message may be posted
-		{"notice_posted", "", 1, 0},                       // … and is
-		{"notice_intended", "", 2, 0},                     // the plan in its thread
-		{"notice_posted", "", 2, 0},                       //
-		{"answered", "", 1, 0},                            // signed off, nothing begun
-		{"step_started", "identify", 1, 0},                //
-		{"step_started", "identify", 1, under},            // while the plan is made anew
-		{"lease_taken", "", 1, 0},                         //
-		{"step_finished", "identify", 1, 0},               //
-		{"step_started", "fetch", 1, 0},                   //
-		{"step_finished", "fetch", 1, 0},                  //
-		{"step_started", "pin", 1, 0},                     //
-		{"pins_writing", "", 1, 0},                        // before they are
-		{"pins_writing", "", 1, 100 * time.Millisecond},   // while they are
-		{"pins_written", "", 1, 0},                        //
-		{"step_finished", "pin", 1, 0},                    //
-		{"step_started", "deploy", 1, 0},                  //
-		{"quarantined", "", 1, 0},                         //
-		{"command_started", "deploy", 1, 0},               // it may not have left for the host
-		{"command_started", "deploy", 1, under},           // it runs there
-		{"command_started", "deploy", 1, 2 * under},       //
-		{"command_started", "deploy", 1, 3 * under},       //
-		{"command_finished", "", 1, 0},                    // not judged yet
-		{"step_finished", "deploy", 1, 0},                 //
-		{"step_started", "health", 1, under},              //
-		{"step_finished", "health", 1, 0},                 //
-		{"step_started", "error_rate", 1, under},          // in the window
-		{"step_finished", "error_rate", 1, 0},             // before it is asked about
-		{"asked", "", 1, 0},                               //
-		{"answered", "", 2, 0},                            // as in the same process as the sign-off
-		{"step_started", "migration", 1, 0},               //
-		{"ended", "", 1, 0},                               // before the record
-		{"notice_intended", "", 4, 0},                     // the record may be posted
-		{"notice_intended", "", 4, 20 * time.Millisecond}, //
-		{"notice_posted", "", 4, 0},                       // … and is
-		{"notice_posted", "", 4, 300 * time.Millisecond},  //
+// defaultRollbacks is how many rollbacks are killed without ROLLBACKBOT_TEST_ALL_KILLS, which takes all points.
+const defaultRollbacks = 2
+
+// TestKilled kills the bot with -9 at points in the midst of rollbacks, before and after each write to the journal and
+// each effect, and starts it again: each comes to the same end, with one record, and no two `docker compose up` ever run
+// at once. A first rollback that nobody kills shows which points there are.
+func TestKilled(t *testing.T) {
+	seed := killSeed(t)
+	for _, store := range stores {
+		t.Run(store.name, func(t *testing.T) {
+			t.Parallel()
+			k := newKiller(t, store.url(t))
+			life := k.life(t)
+			dealt := deal(life, seed)
+			for n := 1; len(dealt.hands) > 0 && k.lost == 0; n++ {
+				k.rollback(t, dealt)
+			}
+			t.Logf("%s: kill -9 at %d of %d points in %d rollbacks, %d lost, %d doubled (ROLLBACKBOT_TEST_SEED=%d); points that did not come again: %v",
+				store.name, k.met, len(life), k.rollbacks, k.lost, k.doubled, seed, dealt.missed)
+			if k.met < dealt.points/2 {
+				t.Errorf("killed at %d points, want %d at least", k.met, dealt.points/2)
+			}
+			k.mustRun(t, "audit", "verify")
+			k.watched.check(t)
+		})
 	}
 }
 
-// In a row: so many moments are met by one rollback. A bot that is killed more often than that tells nothing new.
-const killsPerRollback = 3
-
-// defaultRollbacks is how many rollbacks are killed without ROLLBACKBOT_TEST_ALL_KILLS, which takes them all.
-const defaultRollbacks = 3
-
-// sample deals the moments out to rollbacks, each one's in their order, as the seed says.
-func sample(tb testing.TB) [][]moment {
+// killSeed says which points are taken, and in which rollback each is met.
+func killSeed(tb testing.TB) uint64 {
 	tb.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ROLLBACKBOT_TEST_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			tb.Fatalf("ROLLBACKBOT_TEST_SEED: %v", err)
-		}
+	text := os.Getenv("ROLLBACKBOT_TEST_SEED")
+	if text == "" {
+		return uint64(time.Now().UnixNano())
 	}
-	tb.Logf("ROLLBACKBOT_TEST_SEED=%d deals the same moments", seed)
-	all := moments()
-	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(all))
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		tb.Fatalf("ROLLBACKBOT_TEST_SEED: %v", err)
+	}
+	return seed
+}
+
+// hands are the points that rollbacks are still to be killed at, each hand in the order of a life.
+type hands struct {
+	hands  [][]string
+	points int             // in all hands, as they were dealt
+	again  map[string]bool // points that did not come in a rollback that was killed before them, and are tried once more
+	missed []string        // points that did not come then either
+}
+
+// deal deals the points of a life out to rollbacks as the seed says: all of them, or a sample.
+func deal(life []string, seed uint64) *hands {
+	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(life))
 	if os.Getenv("ROLLBACKBOT_TEST_ALL_KILLS") == "" {
 		order = order[:defaultRollbacks*killsPerRollback]
 	}
-	var dealt [][]moment
+	dealt := &hands{points: len(order), again: map[string]bool{}}
 	for hand := range slices.Chunk(order, killsPerRollback) {
 		slices.Sort(hand)
-		var chosen []moment
+		var chosen []string
 		for _, i := range hand {
-			chosen = append(chosen, all[i])
+			chosen = append(chosen, life[i])
 		}
-		dealt = append(dealt, chosen)
+		dealt.hands = append(dealt.hands, chosen)
 	}
 	return dealt
 }
 
-// TestKilled kills the bot with -9 in the midst of rollbacks and starts it again: each comes to the same end, with one
-// record, and no two `docker compose up` ever run at once.
-func TestKilled(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	watched := w.watchUp(t)
-	w.brokenRelease(t)
-	line := "/rollback " + w.app + " to v1 migration yes owner <@" + lead + "> because v2 answers 503"
-	kills := 0
-	hands := sample(t)
-	for i, hand := range hands {
-		if i > 0 {
-			w.stack.Up(t, "v2") // somebody deploys it again: with a real team CI would be refused, but a person is not
+// missing takes points back that did not come: what a life goes through twice, a killed one may go through once. With a
+// sample that is all; with all points each is tried once more, as the first one of a rollback.
+func (d *hands) missing(points []string) {
+	for _, point := range points {
+		if d.again[point] || os.Getenv("ROLLBACKBOT_TEST_ALL_KILLS") == "" {
+			d.missed = append(d.missed, point)
+			continue
 		}
-		before := w.stack.Containers(t)
-		k := &killer{world: w, tb: t, hand: hand}
-		k.play(i+1, line)
-		t.Logf("rollback %d: killed at %v; still to come were %v", i+1, k.met, k.hand)
-		kills += len(k.met)
-		w.runs(t, "v1")
-		w.untouched(t, before)
-		w.oneRecord(t, i+1)
-		if t.Failed() {
-			t.Fatalf("after rollback %d, killed at %v:\n%s\n%s", i+1, k.met, w.transcript(), k.logs())
-		}
+		d.again[point] = true
+		d.hands = append(d.hands, []string{point})
 	}
-	if want := len(hands) * killsPerRollback / 2; kills < want {
-		t.Errorf("killed %d times, want %d at least", kills, want)
-	}
-	w.mustRun(t, "audit", "verify")
-	watched.check(t)
 }
 
-// killer keeps a bot running that it kills at moments of its choice.
+// killer plays rollbacks with a bot that dies at points of its choice.
 type killer struct {
 	*world
-	tb  testing.TB
-	bot *serving // of now
+	line      string
+	watched   upLog
+	file      string // where the bot notes the points that it passes
+	rollbacks int
+	met       int
+	lost      int // rollbacks that did not end as they have to
+	doubled   int // messages too many
 
-	mu   sync.Mutex
-	hand []moment // still to come
-	met  []moment
-	seen map[[2]string]int // lines by message and step
+	bot  *serving // of now
 	all  []*serving
+	hand []string // still to come in this rollback
+	gone []string // did not come in this rollback
 }
 
-// play carries a rollback to its end. n counts the channel's rollbacks, this one included.
-func (k *killer) play(n int, line string) {
-	k.tb.Helper()
-	k.seen = map[[2]string]int{}
-	k.insist(k.tb, n, line, k.revive)
-	k.said(k.tb, n, k.revive)
-	k.bot.stop(k.tb)
+func newKiller(tb testing.TB, database string) *killer {
+	tb.Helper()
+	w := newWorld(tb)
+	w.env["ROLLBACK_DATABASE_URL"] = database
+	w.binary = realhost.Build(tb, "rollbackbot/cmd/rollbackbot", "failpoints")
+	k := &killer{world: w, watched: w.watchUp(tb), file: filepath.Join(tb.TempDir(), "points")}
+	k.line = "/rollback " + w.app + " to v1 migration yes owner <@" + lead + "> because v2 answers 503"
+	w.brokenRelease(tb)
+	return k
 }
 
-// revive starts the bot, and starts it again where it was killed.
-func (k *killer) revive() {
+// life plays a rollback that nobody kills, and gives the points that it went through.
+func (k *killer) life(t *testing.T) []string {
+	t.Helper()
+	k.rollback(t, &hands{hands: [][]string{nil}})
+	passed := k.passed(t)
+	if len(passed) < 100 || k.lost > 0 {
+		t.Fatalf("a whole life has %d points, and %d rollbacks were lost", len(passed), k.lost)
+	}
+	return passed
+}
+
+// passed are the points of this rollback so far.
+func (k *killer) passed(tb testing.TB) []string {
+	tb.Helper()
+	content, err := os.ReadFile(k.file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
+}
+
+// rollback plays the next rollback and kills the bot at the next hand of points.
+func (k *killer) rollback(t *testing.T, dealt *hands) {
+	t.Helper()
+	k.rollbacks++
+	k.hand, dealt.hands = dealt.hands[0], dealt.hands[1:]
+	k.bot, k.all, k.gone = nil, nil, nil
+	n, met := k.rollbacks, k.met
+	ok := t.Run(fmt.Sprint(n), func(t *testing.T) {
+		if n > 1 {
+			k.stack.Up(t, "v2") // somebody deploys it again: with a real team CI would be refused, but a person is not
+		}
+		if err := os.WriteFile(k.file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before := k.stack.Containers(t)
+		k.revive(t)
+		k.insist(t, n, k.line, func() { k.revive(t) })
+		k.said(t, n, func() { k.revive(t) })
+		k.bot.stop(t)
+		k.runs(t, "v1")
+		k.untouched(t, before)
+		k.oneRecord(t, n)
+		if t.Failed() {
+			t.Logf("killed at %d points; still to come were %q:\n%s\n%s", k.met-met, k.hand, k.transcript(), k.logs())
+		}
+	})
+	if !ok {
+		k.lost++
+		k.doubled += max(0, len(ofKind(k.slack.Snapshot(), "rollback_record"))-n)
+	}
+	dealt.missing(append(k.gone, k.hand...))
+}
+
+// revive starts the bot, and starts it again where it has died.
+func (k *killer) revive(tb testing.TB) {
+	tb.Helper()
 	if k.bot != nil {
 		select {
 		case <-k.bot.ended:
+			k.died(tb)
 		default:
 			return
 		}
 	}
-	k.bot = k.serve(k.tb, k.hear)
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.bot = k.with(map[string]string{"FAILPOINTS_FILE": k.file, "FAILPOINTS_DEADLY": strings.Join(k.hand, ";")}).serve(tb, nil)
 	k.all = append(k.all, k.bot)
 }
 
-// hear kills the bot when its log tells of the next moment.
-func (k *killer) hear(bot *serving, line logLine) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.seen[[2]string{line.Message, ""}]++
-	if line.Step != "" {
-		k.seen[[2]string{line.Message, line.Step}]++
-	}
-	for i, m := range k.hand {
-		if line.Message == m.message && (m.step == "" || m.step == line.Step) && k.seen[[2]string{m.message, m.step}] >= m.nth {
-			// Those before it did not come to pass: the bot had no need to do that again.
-			k.met, k.hand = append(k.met, m), k.hand[i+1:]
-			time.AfterFunc(m.later, bot.kill)
-			return
-		}
+// died takes the point at which the bot died out of the hand. Those before it did not come: the bot had no need to do
+// that again.
+func (k *killer) died(tb testing.TB) {
+	tb.Helper()
+	passed := k.passed(tb)
+	if i := slices.Index(k.hand, passed[len(passed)-1]); i >= 0 {
+		k.met++
+		k.gone, k.hand = append(k.gone, k.hand[:i]...), k.hand[i+1:]
 	}
 }
 
 func (k *killer) logs() string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	var logs []string
 	for _, bot := range k.all {
 		logs = append(logs, bot.text())
 	}
 	return strings.Join(logs, "--- killed ---\n")
+}
+
+// TestKilled_NoneInTheProduct shows that the product's own build has no points.
+func TestKilled_NoneInTheProduct(t *testing.T) {
+	for _, row := range []struct {
+		tags []string
+		has  bool
+	}{{nil, false}, {[]string{"failpoints"}, true}} {
+		binary, err := os.ReadFile(realhost.Build(t, "rollbackbot/cmd/rollbackbot", row.tags...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := bytes.Contains(binary, []byte("FAILPOINTS_")); has != row.has {
+			t.Errorf("built with tags %v it has failpoints: %t, want %t", row.tags, has, row.has)
+		}
+	}
 }
 
 // said waits until everything about a rollback is said: until then the bot has something to do, and may be killed.

@@ -64,6 +64,7 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 		Socket: &bot.Socket{API: api, Sockets: r.sockets, Log: component(log, "socket")},
 		Log:    log, Stored: r.stored, UnderWay: r.underWay,
 	}
+	failpointsAtInbox(r.listener)
 	return r
 }
 
@@ -208,10 +209,12 @@ func (r *replica) putDown(runner *runbook.Runner, parts *sync.WaitGroup) error {
 var errStuck = errors.New("stopped before everything was put down; the next start reads how it ended")
 
 func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
-	return &runbook.Runner{
+	runner := &runbook.Runner{
 		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, Directory: r.directory, Announcer: announcer,
 		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Report: reportTo(r.log), Problem: problemTo(r.log),
 	}
+	failpoints(runner)
+	return runner
 }
 
 func (r *replica) begin(t *term) {

@@ -74,9 +74,12 @@ func (b *sickbed) serve() {
 		SignoffTimeout: 30 * time.Minute, Inbox: b.store,
 	}
 	listener := &bot.Bot{
-		API: api, Runner: runner, Inbox: b.store, Directory: directory, Speaker: announcer, Channel: bot.Channel{API: api, ID: channel},
-		Socket: &bot.Socket{API: api, Dial: network.dial, Log: log}, Apps: []string{"shop"}, Log: log, UnderWay: runner.UnderWay,
+		API: api, Inbox: b.store, Directory: directory, Speaker: announcer, Channel: bot.Channel{API: api, ID: channel},
+		Form:   &bot.Form{API: api, Apps: []string{"shop"}, Runner: runner},
+		Socket: &bot.Socket{API: api, Dial: network.dial, Log: log}, Log: log, UnderWay: runner.UnderWay,
 	}
+	desk := listener.Desk(runner)
+	listener.Stored = desk.Wake
 	ctx, cancel := context.WithCancel(b.Context())
 	if err := runner.Start(ctx); err != nil {
 		b.Fatal(err)
@@ -85,6 +88,13 @@ func (b *sickbed) serve() {
 	running.Go(func() {
 		if err := listener.Run(ctx); err != nil {
 			b.Errorf("the bot gave up: %v", err)
+		}
+	})
+	running.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-listener.Known():
+			desk.Run(ctx)
 		}
 	})
 	b.stop = sync.OnceFunc(func() {

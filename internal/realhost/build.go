@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -16,12 +17,16 @@ import (
 // about two minutes on two cores.
 const buildTimeout = 10 * time.Minute
 
-// Build builds a main package of this module, as in "rollbackbot/cmd/rollbackbot", and gives the path of a binary that
-// lasts as long as the test. The flags are those of `make build`, so that its build cache serves; it is linked once per
-// process.
-func Build(tb testing.TB, mainPackage string) string {
+// Build builds a main package of this module, as in "rollbackbot/cmd/rollbackbot", with build tags, if any, and gives the
+// path of a binary that lasts as long as the test. The flags are those of `make build`, so that its build cache serves;
+// it is linked once per process.
+func Build(tb testing.TB, mainPackage string, tags ...string) string {
 	tb.Helper()
-	content, err := built(mainPackage)
+	var flags []string
+	if len(tags) > 0 {
+		flags = []string{"-tags", strings.Join(tags, ",")}
+	}
+	content, err := built(mainPackage, flags...)
 	if err != nil {
 		tb.Fatalf("build %s: %v\n%s", mainPackage, err, content)
 	}
@@ -36,13 +41,13 @@ func Build(tb testing.TB, mainPackage string) string {
 	return binary
 }
 
-// builds holds the binaries by main package, kept in memory: a file would need somebody to remove it after the last
+// builds holds the binaries by flags and main package, kept in memory: a file would need somebody to remove it after the last
 // test.
 var builds sync.Map
 
 // built is a binary's content; with an error, what the go command said.
 func built(mainPackage string, flags ...string) ([]byte, error) {
-	once, _ := builds.LoadOrStore(mainPackage, sync.OnceValues(func() ([]byte, error) {
+	once, _ := builds.LoadOrStore(strings.Join(append(flags, mainPackage), " "), sync.OnceValues(func() ([]byte, error) {
 		folder, err := os.MkdirTemp("", "rollbackbot-build-")
 		if err != nil {
 			return nil, err
