@@ -78,6 +78,16 @@ func (r *replicas) acts(former *serving) *serving {
 	}
 }
 
+// standsBy waits until a replica has found that another one acts.
+func (r *replicas) standsBy(bot *serving) {
+	r.tb.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(bot.text(), "standing by"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.tb.Fatalf("a replica does not stand by:\n%s", bot.text())
+		}
+	}
+}
+
 // strike does something to the owner, if there is one that was not struck yet, and notes when.
 func (r *replicas) strike(how func(*serving)) (struck *serving) {
 	r.mu.Lock()
@@ -155,7 +165,7 @@ func TestReplicas_OwnerKilled(t *testing.T) {
 			if kills == ownerKills || time.Now().Before(next) {
 				return
 			}
-			if killed := r.strike(func(owner *serving) { owner.kill() }); killed != nil {
+			if killed := r.strike((*serving).kill); killed != nil {
 				kills++
 				r.acts(killed)
 				r.add() // to stand by for the next
