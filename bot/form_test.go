@@ -256,3 +256,21 @@ func TestForm_ThatCantBeOpenedSaysHow(t *testing.T) {
 	b.told(ana, "could not be opened", "because REASON")
 	b.inbox.settle(t, 1)
 }
+
+// The form is there, and Slack's answer that says so is lost: nobody says that it could not be opened.
+func TestForm_OpenedThoughTheAnswerIsLost(t *testing.T) {
+	b := listen(t)
+	b.slack.Fault(func(c localslack.Call) *localslack.Fault {
+		if c.Method == "views.open" {
+			return &localslack.Fault{LoseAnswer: true}
+		}
+		return nil
+	})
+	b.command(ana, "/rollback")
+	if said := b.told(ana, "Did no form open?", "because REASON"); strings.Contains(said.Text, "could not") {
+		t.Errorf("told %q, and the form is open", said.Text)
+	}
+	if _, open := b.slack.OpenView(ana); !open {
+		t.Error("the form is not open")
+	}
+}

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -133,13 +134,23 @@ func (h *Handler) disown(ctx context.Context, key string) {
 func (h *Handler) openForm(ctx context.Context, log zerolog.Logger, in incoming) {
 	if err := h.Form.open(ctx, in.command); err != nil {
 		log.Warn().Err(err).Msg("a form could not be opened")
-		if err := h.Private.Private(ctx, in.reply, TextMessage(formNotOpened)); err != nil {
+		if err := h.Private.Private(ctx, in.reply, TextMessage(formTrouble(err))); err != nil {
 			log.Warn().Err(err).Msg("a person could not be told that their form did not open")
 		}
 	}
 	if err := h.Inbox.Done(ctx, in.delivery.Key); err != nil {
 		log.Warn().Err(err).Msg("an opened form could not be marked as done; the desk will")
 	}
+}
+
+// formTrouble says what an error means: where Slack's answer was lost, the form may be open all the same.
+func formTrouble(err error) string {
+	var refusal *SlackError
+	var limited *runbook.RetryError
+	if errors.As(err, &refusal) || errors.As(err, &limited) {
+		return formNotOpened
+	}
+	return formOverdue
 }
 
 // The way on without a form.
