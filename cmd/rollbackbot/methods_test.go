@@ -84,26 +84,35 @@ func (i *illness) decide(c localslack.Call) *localslack.Fault {
 // TestSlack_EveryMethodFails goes through a rollback with every method failing in every way: there is one record, no
 // question is lost, nobody who was heard waits in silence, and what runs is what was planned.
 func TestSlack_EveryMethodFails(t *testing.T) {
+	var mu sync.Mutex
 	called := map[string]bool{}
 	spoiled := 0
-	for _, method := range methods {
-		for _, f := range faults {
-			t.Run(method.name+"/"+f.name, func(t *testing.T) {
-				ill := &illness{method: method.name, fault: f.fault, counts: map[string]int{}}
-				inBed(t, ill.decide, func(b *sickbed) {
-					b.rollsBack(method.name == "views.open")
-					b.wantOneOfEach()
-					for _, c := range b.slack.Calls() {
-						called[c.Method] = true
-					}
-				})
-				if ill.spoiled == 0 {
-					t.Error("it never failed: the rollback didn't use it")
-				}
-				spoiled += ill.spoiled
-			})
+	spoil := func(t *testing.T, method string, fault localslack.Fault) {
+		t.Parallel()
+		ill := &illness{method: method, fault: fault, counts: map[string]int{}}
+		inBed(t, ill.decide, func(b *sickbed) {
+			b.rollsBack(method == "views.open")
+			b.wantOneOfEach()
+			mu.Lock()
+			defer mu.Unlock()
+			for _, c := range b.slack.Calls() {
+				called[c.Method] = true
+			}
+		})
+		if ill.spoiled == 0 {
+			t.Error("it never failed: the rollback didn't use it")
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		spoiled += ill.spoiled
 	}
+	t.Run("all", func(t *testing.T) { // ends when every one of them has
+		for _, method := range methods {
+			for _, f := range faults {
+				t.Run(method.name+"/"+f.name, func(t *testing.T) { spoil(t, method.name, f.fault) })
+			}
+		}
+	})
 	known := map[string]bool{}
 	for _, m := range methods {
 		known[m.name] = true

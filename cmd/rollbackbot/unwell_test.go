@@ -29,7 +29,7 @@ type sickbed struct {
 	stop  func()
 }
 
-// inBed runs a test in such a bubble. No test runs beside it: see wires.instead.
+// inBed runs a test in such a bubble.
 func inBed(t *testing.T, fault func(localslack.Call) *localslack.Fault, run func(*sickbed)) {
 	t.Helper()
 	folder := t.TempDir()
@@ -63,7 +63,6 @@ func (b *sickbed) serve() {
 	b.Helper()
 	network := newWires()
 	b.slack.Serve(network)
-	back := network.instead()
 	workspace, log := b.slack.Workspace(), zerolog.New(zerolog.SyncWriter(b.log)).Level(zerolog.InfoLevel)
 	api := bot.NewClient(workspace.BotToken, workspace.AppToken, b.slack.APIURL())
 	apps := []runbook.App{shopApp()}
@@ -104,7 +103,6 @@ func (b *sickbed) serve() {
 		if err := errors.Join(b.slack.Close(), b.store.Close()); err != nil {
 			b.Error(err)
 		}
-		back()
 		if b.Failed() {
 			b.Logf("the bot's log:\n%s", b.log)
 		}
