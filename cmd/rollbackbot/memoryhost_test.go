@@ -35,7 +35,7 @@ func shopApp() runbook.App {
 		Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
 		Services:  []runbook.Service{{Name: "api", Variable: "API_IMAGE"}, {Name: "worker", Variable: "WORKER_IMAGE"}},
 		Health:    runbook.Health{URLs: []string{"https://shop.example/health"}, Attempts: 12, Interval: time.Second},
-		ErrorRate: runbook.ErrorRate{Window: 10 * time.Second}, VerifyAfter: time.Minute,
+		ErrorRate: runbook.ErrorRate{Window: 2 * time.Second}, VerifyAfter: time.Minute,
 	}
 }
 

@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"errors"
+	"net"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"github.com/slack-go/slack"
 
 	"rollbackbot/bot"
 	"rollbackbot/internal/journal"
@@ -18,15 +20,16 @@ import (
 	"rollbackbot/runbook"
 )
 
-// sickbed is the whole bot with its journal on disk, in a bubble with a Slack that may be unwell and a host without an
-// engine: a rollback with all its waits takes a moment.
+// sickbed is the whole bot with its journal on disk, a Slack that may be unwell, and a host without an engine. In a
+// bubble, a rollback with all its waits takes a moment.
 type sickbed struct {
 	*testing.T
 	*people
 	store *journal.Store
 	host  *memoryHost
 	log   *strings.Builder // guarded by its writer
-	stop  func()
+	leave func()           // stops the bot alone
+	stop  func()           // stops everything
 }
 
 // inBed runs a test in such a bubble.
@@ -36,15 +39,18 @@ func inBed(t *testing.T, fault func(localslack.Call) *localslack.Fault, run func
 	synctest.Test(t, func(t *testing.T) {
 		b := newSickbed(t, folder)
 		b.slack.Fault(fault)
-		b.serve()
+		network := newWires()
+		b.slack.Serve(network)
+		workspace := b.slack.Workspace()
+		b.serve(bot.NewClient(workspace.BotToken, workspace.AppToken, b.slack.APIURL()), network.dial)
 		defer b.stop()
 		run(b)
 	})
 }
 
-func newSickbed(t *testing.T, folder string) *sickbed {
+func newSickbed(t *testing.T, folder string, options ...localslack.Option) *sickbed {
 	t.Helper()
-	b := &sickbed{T: t, people: &people{slack: localslack.New(team()), app: "shop"}, host: newMemoryHost(t), log: &strings.Builder{}}
+	b := &sickbed{T: t, people: &people{slack: localslack.New(team(), options...), app: "shop"}, host: newMemoryHost(t), log: &strings.Builder{}}
 	var err error
 	if b.store, err = journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "journal.db"), journal.Options{}); err != nil {
 		t.Fatal(err)
@@ -59,12 +65,9 @@ func newSickbed(t *testing.T, folder string) *sickbed {
 }
 
 // serve is what the command of that name does, with these parts.
-func (b *sickbed) serve() {
+func (b *sickbed) serve(api *slack.Client, dial func(context.Context, string, string) (net.Conn, error)) {
 	b.Helper()
-	network := newWires()
-	b.slack.Serve(network)
-	workspace, log := b.slack.Workspace(), zerolog.New(zerolog.SyncWriter(b.log)).Level(zerolog.InfoLevel)
-	api := bot.NewClient(workspace.BotToken, workspace.AppToken, b.slack.APIURL())
+	log := zerolog.New(zerolog.SyncWriter(b.log)).Level(zerolog.InfoLevel)
 	apps := []runbook.App{shopApp()}
 	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{leads}, Apps: apps}, log)
 	directory := &bot.Directory{API: api, Channel: channel, Leads: []string{leads}, ChannelMayRequest: true}
@@ -75,7 +78,7 @@ func (b *sickbed) serve() {
 	listener := &bot.Bot{
 		API: api, Inbox: b.store, Directory: directory, Speaker: announcer, Channel: bot.Channel{API: api, ID: channel},
 		Form:   &bot.Form{API: api, Apps: []string{"shop"}, Runner: runner},
-		Socket: &bot.Socket{API: api, Dial: network.dial, Log: log}, Log: log, UnderWay: runner.UnderWay,
+		Socket: &bot.Socket{API: api, Dial: dial, Log: log}, Log: log, UnderWay: runner.UnderWay,
 	}
 	desk := listener.Desk(runner)
 	listener.Stored = desk.Wake
@@ -96,10 +99,13 @@ func (b *sickbed) serve() {
 			desk.Run(ctx)
 		}
 	})
-	b.stop = sync.OnceFunc(func() {
+	b.leave = sync.OnceFunc(func() {
 		cancel()
 		running.Wait()
 		runner.Wait()
+	})
+	b.stop = sync.OnceFunc(func() {
+		b.leave()
 		if err := errors.Join(b.slack.Close(), b.store.Close()); err != nil {
 			b.Error(err)
 		}

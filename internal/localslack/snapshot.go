@@ -12,6 +12,7 @@ type Snapshot struct {
 	modals   map[string]View
 	homes    map[string]View
 	sockets  int
+	admitted int
 }
 
 // Snapshot takes a snapshot.
@@ -22,7 +23,7 @@ func (s *Server) Snapshot() *Snapshot {
 }
 
 func (s *Server) snapshotLocked() *Snapshot {
-	n := &Snapshot{messages: map[string][]Message{}, modals: map[string]View{}, homes: map[string]View{}, sockets: s.openSockets()}
+	n := &Snapshot{messages: map[string][]Message{}, modals: map[string]View{}, homes: map[string]View{}, sockets: s.openSockets(), admitted: s.socketSeq}
 	for _, c := range s.world.channels {
 		for _, m := range c.messages {
 			n.messages[c.ID] = append(n.messages[c.ID], *m)
@@ -82,6 +83,9 @@ func (n *Snapshot) Home(user string) (View, bool) {
 
 // Sockets counts the app's open connections.
 func (n *Snapshot) Sockets() int { return n.sockets }
+
+// SocketsSoFar counts all of the app's connections until now, those that have ended too.
+func (n *Snapshot) SocketsSoFar() int { return n.admitted }
 
 // Messages is [Snapshot.Messages] of now.
 func (s *Server) Messages(channel string) []Message { return s.Snapshot().Messages(channel) }
