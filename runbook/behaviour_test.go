@@ -72,7 +72,7 @@ func TestAnswer_ARefusedClickIsJournalledAndChangesNothing(t *testing.T) {
 			t.Errorf("a click on another plan: %v", err)
 		}
 		refusals := 0
-		for _, e := range w.journal.events["shop"] {
+		for _, e := range w.events() {
 			if _, ok := e.Fact.(Refused); ok && e.Rollback == rb.ID {
 				refusals++
 			}
@@ -460,7 +460,7 @@ func TestHistory_PreviousIsTheLastKnownGoodOne(t *testing.T) {
 		}
 		v3 := release(3)
 		w.note(Observed{Images: w.v1}, Deployed{Images: v3, Version: "v3"}, Observed{Images: v3})
-		history := NewHistory(w.journal.events["shop"])
+		history := NewHistory(w.events())
 		got, err := history.Choose(w.app, Request{}, []map[string]Image{v3})
 		if err != nil || got.Version != "v1" {
 			t.Errorf("previous of v3 is %s, %v: v2 was rolled back", got.Name(), err)

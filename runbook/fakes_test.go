@@ -13,133 +13,6 @@ import (
 	"time"
 )
 
-// process is one life of the bot. It dies at one of its points: before or after an append or an outside effect.
-type process struct {
-	mu     sync.Mutex
-	points int // counted so far
-	dieAt  int // 0: never
-	dead   bool
-	kill   context.CancelFunc
-}
-
-var errDead = errors.New("this process was killed")
-
-// point counts one point at which a process can die, and says whether it is dead.
-func (p *process) point() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.points++; p.points == p.dieAt {
-		p.dead = true
-		p.kill()
-	}
-	return p.dead
-}
-
-func (p *process) isDead() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.dead
-}
-
-// memoryJournal keeps the promises of Journal in memory.
-type memoryJournal struct {
-	mu     sync.Mutex
-	events map[string][]Event
-	epochs map[string]int64
-	open   map[string]string
-}
-
-func newMemoryJournal() *memoryJournal {
-	return &memoryJournal{events: map[string][]Event{}, epochs: map[string]int64{}, open: map[string]string{}}
-}
-
-func (j *memoryJournal) Append(_ context.Context, e Entry) ([]Event, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if e.Epoch != 0 && e.Epoch != j.epochs[e.App] {
-		return nil, ErrStaleEpoch
-	}
-	var added []Event
-	for _, fact := range e.Facts {
-		switch fact.(type) {
-		case Requested:
-			if open := j.open[e.App]; open != "" {
-				return nil, &OpenError{App: e.App, Rollback: open}
-			}
-			j.open[e.App] = e.Rollback
-		case Ended:
-			delete(j.open, e.App)
-		}
-		// There and back through JSON: what is not written down is not known to the next process.
-		body, err := json.Marshal(fact)
-		if err != nil {
-			return nil, err
-		}
-		if fact, err = DecodeFact(fact.Kind(), body); err != nil {
-			return nil, err
-		}
-		seq := int64(len(j.events[e.App]) + len(added) + 1)
-		added = append(added, Event{App: e.App, Seq: seq, Rollback: e.Rollback, Epoch: e.Epoch, At: e.At, Actor: e.Actor, Cause: e.Cause, Fact: fact, Hash: fmt.Sprintf("%064d", seq)})
-	}
-	j.events[e.App] = append(j.events[e.App], added...)
-	return added, nil
-}
-
-func (j *memoryJournal) Events(_ context.Context, app, rollback string, after int64) ([]Event, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	var out []Event
-	for _, e := range j.events[app] {
-		if e.Seq > after && (rollback == "" || e.Rollback == rollback) {
-			out = append(out, e)
-		}
-	}
-	return out, nil
-}
-
-func (j *memoryJournal) Acquire(_ context.Context, app string, floor int64) (int64, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.epochs[app] = max(j.epochs[app], floor) + 1
-	return j.epochs[app], nil
-}
-
-func (j *memoryJournal) Open(_ context.Context, app string) (string, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.open[app], nil
-}
-
-func (j *memoryJournal) App(_ context.Context, rollback string) (string, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for app, events := range j.events {
-		for _, e := range events {
-			if e.Rollback == rollback {
-				return app, nil
-			}
-		}
-	}
-	return "", nil
-}
-
-// mortalJournal is a journal as one process sees it.
-type mortalJournal struct {
-	*memoryJournal
-	process *process
-}
-
-func (j mortalJournal) Append(ctx context.Context, e Entry) ([]Event, error) {
-	if j.process.point() {
-		return nil, errDead
-	}
-	events, err := j.memoryJournal.Append(ctx, e)
-	if j.process.point() {
-		return nil, errDead
-	}
-	return events, err
-}
-
 // fakeHost is a host with an engine, a compose project, and a home folder for the locks. A command that nobody expects
 // fails the test.
 type fakeHost struct {
@@ -465,32 +338,6 @@ func (h *fakeHost) follow(args []string) (stdout, stderr string, status int) {
 	return job.output[min(offset, len(job.output)):], fmt.Sprintf("state=%d\n", job.status), 0
 }
 
-// fakeHosts are the hosts as one process sees them.
-type fakeHosts struct {
-	hosts   map[Host]*fakeHost
-	process *process
-}
-
-func (f fakeHosts) Target(host Host) Target { return mortalTarget{f.hosts[host], f.process} }
-
-type mortalTarget struct {
-	host    *fakeHost
-	process *process
-}
-
-// Run dies before or after commands that change something; looking has no effect to lose.
-func (m mortalTarget) Run(ctx context.Context, cmd Command) (Result, error) {
-	changes := len(cmd.Args) > 4 && cmd.Args[2] == guardScript && slices.Contains([]string{"take", "act", "pin", "release"}, cmd.Args[4])
-	if changes && m.process.point() || m.process.isDead() {
-		return Result{}, errDead
-	}
-	result, err := m.host.Run(ctx, cmd)
-	if changes && m.process.point() || m.process.isDead() {
-		return Result{}, errDead
-	}
-	return result, err
-}
-
 // fakeHealth answers by what the hosts' api runs.
 type fakeHealth struct {
 	hosts map[Host]*fakeHost
@@ -579,20 +426,4 @@ func (f *fakeSlack) count(key string) int {
 		}
 	}
 	return n
-}
-
-type mortalSlack struct {
-	*fakeSlack
-	process *process
-}
-
-func (m mortalSlack) Post(ctx context.Context, n Notice) (Post, error) {
-	if m.process.point() {
-		return Post{}, errDead
-	}
-	post, err := m.fakeSlack.Post(ctx, n)
-	if m.process.point() {
-		return Post{}, errDead
-	}
-	return post, err
 }

@@ -11,7 +11,7 @@ import (
 // observed is a world whose history is still empty, and in which an observer looks every minute.
 func observed(t *testing.T, names ...Host) (*world, func()) {
 	w := newWorld(t, names...)
-	w.journal = newMemoryJournal()
+	w.journal = newMemoryStore()
 	ctx, stop := context.WithCancel(t.Context())
 	o := Observer{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal, Health: w.health, Interval: time.Minute,
 		Problem: func(app string, err error) { t.Logf("%s: %v", app, err) }}
@@ -21,16 +21,14 @@ func observed(t *testing.T, names ...Host) (*world, func()) {
 }
 
 func (w *world) kinds() (kinds []string) {
-	events, _ := w.journal.Events(w.t.Context(), "shop", "", 0)
-	for _, e := range events {
+	for _, e := range w.events() {
 		kinds = append(kinds, e.Fact.Kind())
 	}
 	return kinds
 }
 
 func (w *world) history() History {
-	events, _ := w.journal.Events(w.t.Context(), "shop", "", 0)
-	return NewHistory(events)
+	return NewHistory(w.events())
 }
 
 // deploy is what a person does by hand, on every host.

@@ -10,7 +10,7 @@ import (
 
 // forgetfulJournal writes, and loses one of its answers: nobody is told that it was written.
 type forgetfulJournal struct {
-	*memoryJournal
+	Store
 	mu     sync.Mutex
 	writes int // so far, entries without facts not counted
 	loseAt int
@@ -24,7 +24,7 @@ func (j *forgetfulJournal) lost() bool {
 }
 
 func (j *forgetfulJournal) Append(ctx context.Context, e Entry) ([]Event, error) {
-	events, err := j.memoryJournal.Append(ctx, e)
+	events, err := j.Store.Append(ctx, e)
 	if err == nil && len(e.Facts) > 0 && j.lost() {
 		return nil, ErrUncertain
 	}
@@ -32,7 +32,7 @@ func (j *forgetfulJournal) Append(ctx context.Context, e Entry) ([]Event, error)
 }
 
 func (j *forgetfulJournal) Acquire(ctx context.Context, app string, floor int64) (int64, error) {
-	epoch, err := j.memoryJournal.Acquire(ctx, app, floor)
+	epoch, err := j.Store.Acquire(ctx, app, floor)
 	if j.lost() {
 		return 0, ErrUncertain
 	}
@@ -47,8 +47,8 @@ func TestRollback_AnyWriteWithoutAnAnswer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				r, p := w.start(0)
-				journal := &forgetfulJournal{memoryJournal: w.journal, loseAt: at}
-				r.Journal = journal
+				journal := &forgetfulJournal{Store: w.journal, loseAt: at}
+				r.Journal = mortalStore{journal, p}
 				_, err := r.Request(t.Context(), w.request(), "")
 				if err != nil && at > 1 {
 					t.Fatal(err)
@@ -82,7 +82,7 @@ func wantOnceEach(t *testing.T, w *world) {
 		t.Errorf("%d records, want 1", n)
 	}
 	seen := map[string]bool{}
-	for _, e := range w.journal.events["shop"] {
+	for _, e := range w.events() {
 		var what string
 		switch fact := e.Fact.(type) {
 		case StepStarted:

@@ -16,13 +16,16 @@ type world struct {
 	t       *testing.T
 	app     App
 	hosts   map[Host]*fakeHost
-	journal *memoryJournal
+	journal Store
 	slack   *fakeSlack
 	people  fakePeople
 	health  fakeHealth
 	policy  Policy
 	inbox   Inbox
 	v1, v2  map[string]Image
+	abortIn StepName      // the on-call stops the rollback in this step; empty: in none
+	timeout time.Duration // of every question
+	said    int           // what people said so far
 }
 
 func image(service string, version int) Image {
@@ -35,12 +38,14 @@ func release(version int) map[string]Image {
 	return map[string]Image{"api": image("api", version), "worker": image("worker", version), "web": image("web", version)}
 }
 
-func newWorld(t *testing.T, names ...Host) *world {
+func newWorld(t *testing.T, names ...Host) *world { return newWorldOn(t, newMemoryStore(), names...) }
+
+func newWorldOn(t *testing.T, store Store, names ...Host) *world {
 	if len(names) == 0 {
 		names = []Host{"deploy@one"}
 	}
 	w := &world{
-		t: t, journal: newMemoryJournal(), slack: &fakeSlack{}, hosts: map[Host]*fakeHost{}, v1: release(1), v2: release(2),
+		t: t, timeout: 30 * time.Minute, journal: store, slack: &fakeSlack{}, hosts: map[Host]*fakeHost{}, v1: release(1), v2: release(2),
 		people: fakePeople{"UONCALL": {Requester: true}, "ULEAD": {Lead: true}, "UBOTH": {Lead: true, Requester: true}, "UOTHER": {}},
 		app: App{
 			Name: "shop", Hosts: names, Dir: "/opt/shop", ComposeFile: "infra/docker-compose.prod.yml",
@@ -75,8 +80,8 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	ctx, kill := context.WithCancel(w.t.Context())
 	p := &process{dieAt: dieAt, kill: kill}
 	r := &Runner{
-		Apps: []App{w.app}, Journal: mortalJournal{w.journal, p}, Hosts: fakeHosts{w.hosts, p}, Health: w.health,
-		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: 30 * time.Minute, Inbox: w.inbox,
+		Apps: []App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: fakeHosts{w.hosts, p}, Health: w.health,
+		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox,
 	}
 	if err := r.Start(ctx); err != nil && !p.isDead() {
 		w.t.Fatalf("start: %v", err)
@@ -94,21 +99,40 @@ func (w *world) request() Request {
 }
 
 func (w *world) click(r *Runner, rb Rollback, answer Answer, by string) error {
+	return r.Answer(w.t.Context(), w.clickOn(rb, answer, by))
+}
+
+func (w *world) clickOn(rb Rollback, answer Answer, by string) Click {
 	plan := rb.Going().Hash()
 	if q := rb.Question(); q != nil {
 		plan = q.PlanFor(answer)
 	}
-	return r.Answer(w.t.Context(), Click{Rollback: rb.ID, Plan: plan, Answer: answer, By: by})
+	return Click{Rollback: rb.ID, Plan: plan, Answer: answer, By: by}
 }
 
-// only gives the world's one rollback as its journal tells it.
-func (w *world) only() Rollback {
+func (w *world) events() []Event {
 	w.t.Helper()
-	events, _ := w.journal.Events(w.t.Context(), "shop", "", 0)
-	all, err := foldAll(events)
+	events, err := w.journal.Events(w.t.Context(), "shop", "", 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return events
+}
+
+// rollbacks gives the world's rollbacks as its journal tells them.
+func (w *world) rollbacks() []Rollback {
+	w.t.Helper()
+	all, err := foldAll(w.events())
 	if err != nil {
 		w.t.Fatalf("the journal can't be folded: %v", err)
 	}
+	return all
+}
+
+// only gives the world's one rollback.
+func (w *world) only() Rollback {
+	w.t.Helper()
+	all := w.rollbacks()
 	if len(all) != 1 {
 		w.t.Fatalf("%d rollbacks, want 1", len(all))
 	}
@@ -128,25 +152,51 @@ var goingWell = answers{
 	AskFailed:    {"UONCALL", Retry},
 }
 
+// next is what somebody presses as things stand; "" for nothing. The on-call stops the rollback in a step; "" in none.
+func (a answers) next(rb Rollback, abortIn StepName) (answer Answer, by string) {
+	if _, begun := rb.Step(abortIn); begun && rb.AbortedBy == "" && rb.State != StateEnded {
+		return Abort, "UONCALL"
+	}
+	if q := rb.Question(); q != nil && slices.Contains(q.Answers, a[q.Kind].answer) {
+		return a[q.Kind].answer, a[q.Kind].by
+	}
+	return "", ""
+}
+
 // play lets people answer until the rollback has ended and everything is said, or the process is dead.
 func (w *world) play(r *Runner, p *process, people answers) {
-	for range 5000 {
-		time.Sleep(time.Second)
+	w.t.Helper()
+	if p.isDead() {
+		return
+	}
+	id := w.only().ID
+	bedtime := time.Now().Add(2 * time.Hour)
+	for before := -1; time.Now().Before(bedtime); time.Sleep(time.Second) {
 		synctest.Wait()
-		if p.isDead() {
+		passed := p.passed()
+		switch {
+		case p.isDead():
+			return
+		case passed == before:
+			continue // nobody has written anything
+		}
+		before = passed
+		rb, err := r.Status(w.t.Context(), id)
+		switch {
+		case err != nil:
+			w.t.Errorf("status: %v", err)
+			return
+		case rb.State == StateEnded && rb.Published:
 			return
 		}
-		rb := w.only()
-		if rb.State == StateEnded && rb.Published {
-			return
+		answer, by := people.next(rb, w.abortIn)
+		if answer == "" {
+			continue
 		}
-		if q := rb.Question(); q != nil {
-			if a, ok := people[q.Kind]; ok && slices.Contains(q.Answers, a.answer) {
-				if err := w.click(r, rb, a.answer, a.by); err != nil && !p.isDead() && !errors.Is(err, ErrUncertain) {
-					w.t.Errorf("%s by %s: %v", a.answer, a.by, err)
-					return
-				}
-			}
+		click := w.clickOn(rb, answer, by)
+		if err := w.says(r, p, saying{Click: &click}); err != nil && !p.isDead() && !errors.Is(err, ErrUncertain) {
+			w.t.Errorf("%s by %s: %v", answer, by, err)
+			return
 		}
 	}
 	w.t.Error("the rollback came to no end")
@@ -166,22 +216,31 @@ func (w *world) run(people answers) Rollback {
 
 func (w *world) wantRunning(images map[string]Image) {
 	w.t.Helper()
+	for _, problem := range w.unlike(images) {
+		w.t.Error(problem)
+	}
+}
+
+// unlike says where a host does not run these images, or its pins say something else.
+func (w *world) unlike(images map[string]Image) (problems []string) {
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	for name, h := range w.hosts {
 		for service, want := range images {
 			if got := h.containers[service]; !slices.Equal(got, []string{want.String()}) {
-				w.t.Errorf("%s runs %s for %s, want %s", name, got, service, want)
+				problem("%s runs %s for %s, want %s", name, got, service, want)
 			}
 		}
 		for _, pin := range ReadPins([]byte(h.env), w.app) {
 			service := strings.ToLower(strings.TrimSuffix(pin.Variable, "_IMAGE"))
 			if pin.Value != images[service].String() {
-				w.t.Errorf("%s: pin %s is %s, want %s", name, pin.Variable, pin.Value, images[service])
+				problem("%s: pin %s is %s, want %s", name, pin.Variable, pin.Value, images[service])
 			}
 		}
 		if !strings.HasPrefix(h.env, "# the shop\nSECRET=hunter2\n") {
-			w.t.Errorf("%s: other lines of the file of the pins changed: %q", name, h.env)
+			problem("%s: other lines of the file of the pins changed: %q", name, h.env)
 		}
 	}
+	return problems
 }
 
 func TestRollback_FromRequestToRecord(t *testing.T) {
@@ -200,7 +259,7 @@ func TestRollback_FromRequestToRecord(t *testing.T) {
 		if record.Migration != StateLeftInPlace || record.SignedOffBy != "ULEAD" || record.Owner != "UONCALL" || record.To["api"] != w.v1["api"] || record.From["api"] != w.v2["api"] {
 			t.Errorf("the record is %+v", record)
 		}
-		history := NewHistory(w.journal.events["shop"])
+		history := NewHistory(w.events())
 		if history.Quarantined(w.v2["api"].Digest) != rb.ID || history.Quarantined(w.v1["api"].Digest) != "" {
 			t.Errorf("quarantined are %v", history.Blocked())
 		}
@@ -210,64 +269,4 @@ func TestRollback_FromRequestToRecord(t *testing.T) {
 			}
 		}
 	})
-}
-
-// Killed at every point of its life, before and after each append and each effect, and started again.
-func TestRollback_KilledAnywhere(t *testing.T) {
-	life := 0
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		r, p := w.start(0)
-		if _, err := r.Request(t.Context(), w.request(), ""); err != nil {
-			t.Fatal(err)
-		}
-		w.play(r, p, goingWell)
-		w.stop(r, p)
-		life = p.points
-	})
-	if life < 50 {
-		t.Fatalf("a whole life has only %d points", life)
-	}
-	for at := 1; at <= life; at++ {
-		t.Run(fmt.Sprint(at), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { killedAt(t, at) })
-		})
-	}
-	t.Logf("%d points, one record each", life)
-}
-
-func killedAt(t *testing.T, at int) {
-	w := newWorld(t)
-	delete(w.hosts["deploy@one"].images, w.v1["worker"].String())
-	r, p := w.start(at)
-	_, err := r.Request(t.Context(), w.request(), "")
-	if err == nil {
-		w.play(r, p, goingWell)
-	}
-	w.stop(r, p)
-	r, p = w.start(0)
-	if id, _ := w.journal.Open(t.Context(), "shop"); err != nil && id == "" {
-		// The request died before it was written: nobody was told that it was taken, and it is asked for again.
-		if _, err := r.Request(t.Context(), w.request(), ""); err != nil {
-			t.Fatalf("request again: %v", err)
-		}
-	}
-	w.play(r, p, goingWell)
-	w.stop(r, p)
-	rb := w.only()
-	if rb.Outcome != Succeeded {
-		t.Errorf("outcome %s (%s), want succeeded", rb.Outcome, rb.Why)
-	}
-	w.wantRunning(w.v1)
-	for _, key := range []string{"request", "record"} {
-		if n := w.slack.count(key); n != 1 {
-			t.Errorf("%d of %s, want 1", n, key)
-		}
-	}
-	if lease := w.hosts["deploy@one"].lease; lease["until"] != "0" {
-		t.Errorf("the lease was not given back: %v", lease)
-	}
-	if ups := w.hosts["deploy@one"].ups; !slices.IsSorted(ups) {
-		t.Errorf("an older owner's up ran after a newer one's: %v", ups)
-	}
 }

@@ -1,0 +1,256 @@
+package runbook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// course is a way that a rollback may take, and where it has to end however often it is killed.
+type course struct {
+	name    string
+	prepare func(*world)
+	people  answers
+	outcome Outcome
+	forward bool // what ran before runs in the end, and the pins say so
+}
+
+// courses are all the ways. The first is the whole runbook, from the request to the record.
+var courses = []course{
+	{
+		name: "it goes well", people: goingWell, outcome: Succeeded,
+		prepare: func(w *world) { delete(w.hosts["deploy@one"].images, w.v1["worker"].String()) },
+	}, {
+		name: "up fails and is tried again", people: goingWell, outcome: Succeeded,
+		prepare: func(w *world) { w.hosts["deploy@one"].upFails = 1 },
+	}, {
+		name: "a lead goes forward", outcome: RolledForward, forward: true,
+		people: answers{
+			AskSignoff: {"ULEAD", SignoffInPlace}, AskFailed: {"ULEAD", RollForward}, AskErrorRate: {"UONCALL", ErrorRateBaseline},
+		},
+		prepare: func(w *world) { w.health.sick = map[string]bool{w.v1["api"].String(): true} },
+	}, {
+		name: "it is stopped before up", outcome: Aborted, forward: true,
+		people: answers{AskSignoff: {"ULEAD", SignoffInPlace}, AskFailed: {"UONCALL", Abort}},
+		// A variable of the login shell wins over the pins, which is found out after they are written.
+		prepare: func(w *world) { w.hosts["deploy@one"].exported["WEB_IMAGE"] = w.v2["web"].String() },
+	}, {
+		name: "it is stopped after up", people: answers{AskSignoff: {"ULEAD", SignoffInPlace}}, outcome: Aborted,
+		prepare: func(w *world) { w.abortIn = StepErrorRate },
+	}, {
+		name: "nobody signs off", outcome: Expired, forward: true,
+	}, {
+		name: "nobody judges the error rate", people: answers{AskSignoff: {"ULEAD", SignoffInPlace}}, outcome: Unconfirmed,
+	},
+}
+
+// Killed at every point of its life, before and after each write and each effect, and started again.
+func TestCrash_InMemory(t *testing.T) {
+	for _, c := range courses {
+		t.Run(c.name, func(t *testing.T) {
+			c.crash(t, "memory", func(*testing.T) Store { return newMemoryStore() })
+		})
+	}
+}
+
+// allKillsVariable, when set, has every course taken on every store. Without it the stores see the first one.
+const allKillsVariable = "ROLLBACKBOT_TEST_ALL_KILLS"
+
+// CrashOn is that on the stores of open, each of them empty. They may live outside of the bubble.
+func CrashOn(t *testing.T, name string, open func(*testing.T) Store) {
+	for i, c := range courses {
+		if i == 0 || os.Getenv(allKillsVariable) != "" {
+			t.Run(c.name, func(t *testing.T) { c.crash(t, name, open) })
+		}
+	}
+}
+
+// crash plays the course once unharmed, which shows how many points there are, and then dies at each.
+func (c course) crash(t *testing.T, store string, open func(*testing.T) Store) {
+	var mu sync.Mutex
+	points, lost, doubled := 0, 0, 0
+	play := func(t *testing.T, at int) {
+		s := open(t)
+		synctest.Test(t, func(t *testing.T) {
+			w, life := c.killedAt(t, s, at)
+			missing, twice := w.lost(c), w.doubled()
+			for _, problem := range append(missing, twice...) {
+				t.Error(problem)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			points, lost, doubled = max(points, life), lost+min(len(missing), 1), doubled+min(len(twice), 1)
+		})
+	}
+	t.Run("unharmed", func(t *testing.T) { play(t, 0) })
+	life := points
+	t.Run("killed", func(t *testing.T) {
+		for at := 1; at <= life; at++ {
+			t.Run(fmt.Sprint(at), func(t *testing.T) {
+				t.Parallel()
+				play(t, at)
+			})
+		}
+	})
+	t.Logf("%s: %s: %d points, %d lost, %d doubled", store, c.name, life, lost, doubled)
+	if life < 30 {
+		t.Errorf("a whole life has only %d points", life)
+	}
+}
+
+// killedAt plays a rollback whose first process dies at a point, and gives how many points that one passed.
+func (c course) killedAt(t *testing.T, store Store, at int) (*world, int) {
+	w := newWorldOn(t, store)
+	// In longer waits nothing happens but that messages tick and leases are renewed.
+	w.timeout, w.app.ErrorRate.Window = 2*time.Minute, 20*time.Second
+	w.app.Health.Attempts, w.app.Health.Interval = 4, 5*time.Second
+	if c.prepare != nil {
+		c.prepare(w)
+	}
+	r, p := w.start(at)
+	w.asks(r, p)
+	w.play(r, p, c.people)
+	w.stop(r, p)
+	points := p.passed()
+	if !p.isDead() {
+		return w, points
+	}
+	r, p = w.start(0)
+	w.workOff(r, p)
+	if len(w.rollbacks()) == 0 {
+		w.asks(r, p) // nothing was acknowledged, and so people say it again
+	}
+	w.play(r, p, c.people)
+	w.stop(r, p)
+	return w, points
+}
+
+// saying is what a person said, as the inbox keeps it.
+type saying struct {
+	Request *Request `json:",omitempty"`
+	Click   *Click   `json:",omitempty"`
+}
+
+func (w *world) asks(r *Runner, p *process) {
+	w.t.Helper()
+	request := w.request()
+	if err := w.says(r, p, saying{Request: &request}); err != nil && !p.isDead() {
+		w.t.Fatalf("request: %v", err)
+	}
+}
+
+// says has a person say something, as the adapter does it: what they said is stored, which acknowledges it, and then
+// dealt with.
+func (w *world) says(r *Runner, p *process, s saying) error {
+	w.said++
+	body, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	d := Delivery{Key: fmt.Sprintf("saying-%d", w.said), Kind: "saying", Body: body, At: time.Now().UTC()}
+	inbox := mortalStore{w.journal, p}
+	if _, err := inbox.Put(w.t.Context(), d); err != nil {
+		return err
+	}
+	return w.deal(r, inbox, d)
+}
+
+func (w *world) deal(r *Runner, inbox Inbox, d Delivery) error {
+	var s saying
+	if err := json.Unmarshal(d.Body, &s); err != nil {
+		return err
+	}
+	var err error
+	if s.Request != nil {
+		_, err = r.Request(w.t.Context(), *s.Request, d.Key)
+	} else {
+		s.Click.Cause = d.Key
+		err = r.Answer(w.t.Context(), *s.Click)
+	}
+	return errors.Join(err, inbox.Done(w.t.Context(), d.Key))
+}
+
+// workOff deals with what a former process was told and did not get to.
+func (w *world) workOff(r *Runner, p *process) {
+	w.t.Helper()
+	pending, err := w.journal.Pending(w.t.Context())
+	for _, d := range pending {
+		err = errors.Join(err, w.deal(r, mortalStore{w.journal, p}, d))
+	}
+	if err != nil {
+		w.t.Errorf("what was left in the inbox: %v", err)
+	}
+}
+
+// verifier is a store whose chain can be proven.
+type verifier interface {
+	Verify(ctx context.Context, app string) error
+}
+
+// lost says what did not come of a rollback.
+func (w *world) lost(c course) (problems []string) {
+	w.t.Helper()
+	rb, images := w.only(), w.v1
+	if c.forward {
+		images = w.v2
+	}
+	if rb.Outcome != c.outcome || !rb.Published {
+		problems = append(problems, fmt.Sprintf("outcome %s (%s), published: %t; want %s", rb.Outcome, rb.Why, rb.Published, c.outcome))
+	}
+	problems = append(problems, w.unlike(images)...)
+	for _, key := range []string{"request", "record"} {
+		if w.slack.count(key) == 0 {
+			problems = append(problems, "there is no "+key)
+		}
+	}
+	for name, h := range w.hosts {
+		if h.lease != nil && h.lease["until"] != "0" {
+			problems = append(problems, fmt.Sprintf("%s: the lease was not given back: %v", name, h.lease))
+		}
+	}
+	if pending, err := w.journal.Pending(w.t.Context()); err != nil || len(pending) > 0 {
+		problems = append(problems, fmt.Sprintf("left in the inbox: %v, %v", pending, err))
+	}
+	if store, ok := w.journal.(verifier); ok {
+		if err := store.Verify(w.t.Context(), "shop"); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	return problems
+}
+
+// doubled says what was done more than once.
+func (w *world) doubled() (problems []string) {
+	posts, facts := map[string]int{}, map[string]int{}
+	for _, n := range w.slack.posts {
+		posts[n.Key]++
+	}
+	for _, e := range w.events() {
+		switch fact := e.Fact.(type) {
+		case Requested, Ended, AbortRequested, Refused: // a click that was dealt with twice would be refused
+			facts[fact.Kind()]++
+		case Answered:
+			facts[fmt.Sprint("the answer to question ", fact.Question)]++
+		}
+	}
+	for _, counted := range []map[string]int{posts, facts} {
+		for what, n := range counted {
+			if n > 1 || what == (Refused{}).Kind() {
+				problems = append(problems, fmt.Sprintf("%d of %s", n, what))
+			}
+		}
+	}
+	for name, h := range w.hosts {
+		if !slices.IsSorted(h.ups) {
+			problems = append(problems, fmt.Sprintf("%s: an older owner's up ran after a newer one's: %v", name, h.ups))
+		}
+	}
+	return problems
+}
