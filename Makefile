@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test lint fuzz bench parts demo screenshots image clean
+.PHONY: build test crash lint fuzz bench parts demo screenshots image clean
 
 # What `rollbackbot version` says.
 VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),unversioned)
@@ -14,6 +14,9 @@ build: ## the static binary ./rollbackbot
 
 test: ## gofmt, go vet and every test; a test that lacks a part is skipped, or fails with CI=true
 	scripts/test.sh
+
+crash: ## kills the bot at the points of a rollback and prints what was lost; ALL=1 at all of them, in half an hour
+	scripts/crash.sh
 
 lint: ## go vet, staticcheck, govulncheck
 	scripts/lint.sh

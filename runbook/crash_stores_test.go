@@ -18,8 +18,13 @@ import (
 // Killed at every point of its life, the bot goes on from a journal in SQLite.
 func TestCrash_SQLite(t *testing.T) {
 	runbook.CrashOn(t, "sqlite", func(t *testing.T) runbook.Store {
-		return open(t, "sqlite:"+filepath.Join(t.TempDir(), "journal.db"))
+		return open(t, sqliteURL(t))
 	})
+}
+
+func sqliteURL(t *testing.T) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "journal.db")
 }
 
 // And from one in PostgreSQL: each a schema of its own in one database.

@@ -17,6 +17,7 @@ import (
 type course struct {
 	name    string
 	prepare func(*world)
+	asked   func(*world, *Runner) // happens once it was asked for
 	people  answers
 	outcome Outcome
 	forward bool // what ran before runs in the end, and the pins say so
@@ -116,6 +117,9 @@ func (c course) killedAt(t *testing.T, store Store, at int) (*world, int) {
 	}
 	r, p := w.start(at)
 	w.asks(r, p)
+	if c.asked != nil {
+		c.asked(w, r)
+	}
 	w.play(r, p, c.people)
 	w.stop(r, p)
 	points := p.passed()
@@ -253,4 +257,94 @@ func (w *world) doubled() (problems []string) {
 		}
 	}
 	return problems
+}
+
+// PlayAll plays every course unharmed, each on the store that open gives for its name.
+func PlayAll(t *testing.T, open func(t *testing.T, name string) Store) {
+	for _, c := range slices.Concat(courses, quietCourses) {
+		t.Run(c.name, func(t *testing.T) {
+			s := open(t, c.name)
+			synctest.Test(t, func(t *testing.T) {
+				w, _ := c.killedAt(t, s, 0)
+				for _, problem := range w.lost(c) {
+					t.Error(problem)
+				}
+			})
+		})
+	}
+}
+
+// quietCourses have no points that others don't have.
+var quietCourses = []course{
+	{
+		name: "a lead rejects it", people: answers{AskSignoff: {"ULEAD", SignoffReject}}, outcome: Rejected, forward: true,
+		prepare: func(w *world) {
+			w.note(Diverged{Detail: "deploy@one: web runs an unknown image"}, Lifted{Digest: w.v2["web"].Digest, Cause: "a postmortem", By: "ULEAD"})
+		},
+		asked: func(w *world, r *Runner) {
+			var no *RefusedError
+			if err := w.click(r, w.only(), SignoffInPlace, "UOTHER"); !errors.As(err, &no) {
+				w.t.Errorf("signed off by somebody who may not: %v", err)
+			}
+		},
+	}, {
+		name: "somebody deploys before the sign-off", people: goingWell, outcome: Succeeded,
+		asked: func(w *world, _ *Runner) { w.deploy(release(3)) },
+	},
+	{
+		name: "it fails and nobody decides", people: answers{AskSignoff: {"ULEAD", SignoffInPlace}}, outcome: Failed,
+		prepare: func(w *world) { w.health.sick = map[string]bool{w.v1["api"].String(): true} },
+	},
+}
+
+// Kinds lists all kinds of facts that there are.
+func Kinds() []string { return sortedKeys(kinds) }
+
+// FinishOn makes a world in which everything is as the store's journal says, and has the bot finish what is under way
+// there: it succeeds, with one record.
+func FinishOn(t *testing.T, store Store) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newEmptyWorld(t, store)
+		w.timeout = time.Hour // for questions of ours: those of the journal have their own deadline
+		events := w.events()
+		time.Sleep(time.Until(events[len(events)-1].At))
+		w.standAt(w.only())
+		r, p := w.start(0)
+		w.play(r, p, goingWell)
+		w.stop(r, p)
+		for _, problem := range append(w.lost(courses[0]), w.doubled()...) {
+			t.Error(problem)
+		}
+	})
+}
+
+// standAt makes hosts and Slack what a rollback has made of them.
+func (w *world) standAt(rb Rollback) {
+	w.deploy(rb.Plan.From())
+	for host, state := range rb.Hosts {
+		h := w.hosts[host]
+		if state.Epoch > 0 {
+			h.lease = map[string]string{
+				"rollback": rb.ID, "epoch": fmt.Sprint(state.Epoch), "until": fmt.Sprint(time.Now().Add(LeaseTime).Unix()),
+				"holder": rb.Request.By, "since": rb.Request.At.Format(time.RFC3339), "reason": rb.Request.Reason,
+			}
+		}
+		if state.PinsProven {
+			plan, _ := rb.Plan.Host(host)
+			h.env = string(EditPins([]byte(h.env), plan.Pins()))
+		}
+		if run, _ := rb.Step(StepDeploy); run.Verdict == Passed {
+			for service, image := range w.v1 {
+				h.containers[service] = []string{image.String()}
+			}
+		}
+		if rb.State == StateEnded {
+			h.lease["until"] = "0"
+		}
+	}
+	for key, post := range rb.Posts {
+		if post.TS != "" {
+			w.slack.posts = append(w.slack.posts, Notice{Key: key, Rollback: rb})
+		}
+	}
 }

@@ -41,6 +41,14 @@ func release(version int) map[string]Image {
 func newWorld(t *testing.T, names ...Host) *world { return newWorldOn(t, newMemoryStore(), names...) }
 
 func newWorldOn(t *testing.T, store Store, names ...Host) *world {
+	w := newEmptyWorld(t, store, names...)
+	w.note(Deployed{Images: w.v1, Version: "v1", Migration: MigrationNone}, Observed{Images: w.v1}, Verified{Images: w.v1},
+		Deployed{Images: w.v2, Version: "v2", Migration: MigrationYes}, Observed{Images: w.v2})
+	return w
+}
+
+// newEmptyWorld is a world on whose hosts v2 runs, after v1. The history is what the store says.
+func newEmptyWorld(t *testing.T, store Store, names ...Host) *world {
 	if len(names) == 0 {
 		names = []Host{"deploy@one"}
 	}
@@ -59,8 +67,6 @@ func newWorldOn(t *testing.T, store Store, names ...Host) *world {
 		w.hosts[name] = newFakeHost(t, w.app, name, w.v2, w.v1)
 	}
 	w.health = fakeHealth{hosts: w.hosts, sick: map[string]bool{w.v2["api"].String(): true}}
-	w.note(Deployed{Images: w.v1, Version: "v1", Migration: MigrationNone}, Observed{Images: w.v1}, Verified{Images: w.v1},
-		Deployed{Images: w.v2, Version: "v2", Migration: MigrationYes}, Observed{Images: w.v2})
 	return w
 }
 
