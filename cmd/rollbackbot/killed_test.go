@@ -176,7 +176,7 @@ func (k *killer) rollback(t *testing.T, dealt *hands) {
 		k.revive(t)
 		k.insist(t, n, k.line, func() { k.revive(t) })
 		k.said(t, n, func() { k.revive(t) })
-		k.bot.stop(t)
+		k.halt(t)
 		k.runs(t, "v1")
 		k.untouched(t, before)
 		k.oneRecord(t, n)
@@ -204,6 +204,14 @@ func (k *killer) revive(tb testing.TB) {
 	}
 	k.bot = k.with(map[string]string{"FAILPOINTS_FILE": k.file, "FAILPOINTS_DEADLY": strings.Join(k.hand, ";")}).serve(tb, nil)
 	k.all = append(k.all, k.bot)
+}
+
+// halt ends the bot, which may be about to die by itself.
+func (k *killer) halt(tb testing.TB) {
+	tb.Helper()
+	k.bot.kill()
+	<-k.bot.ended
+	k.died(tb)
 }
 
 // died takes the point at which the bot died out of the hand. Those before it did not come: the bot had no need to do

@@ -367,3 +367,50 @@ func TestStore_InABubble(t *testing.T) {
 		})
 	})
 }
+
+// An entry without facts writes nothing, is refused like any other, and waits for who appends to the same app.
+func TestAppend_NoFacts(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s *Store) {
+		old, err := s.Acquire(t.Context(), "shop", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		epoch, err := s.Acquire(t.Context(), "shop", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Append(t.Context(), runbook.Entry{App: "shop", Epoch: old, At: at}); !errors.Is(err, runbook.ErrStaleEpoch) {
+			t.Errorf("got %v, want ErrStaleEpoch", err)
+		}
+		empty := func() error {
+			events, err := s.Append(context.Background(), runbook.Entry{App: "shop", Epoch: epoch, At: at})
+			if len(events) > 0 {
+				t.Errorf("got the events %+v", events)
+			}
+			return err
+		}
+		if err := empty(); err != nil {
+			t.Error(err)
+		}
+		taken := make(chan error, 1)
+		err = s.write(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+			if _, _, _, err := lockApp(ctx, tx, "shop", 0); err != nil {
+				return err
+			}
+			go func() { taken <- empty() }()
+			select {
+			case err := <-taken:
+				t.Errorf("it was taken while another entry was under way: %v", err)
+			case <-time.After(100 * time.Millisecond):
+			}
+			return nil
+		})
+		if err := errors.Join(err, <-taken); err != nil {
+			t.Error(err)
+		}
+		if n := count(t, s, `SELECT COUNT(*) FROM events`); n != 0 {
+			t.Errorf("%d events, want none", n)
+		}
+		mustVerify(t, s, "shop")
+	})
+}

@@ -1,0 +1,56 @@
+package runbook
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// newerStore is a store into which a newer version has written an event of a kind that this one does not know.
+type newerStore struct {
+	Store
+	written atomic.Bool
+}
+
+func (s *newerStore) Events(ctx context.Context, app, rollback string, after int64) ([]Event, error) {
+	if s.written.Load() {
+		_, err := DecodeFact("levitated", []byte("{}"))
+		return nil, err
+	}
+	return s.Store.Events(ctx, app, rollback, after)
+}
+
+// Nothing is done on a journal that can't be read as a whole, neither by who meets it at its start nor by who carries a
+// rollback when it happens.
+func TestRollback_ANewerVersionWritesMeanwhile(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		r, p := w.start(0)
+		store := &newerStore{Store: w.journal}
+		r.Journal = store
+		rb, err := r.Request(t.Context(), w.request(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.written.Store(true)
+		if err := w.click(r, rb, SignoffInPlace, "ULEAD"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		if now, _ := r.Status(t.Context(), rb.ID); now.Question() == nil || !strings.Contains(now.Question().Text, "a newer version wrote it") {
+			t.Errorf("it is %s, and asks %+v", now.State, now.Question())
+		}
+		w.stop(r, p)
+
+		successor := &Runner{Apps: r.Apps, Journal: store, Hosts: r.Hosts, Health: r.Health, Directory: r.Directory, Announcer: r.Announcer}
+		if err := successor.Start(t.Context()); err == nil || !strings.Contains(err.Error(), `"levitated"`) {
+			t.Errorf("start: %v, want an error that names the kind", err)
+		}
+		successor.Wait()
+		w.wantRunning(w.v2)
+		if ups := w.hosts["deploy@one"].ups; len(ups) > 0 {
+			t.Errorf("it acted in the dark: %v", ups)
+		}
+	})
+}
