@@ -19,6 +19,8 @@ type dialect interface {
 	lockSchema(ctx context.Context, tx *sql.Tx) error
 	// writable proves that the journal can be written; the transaction is rolled back.
 	writable(ctx context.Context, tx *sql.Tx) error
+	// announce tells other processes, once the transaction has committed, that the inbox has something new.
+	announce(ctx context.Context, tx *sql.Tx) error
 	// explain puts what the database says into words with a remedy. Other errors pass as they are.
 	explain(err error) error
 	// uncertain tells whether a COMMIT that gave err may have written nevertheless.

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"rollbackbot/runbook"
@@ -16,33 +18,37 @@ const maxBody = 1 << 20
 
 // Put stores a delivery; when it returns, the delivery is on disk. It reports false when its key was there already,
 // and then changes nothing, also when that delivery is done. Every error means that it is not there, but for
-// runbook.ErrUncertain.
+// runbook.ErrUncertain; Done finds out whether it is. Deliveries that come at the same time share a transaction.
 func (s *Store) Put(ctx context.Context, d runbook.Delivery) (fresh bool, err error) {
-	if err := checkDelivery(d); err != nil {
-		return false, fmt.Errorf("store a delivery: %w", err)
+	if err = checkDelivery(d); err == nil {
+		fresh, err = s.incoming.put(ctx, d)
 	}
-	var place int64
-	err = s.writeAndLook(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		fresh, place, err = insertDelivery(ctx, tx, d)
-		if err == nil && !fresh {
-			return errKeyTaken
-		}
-		return err
-	}, func(ctx context.Context, tx *sql.Tx) (written bool, err error) {
-		written, fresh, err = delivered(ctx, tx, d, place)
-		return written, err
-	})
-	switch {
-	case errors.Is(err, errKeyTaken):
-		return false, nil
-	case err != nil:
+	if err != nil {
 		return false, fmt.Errorf("store a delivery: %w", err)
 	}
 	return fresh, nil
 }
 
-// errKeyTaken ends the transaction of a delivery that arrived before, so that its place is not used up.
-var errKeyTaken = errors.New("the delivery is there already")
+// storeBatch stores deliveries in one transaction.
+func (s *Store) storeBatch(ctx context.Context, batch []*parcel) error {
+	err := s.writeAndLook(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		fresh, err := insertDeliveries(ctx, tx, batch)
+		switch {
+		case err != nil:
+			return err
+		case !fresh:
+			return errNothingFresh
+		}
+		return s.dialect.announce(ctx, tx)
+	}, func(ctx context.Context, tx *sql.Tx) (bool, error) { return delivered(ctx, tx, batch) })
+	if errors.Is(err, errNothingFresh) {
+		return nil
+	}
+	return err
+}
+
+// errNothingFresh ends a transaction that has nothing to write.
+var errNothingFresh = errors.New("the deliveries are there already")
 
 func checkDelivery(d runbook.Delivery) error {
 	if d.Key == "" {
@@ -54,30 +60,85 @@ func checkDelivery(d runbook.Delivery) error {
 	return errors.Join(checkText(d.Key), checkText(d.Kind))
 }
 
-func insertDelivery(ctx context.Context, tx *sql.Tx, d runbook.Delivery) (fresh bool, place int64, err error) {
-	// The lock of the inbox: places are taken in the order of the commits.
-	if err := tx.QueryRowContext(ctx, `UPDATE inbox_places SET taken = taken + 1 RETURNING taken`).Scan(&place); err != nil {
-		return false, 0, err
+// rowsAtOnce bounds the rows of one INSERT, and with that how many statements of different lengths there are to prepare.
+const rowsAtOnce = 100
+
+// insertDeliveries stores those that the inbox does not have, and reports whether there are any. Places are in the order
+// of the batch; not every place is used.
+func insertDeliveries(ctx context.Context, tx *sql.Tx, batch []*parcel) (fresh bool, err error) {
+	last, err := takePlaces(ctx, tx, len(batch))
+	if err != nil {
+		return false, err
 	}
-	fresh, err = affects(tx.ExecContext(ctx,
-		`INSERT INTO inbox (delivery, place, kind, body, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (delivery) DO NOTHING`,
-		d.Key, place, d.Kind, base64.StdEncoding.EncodeToString(d.Body), micros(d.At)))
-	return fresh, place, err
+	for rows := range slices.Chunk(load(batch, last-int64(len(batch))), rowsAtOnce) {
+		stored, err := insertRows(ctx, tx, rows)
+		if err != nil {
+			return false, err
+		}
+		fresh = fresh || stored
+	}
+	return fresh, nil
 }
 
-// delivered looks whether the inbox has the delivery after all, and whether it is this one: one that came to another
+// load gives those of the batch that are to be written, and their places, which begin after taken.
+func load(batch []*parcel, taken int64) []*parcel {
+	loaded := make([]*parcel, 0, len(batch))
+	for i, p := range batch {
+		p.place, p.fresh = taken+int64(i)+1, false
+		if p.take() {
+			loaded = append(loaded, p)
+		}
+	}
+	return loaded
+}
+
+// insertRows stores deliveries in one statement, marks those that the inbox did not have, one of each key, and reports
+// whether there are any.
+func insertRows(ctx context.Context, tx *sql.Tx, rows []*parcel) (fresh bool, err error) {
+	var values strings.Builder
+	args, byKey := make([]any, 0, 5*len(rows)), make(map[string]*parcel, len(rows))
+	for i, p := range rows {
+		byKey[p.delivery.Key] = p
+		if i > 0 {
+			values.WriteString(", ")
+		}
+		n := len(args)
+		fmt.Fprintf(&values, "($%d, $%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4, n+5)
+		args = append(args, p.delivery.Key, p.place, p.delivery.Kind, base64.StdEncoding.EncodeToString(p.delivery.Body), micros(p.delivery.At))
+	}
+	stored, err := queryTexts(ctx, tx, `INSERT INTO inbox (delivery, place, kind, body, at) VALUES `+values.String()+
+		` ON CONFLICT (delivery) DO NOTHING RETURNING delivery`, args...)
+	for _, key := range stored {
+		byKey[key].fresh = true
+	}
+	return len(stored) > 0, err
+}
+
+// takePlaces gives the last of n places in the inbox. Its update is the lock of the inbox: places are taken in the order
+// of the commits.
+func takePlaces(ctx context.Context, tx *sql.Tx, n int) (last int64, err error) {
+	err = tx.QueryRowContext(ctx, `UPDATE inbox_places SET taken = taken + $1 RETURNING taken`, n).Scan(&last)
+	return last, err
+}
+
+// delivered looks whether the inbox has the deliveries after all, and whether it is these: one that came to another
 // process has another place, or came at another time. The lock of the inbox is what it waits for first: a transaction
 // that still holds it may yet commit.
-func delivered(ctx context.Context, tx *sql.Tx, d runbook.Delivery, place int64) (stored, ours bool, err error) {
-	if _, err := tx.ExecContext(ctx, `UPDATE inbox_places SET taken = taken`); err != nil {
-		return false, false, err
+func delivered(ctx context.Context, tx *sql.Tx, batch []*parcel) (all bool, err error) {
+	if _, err := takePlaces(ctx, tx, 0); err != nil {
+		return false, err
 	}
-	var gotPlace, gotAt int64
-	err = tx.QueryRowContext(ctx, `SELECT place, at FROM inbox WHERE delivery = $1`, d.Key).Scan(&gotPlace, &gotAt)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, false, nil
+	all = true
+	for _, p := range batch {
+		var place, at int64
+		err := tx.QueryRowContext(ctx, `SELECT place, at FROM inbox WHERE delivery = $1`, p.delivery.Key).Scan(&place, &at)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return false, err
+		}
+		p.fresh = err == nil && place == p.place && at == micros(p.delivery.At)
+		all = all && err == nil
 	}
-	return err == nil, gotPlace == place && gotAt == micros(d.At), err
+	return all, nil
 }
 
 // Pending gives the deliveries that are not done, in the order in which they came.
@@ -116,10 +177,18 @@ func pendingDeliveries(ctx context.Context, tx *sql.Tx) ([]runbook.Delivery, err
 }
 
 // Done marks a delivery as dealt with where no Entry did. Marking it again changes nothing; a key that the inbox
-// never had is an error.
+// never had is an error. One that a Put is storing is waited for: after a runbook.ErrUncertain of Put, Done takes it back.
 func (s *Store) Done(ctx context.Context, key string) error {
 	err := s.writeAndLook(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := markDone(ctx, tx, key, time.Now())
+		if !errors.Is(err, errNoDelivery) {
+			return err
+		}
+		// It may be in a transaction that has not ended: that one has the lock of the inbox.
+		if _, err := takePlaces(ctx, tx, 0); err != nil {
+			return err
+		}
+		_, err = markDone(ctx, tx, key, time.Now())
 		return err
 	}, func(ctx context.Context, tx *sql.Tx) (bool, error) { return isDone(ctx, tx, key) })
 	if err != nil {
@@ -138,10 +207,12 @@ func markDone(ctx context.Context, tx *sql.Tx, key string, at time.Time) (bool, 
 	}
 	known, err := queryText(ctx, tx, `SELECT delivery FROM inbox WHERE delivery = $1`, key)
 	if err == nil && known == "" {
-		err = fmt.Errorf("the inbox has no delivery %q", key)
+		err = fmt.Errorf("%w %q", errNoDelivery, key)
 	}
 	return false, err
 }
+
+var errNoDelivery = errors.New("the inbox has no delivery")
 
 // isDone looks whether the delivery is done. It waits first for a transaction that may yet mark it.
 func isDone(ctx context.Context, tx *sql.Tx, key string) (bool, error) {

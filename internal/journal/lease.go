@@ -34,9 +34,6 @@ const (
 	releasePatience = 2 * time.Second
 )
 
-// inboxChannel is the channel of PostgreSQL's on which a process that stores a delivery tells the owner.
-const inboxChannel = "rollbackbot_inbox"
-
 // ownerDefaults make the server notice by itself that nobody is at the other end of a session: after 18 s of silence.
 // They are seconds, a number, milliseconds. https://www.postgresql.org/docs/15/runtime-config-connection.html
 var ownerDefaults = map[string]string{

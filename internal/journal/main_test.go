@@ -3,6 +3,7 @@ package journal
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ const (
 	ownVariable     = "JOURNAL_TEST_OWN"
 	standByVariable = "JOURNAL_TEST_STAND_BY"
 	appendVariable  = "JOURNAL_TEST_APPEND"
+	putVariable     = "JOURNAL_TEST_PUT"
 )
 
 func TestMain(m *testing.M) {
@@ -28,6 +30,9 @@ func TestMain(m *testing.M) {
 	}
 	if url := os.Getenv(appendVariable); url != "" {
 		appendUntilKilled(url)
+	}
+	if url := os.Getenv(putVariable); url != "" {
+		putUntilKilled(url)
 	}
 	os.Exit(m.Run())
 }
@@ -67,6 +72,28 @@ func appendUntilKilled(url string) {
 	}
 	fmt.Println(err)
 	os.Exit(1)
+}
+
+// putUntilKilled says the key of every delivery once Put has returned.
+func putUntilKilled(url string) {
+	s, err := Open(context.Background(), url, Options{})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	for range 16 {
+		go func() {
+			for {
+				key := rand.Text()
+				if fresh, err := s.Put(context.Background(), delivery(key)); !fresh || err != nil {
+					fmt.Println(fresh, err)
+					os.Exit(1)
+				}
+				fmt.Println(key)
+			}
+		}()
+	}
+	select {}
 }
 
 // startOther starts the other process; kill ends it as kill -9 does, and waits for its end.

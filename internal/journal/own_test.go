@@ -323,7 +323,9 @@ func TestOwn_ErrByTheClock(t *testing.T) {
 func TestOwn_News(t *testing.T) {
 	database := parts.PostgreSQL(t)
 	owner := own(t, open(t, database))
-	mustExec(t, open(t, database), `SELECT pg_notify('`+inboxChannel+`', '')`)
+	if _, err := open(t, database).Put(t.Context(), runbook.Delivery{Key: "click", Kind: "click", At: at}); err != nil {
+		t.Fatal(err)
+	}
 	within(t, "a word to the owner", owner.News(), 2*time.Second)
 }
 

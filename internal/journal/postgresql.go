@@ -158,6 +158,15 @@ func (p *postgreSQL) lockSchema(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
+// inboxChannel is where PostgreSQL tells that an inbox has something new; the payload is the schema that it is in.
+// https://www.postgresql.org/docs/15/sql-notify.html
+const inboxChannel = "rollbackbot_inbox"
+
+func (p *postgreSQL) announce(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `SELECT pg_notify($1, COALESCE(current_schema(), ''))`, inboxChannel)
+	return err
+}
+
 // missingPrivileges asks which of the privileges that the statements need the user does not have.
 const missingPrivileges = `SELECT needed.privilege || ' on ' || needed.name FROM (VALUES
 	('apps', 'SELECT'), ('apps', 'INSERT'), ('apps', 'UPDATE'), ('events', 'SELECT'), ('events', 'INSERT'),

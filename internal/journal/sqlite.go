@@ -124,6 +124,9 @@ func (f sqliteFile) lockSchema(context.Context, *sql.Tx) error { return nil }
 // writable has nothing to do either: BEGIN IMMEDIATE fails on what can't be written.
 func (f sqliteFile) writable(context.Context, *sql.Tx) error { return nil }
 
+// announce has nobody to tell: a journal in a file has one bot, which knows what it stored itself.
+func (f sqliteFile) announce(context.Context, *sql.Tx) error { return nil }
+
 // uncertain: SQLite rolls back what it could not commit, but after an I/O error its log may hold the commit or not.
 func (f sqliteFile) uncertain(err error) bool {
 	var fault *sqlite.Error

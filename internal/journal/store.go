@@ -56,7 +56,8 @@ var (
 // Store is an open journal. All its methods may be called from several goroutines at once. Close it.
 type Store struct {
 	opened
-	owning owning
+	owning   owning
+	incoming gathering
 }
 
 // Options are how Open goes about it. The zero value creates what is missing.
@@ -80,6 +81,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{opened: database}
+	s.incoming.store = s.storeBatch
 	if err := s.prepare(ctx, opts.MustExist); err != nil {
 		_ = s.Close() // nothing was written through it
 		return nil, openError(s.dialect, err)
