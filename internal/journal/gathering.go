@@ -7,52 +7,53 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"rollbackbot/runbook"
 )
 
-// gathering lets deliveries that come at the same time share a transaction: while one commits, those that come meanwhile
-// wait, and then they go together. One that comes alone waits for nobody. Transactions of the inbox take turns behind
-// its lock anyway, and two thousand commits one after the other would last longer than Slack's 3 s.
-type gathering struct {
-	store func(ctx context.Context, batch []*parcel) error
+// gathering lets what comes at the same time share a transaction: while one commits, what comes meanwhile waits, and then
+// it goes together. What comes alone waits for nobody. Transactions take turns anyway, and two thousand commits one after
+// the other would last longer than Slack's 3 s.
+type gathering[T weighed] struct {
+	store func(ctx context.Context, batch []*parcel[T]) error
 
 	mu       sync.Mutex
-	waiting  []*parcel
+	waiting  []*parcel[T]
 	carrying bool // a goroutine is at work, and looks again before it ends
 }
 
+// weighed is what can be gathered. weight is in bytes, and need not be exact.
+type weighed interface{ weight() int }
+
 const (
-	// maxBatch and maxBatchBody bound what shares a transaction, in deliveries and in bytes: those at its front wait for
-	// those at its end.
-	maxBatch     = 500
-	maxBatchBody = 4 * maxBody
+	// maxBatch and maxWeight bound what shares a transaction, in number and in bytes: those at its front wait for those at
+	// its end.
+	maxBatch  = 500
+	maxWeight = 4 * maxBody
 )
 
-// put has a delivery stored, and waits for that. A caller whose ctx ends while its delivery still waits takes it back;
-// once its delivery is being written it is runbook.ErrUncertain what becomes of it, unless that shows within settleGrace.
-func (g *gathering) put(ctx context.Context, d runbook.Delivery) (fresh bool, err error) {
-	p := &parcel{ctx: ctx, delivery: d, over: make(chan struct{})}
+// send has something stored, and waits for that. A caller whose ctx ends while it still waits takes it back; once it is
+// being written it is runbook.ErrUncertain what becomes of it, unless that shows within settleGrace.
+func (g *gathering[T]) send(ctx context.Context, what T) error {
+	p := &parcel[T]{ctx: ctx, what: what, over: make(chan struct{})}
 	g.join(p)
 	select {
 	case <-p.over:
-		return p.fresh, p.err
+		return p.err
 	case <-ctx.Done():
 	}
 	if p.leave(waits) {
-		return false, fmt.Errorf("its turn did not come in time: %w", ctx.Err())
+		return fmt.Errorf("its turn did not come in time: %w", ctx.Err())
 	}
 	select {
 	case <-p.over:
-		return p.fresh, p.err
+		return p.err
 	case <-time.After(settleGrace):
 		p.leave(goes)
-		return false, &uncertainError{err: ctx.Err()}
+		return &uncertainError{err: ctx.Err()}
 	}
 }
 
 // join queues a parcel up, and sees to it that somebody comes for it.
-func (g *gathering) join(p *parcel) {
+func (g *gathering[T]) join(p *parcel[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting = append(g.waiting, p)
@@ -63,19 +64,19 @@ func (g *gathering) join(p *parcel) {
 }
 
 // carry stores what waits, one batch after the other, until nothing does.
-func (g *gathering) carry() {
+func (g *gathering[T]) carry() {
 	for batch := g.next(); len(batch) > 0; batch = g.next() {
 		g.deliver(batch)
 	}
 }
 
 // next takes what goes together from the front of the queue.
-func (g *gathering) next() []*parcel {
+func (g *gathering[T]) next() []*parcel[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n, size := 0, 0
-	for n < len(g.waiting) && n < maxBatch && size < maxBatchBody {
-		size += len(g.waiting[n].delivery.Body)
+	for n < len(g.waiting) && n < maxBatch && size < maxWeight {
+		size += g.waiting[n].what.weight()
 		n++
 	}
 	batch := g.waiting[:n:n]
@@ -88,7 +89,7 @@ func (g *gathering) next() []*parcel {
 
 // deliver stores a batch and tells everybody in it. Where it fails, each goes alone: what is wrong with one is no fault
 // of the others.
-func (g *gathering) deliver(batch []*parcel) {
+func (g *gathering[T]) deliver(batch []*parcel[T]) {
 	ctx, cancel := patienceOf(batch)
 	defer cancel()
 	err := g.store(ctx, batch)
@@ -98,13 +99,13 @@ func (g *gathering) deliver(batch []*parcel) {
 		case alone:
 			p.finish(err)
 		case p.again():
-			g.deliver([]*parcel{p})
+			g.deliver([]*parcel[T]{p})
 		}
 	}
 }
 
 // patienceOf is the context of a batch: it lasts as long as the one of its most patient caller.
-func patienceOf(batch []*parcel) (context.Context, context.CancelFunc) {
+func patienceOf[T weighed](batch []*parcel[T]) (context.Context, context.CancelFunc) {
 	var latest time.Time
 	for _, p := range batch {
 		deadline, ok := p.ctx.Deadline()
@@ -118,16 +119,13 @@ func patienceOf(batch []*parcel) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(context.Background(), latest)
 }
 
-// parcel is a delivery on its way, and what came of it.
-type parcel struct {
-	ctx      context.Context // the caller's
-	delivery runbook.Delivery
-	state    atomic.Int32 // a whereabouts
-
-	place int64 // in the inbox, where it got one
-	fresh bool  // the inbox did not have the delivery
+// parcel is something on its way.
+type parcel[T weighed] struct {
+	ctx   context.Context // the caller's
+	what  T               // the carrier's, until over
+	state atomic.Int32    // where it is
 	err   error
-	over  chan struct{} // closed when the above is settled
+	over  chan struct{} // closed when it is settled
 }
 
 // Where a parcel is. The caller and the carrier each move it on, and only one of them can.
@@ -138,19 +136,30 @@ const (
 )
 
 // leave is the caller's: it reports whether the parcel was where the caller thought it was, and takes it away.
-func (p *parcel) leave(from int32) bool { return p.state.CompareAndSwap(from, left) }
+func (p *parcel[T]) leave(from int32) bool { return p.state.CompareAndSwap(from, left) }
 
-// take reports whether the parcel may be written. It is asked behind the lock of the inbox, so that whoever left
-// without a word about it finds it by waiting for that lock.
-func (p *parcel) take() bool { return p.state.CompareAndSwap(waits, goes) }
+// take reports whether the parcel may be written. A delivery is asked for it behind the lock of the inbox, so that whoever
+// left without knowing finds out by waiting for that lock.
+func (p *parcel[T]) take() bool { return p.state.CompareAndSwap(waits, goes) }
 
 // again puts a parcel back whose transaction failed, and reports whether its caller still waits for it.
-func (p *parcel) again() bool {
+func (p *parcel[T]) again() bool {
 	p.state.CompareAndSwap(goes, waits)
 	return p.state.Load() == waits
 }
 
-func (p *parcel) finish(err error) {
+// taken are those of a batch that may be written.
+func taken[T weighed](batch []*parcel[T]) []T {
+	all := make([]T, 0, len(batch))
+	for _, p := range batch {
+		if p.take() {
+			all = append(all, p.what)
+		}
+	}
+	return all
+}
+
+func (p *parcel[T]) finish(err error) {
 	p.err = err
 	close(p.over)
 }

@@ -59,9 +59,9 @@ func putAll(ctx context.Context, s *Store, keys ...string) <-chan put {
 }
 
 func (s *Store) queued() int {
-	s.incoming.mu.Lock()
-	defer s.incoming.mu.Unlock()
-	return len(s.incoming.waiting)
+	s.arrivals.mu.Lock()
+	defer s.arrivals.mu.Unlock()
+	return len(s.arrivals.waiting)
 }
 
 // holdInbox has another process hold the inbox, and one delivery of the store wait for it, so that those that come then
@@ -82,9 +82,9 @@ func holdInbox(t *testing.T, s, other *Store) (free func()) {
 	}()
 	for underWay := false; !underWay; {
 		time.Sleep(time.Millisecond)
-		s.incoming.mu.Lock()
-		underWay = s.incoming.carrying && len(s.incoming.waiting) == 0
-		s.incoming.mu.Unlock()
+		s.arrivals.mu.Lock()
+		underWay = s.arrivals.carrying && len(s.arrivals.waiting) == 0
+		s.arrivals.mu.Unlock()
 	}
 	return func() {
 		t.Helper()
@@ -155,7 +155,7 @@ func TestGathering_SharesATransaction(t *testing.T) {
 		if count.stored != 2 {
 			t.Errorf("%d transactions, want 2", count.stored)
 		}
-		if s.queued() != 0 || s.incoming.carrying {
+		if s.queued() != 0 || s.arrivals.carrying {
 			t.Error("somebody still carries")
 		}
 	})
@@ -171,9 +171,9 @@ func TestGathering_Bounds(t *testing.T) {
 		"many":  {nil, []int{maxBatch, maxBatch, 1, 0}},
 		"large": {large, []int{4, 4, 4}},
 	} {
-		var g gathering
+		var g gathering[*arrival]
 		for range 2*maxBatch + 1 {
-			g.waiting = append(g.waiting, &parcel{delivery: runbook.Delivery{Body: c.body}})
+			g.waiting = append(g.waiting, &parcel[*arrival]{what: &arrival{Delivery: runbook.Delivery{Body: c.body}}})
 		}
 		for i, want := range c.want {
 			if got := len(g.next()); got != want {
@@ -291,12 +291,12 @@ func TestGathering_OneFailsAlone(t *testing.T) {
 // A caller that has gone is not tried again on its own.
 func TestGathering_NotAgainForNobody(t *testing.T) {
 	tried := map[string]int{}
-	g := gathering{store: func(_ context.Context, batch []*parcel) error {
+	g := gathering[*arrival]{store: func(_ context.Context, batch []*parcel[*arrival]) error {
 		for _, p := range batch {
 			if !p.take() {
-				t.Errorf("%s is gone", p.delivery.Key)
+				t.Errorf("%s is gone", p.what.Key)
 			}
-			tried[p.delivery.Key]++
+			tried[p.what.Key]++
 		}
 		batch[len(batch)-1].leave(goes)
 		return errors.New("refused")
@@ -311,9 +311,9 @@ func TestGathering_NotAgainForNobody(t *testing.T) {
 	}
 }
 
-func parcelsOf(keys ...string) (batch []*parcel) {
+func parcelsOf(keys ...string) (batch []*parcel[*arrival]) {
 	for _, key := range keys {
-		batch = append(batch, &parcel{ctx: context.Background(), delivery: delivery(key), over: make(chan struct{})})
+		batch = append(batch, &parcel[*arrival]{ctx: context.Background(), what: &arrival{Delivery: delivery(key)}, over: make(chan struct{})})
 	}
 	return batch
 }
@@ -322,12 +322,12 @@ func parcelsOf(keys ...string) (batch []*parcel) {
 func TestGathering_Patience(t *testing.T) {
 	short, long := contextFor(t, time.Hour), contextFor(t, 2*time.Hour)
 	want, _ := long.Deadline()
-	ctx, cancel := patienceOf([]*parcel{{ctx: short}, {ctx: long}, {ctx: short}})
+	ctx, cancel := patienceOf([]*parcel[*mark]{{ctx: short}, {ctx: long}, {ctx: short}})
 	defer cancel()
 	if got, ok := ctx.Deadline(); !ok || !got.Equal(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	ctx, cancel = patienceOf([]*parcel{{ctx: short}, {ctx: context.Background()}})
+	ctx, cancel = patienceOf([]*parcel[*mark]{{ctx: short}, {ctx: context.Background()}})
 	defer cancel()
 	if got, ok := ctx.Deadline(); ok {
 		t.Errorf("got %v, want none", got)
@@ -340,22 +340,22 @@ func TestSettle_PutTogether(t *testing.T) {
 		mustPut(t, direct, "known")
 		w.next(f)
 		batch := parcelsOf("a", "known", "a", "b")
-		err := s.storeBatch(t.Context(), batch)
+		err := s.storeArrivals(t.Context(), batch)
 		if (err == nil) != written || errors.Is(err, runbook.ErrUncertain) {
 			t.Fatalf("got %v", err)
 		}
 		for i, want := range []bool{written, false, false, written} { // the third has the key of the first
-			if batch[i].fresh != want {
-				t.Errorf("%d: fresh = %t, want %t", i, batch[i].fresh, want)
+			if batch[i].what.fresh != want {
+				t.Errorf("%d: fresh = %t, want %t", i, batch[i].what.fresh, want)
 			}
 		}
 		// The carrier goes on from there.
-		g := gathering{store: s.storeBatch}
+		g := gathering[*arrival]{store: s.storeArrivals}
 		again := parcelsOf("a", "known", "b")
 		g.deliver(again)
 		for i, p := range again {
-			if <-p.over; p.err != nil || p.fresh != (!written && i != 1) {
-				t.Errorf("again %d: %t, %v", i, p.fresh, p.err)
+			if <-p.over; p.err != nil || p.what.fresh != (!written && i != 1) {
+				t.Errorf("again %d: %t, %v", i, p.what.fresh, p.err)
 			}
 		}
 	})

@@ -20,17 +20,27 @@ const maxBody = 1 << 20
 // and then changes nothing, also when that delivery is done. Every error means that it is not there, but for
 // runbook.ErrUncertain; Done finds out whether it is. Deliveries that come at the same time share a transaction.
 func (s *Store) Put(ctx context.Context, d runbook.Delivery) (fresh bool, err error) {
+	a := &arrival{Delivery: d}
 	if err = checkDelivery(d); err == nil {
-		fresh, err = s.incoming.put(ctx, d)
+		err = s.arrivals.send(ctx, a)
 	}
 	if err != nil {
 		return false, fmt.Errorf("store a delivery: %w", err)
 	}
-	return fresh, nil
+	return a.fresh, nil
 }
 
-// storeBatch stores deliveries in one transaction.
-func (s *Store) storeBatch(ctx context.Context, batch []*parcel) error {
+// arrival is a delivery that is to be stored, and what came of it.
+type arrival struct {
+	runbook.Delivery
+	place int64 // in the inbox, where it got one
+	fresh bool  // the inbox did not have the delivery
+}
+
+func (a *arrival) weight() int { return len(a.Body) }
+
+// storeArrivals stores deliveries in one transaction.
+func (s *Store) storeArrivals(ctx context.Context, batch []*parcel[*arrival]) error {
 	err := s.writeAndLook(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		fresh, err := insertDeliveries(ctx, tx, batch)
 		switch {
@@ -65,12 +75,16 @@ const rowsAtOnce = 100
 
 // insertDeliveries stores those that the inbox does not have, and reports whether there are any. Places are in the order
 // of the batch; not every place is used.
-func insertDeliveries(ctx context.Context, tx *sql.Tx, batch []*parcel) (fresh bool, err error) {
+func insertDeliveries(ctx context.Context, tx *sql.Tx, batch []*parcel[*arrival]) (fresh bool, err error) {
 	last, err := takePlaces(ctx, tx, len(batch))
 	if err != nil {
 		return false, err
 	}
-	for rows := range slices.Chunk(load(batch, last-int64(len(batch))), rowsAtOnce) {
+	arrivals := taken(batch)
+	for i, a := range arrivals {
+		a.place, a.fresh = last-int64(len(batch)-1-i), false
+	}
+	for rows := range slices.Chunk(arrivals, rowsAtOnce) {
 		stored, err := insertRows(ctx, tx, rows)
 		if err != nil {
 			return false, err
@@ -80,31 +94,19 @@ func insertDeliveries(ctx context.Context, tx *sql.Tx, batch []*parcel) (fresh b
 	return fresh, nil
 }
 
-// load gives those of the batch that are to be written, and their places, which begin after taken.
-func load(batch []*parcel, taken int64) []*parcel {
-	loaded := make([]*parcel, 0, len(batch))
-	for i, p := range batch {
-		p.place, p.fresh = taken+int64(i)+1, false
-		if p.take() {
-			loaded = append(loaded, p)
-		}
-	}
-	return loaded
-}
-
 // insertRows stores deliveries in one statement, marks those that the inbox did not have, one of each key, and reports
 // whether there are any.
-func insertRows(ctx context.Context, tx *sql.Tx, rows []*parcel) (fresh bool, err error) {
+func insertRows(ctx context.Context, tx *sql.Tx, rows []*arrival) (fresh bool, err error) {
 	var values strings.Builder
-	args, byKey := make([]any, 0, 5*len(rows)), make(map[string]*parcel, len(rows))
-	for i, p := range rows {
-		byKey[p.delivery.Key] = p
+	args, byKey := make([]any, 0, 5*len(rows)), make(map[string]*arrival, len(rows))
+	for i, a := range rows {
+		byKey[a.Key] = a
 		if i > 0 {
 			values.WriteString(", ")
 		}
 		n := len(args)
 		fmt.Fprintf(&values, "($%d, $%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4, n+5)
-		args = append(args, p.delivery.Key, p.place, p.delivery.Kind, base64.StdEncoding.EncodeToString(p.delivery.Body), micros(p.delivery.At))
+		args = append(args, a.Key, a.place, a.Kind, base64.StdEncoding.EncodeToString(a.Body), micros(a.At))
 	}
 	stored, err := queryTexts(ctx, tx, `INSERT INTO inbox (delivery, place, kind, body, at) VALUES `+values.String()+
 		` ON CONFLICT (delivery) DO NOTHING RETURNING delivery`, args...)
@@ -124,18 +126,19 @@ func takePlaces(ctx context.Context, tx *sql.Tx, n int) (last int64, err error) 
 // delivered looks whether the inbox has the deliveries after all, and whether it is these: one that came to another
 // process has another place, or came at another time. The lock of the inbox is what it waits for first: a transaction
 // that still holds it may yet commit.
-func delivered(ctx context.Context, tx *sql.Tx, batch []*parcel) (all bool, err error) {
+func delivered(ctx context.Context, tx *sql.Tx, batch []*parcel[*arrival]) (all bool, err error) {
 	if _, err := takePlaces(ctx, tx, 0); err != nil {
 		return false, err
 	}
 	all = true
 	for _, p := range batch {
 		var place, at int64
-		err := tx.QueryRowContext(ctx, `SELECT place, at FROM inbox WHERE delivery = $1`, p.delivery.Key).Scan(&place, &at)
+		a := p.what
+		err := tx.QueryRowContext(ctx, `SELECT place, at FROM inbox WHERE delivery = $1`, a.Key).Scan(&place, &at)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return false, err
 		}
-		p.fresh = err == nil && place == p.place && at == micros(p.delivery.At)
+		a.fresh = err == nil && place == a.place && at == micros(a.At)
 		all = all && err == nil
 	}
 	return all, nil
@@ -174,27 +177,6 @@ func pendingDeliveries(ctx context.Context, tx *sql.Tx) ([]runbook.Delivery, err
 		pending = append(pending, d)
 	}
 	return pending, rows.Err()
-}
-
-// Done marks a delivery as dealt with where no Entry did. Marking it again changes nothing; a key that the inbox
-// never had is an error. One that a Put is storing is waited for: after a runbook.ErrUncertain of Put, Done takes it back.
-func (s *Store) Done(ctx context.Context, key string) error {
-	err := s.writeAndLook(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := markDone(ctx, tx, key, time.Now())
-		if !errors.Is(err, errNoDelivery) {
-			return err
-		}
-		// It may be in a transaction that has not ended: that one has the lock of the inbox.
-		if _, err := takePlaces(ctx, tx, 0); err != nil {
-			return err
-		}
-		_, err = markDone(ctx, tx, key, time.Now())
-		return err
-	}, func(ctx context.Context, tx *sql.Tx) (bool, error) { return isDone(ctx, tx, key) })
-	if err != nil {
-		return fmt.Errorf("mark a delivery as done: %w", err)
-	}
-	return nil
 }
 
 // markDone reports whether the delivery was pending until now. Its body is emptied: what it said is in the journal by

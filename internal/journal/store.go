@@ -57,7 +57,8 @@ var (
 type Store struct {
 	opened
 	owning   owning
-	incoming gathering
+	arrivals gathering[*arrival]
+	marks    gathering[*mark]
 }
 
 // Options are how Open goes about it. The zero value creates what is missing.
@@ -81,7 +82,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{opened: database}
-	s.incoming.store = s.storeBatch
+	s.arrivals.store, s.marks.store = s.storeArrivals, s.storeMarks
 	if err := s.prepare(ctx, opts.MustExist); err != nil {
 		_ = s.Close() // nothing was written through it
 		return nil, openError(s.dialect, err)
