@@ -29,6 +29,7 @@ type Desk struct {
 
 	once  sync.Once
 	news  chan struct{}
+	hands chan struct{} // has a place for each question in hand
 	work  sync.WaitGroup
 	mu    sync.Mutex
 	lanes map[string][]errand // what is waiting in each lane behind the one being worked on
@@ -36,6 +37,9 @@ type Desk struct {
 }
 
 const (
+	// deskHands is how many questions are in hand at once. There may be thousands of them, and what they cost must not
+	// keep the acknowledgements waiting; requests, and answers to a rollback, never wait for a hand.
+	deskHands = 16
 	// deskInterval is how often the inbox is looked through without being told: another process may have stored
 	// something, and the inbox may not have been readable.
 	deskInterval = 2 * time.Second
@@ -47,7 +51,8 @@ const (
 
 func (d *Desk) init() {
 	d.once.Do(func() {
-		d.news, d.lanes, d.seen = make(chan struct{}, 1), map[string][]errand{}, map[string]bool{}
+		d.news, d.hands = make(chan struct{}, 1), make(chan struct{}, deskHands)
+		d.lanes, d.seen = map[string][]errand{}, map[string]bool{}
 	})
 }
 
@@ -130,9 +135,13 @@ func (d *Desk) workOff(ctx context.Context, lane string) {
 		if !ok {
 			return
 		}
-		if ctx.Err() == nil {
+		if e.isQuestion() {
+			d.hands <- struct{}{}
 			d.attend(ctx, e)
+			<-d.hands
+			continue
 		}
+		d.attend(ctx, e)
 	}
 }
 
@@ -150,6 +159,9 @@ func (d *Desk) next(lane string) (errand, bool) {
 
 // attend deals with one errand and marks it as done. What a stop interrupted stays in the inbox.
 func (d *Desk) attend(ctx context.Context, e errand) {
+	if ctx.Err() != nil {
+		return
+	}
 	log := d.Log.With().Str("delivery", e.delivery.Key).Str("kind", e.delivery.Kind).Str("actor", e.by).Logger()
 	if err := d.deal(ctx, e); err != nil {
 		// Another process has taken over, and works off what is in the inbox.

@@ -74,8 +74,13 @@ func (e *errand) lane() string {
 	case e.command.Verb == VerbAbort:
 		return "rollback " + e.command.ID
 	}
-	return "delivery " + e.delivery.Key
+	return e.ownLane()
 }
+
+func (e *errand) ownLane() string { return "delivery " + e.delivery.Key }
+
+// isQuestion tells what stands for itself: it asks for an answer, and no rollback waits for it.
+func (e *errand) isQuestion() bool { return e.lane() == e.ownLane() }
 
 // click reads a click strictly: one button, that is known, with a value that the bot itself wrote for that very
 // button. The error is for the log; to the person any of these is a button that means nothing.
