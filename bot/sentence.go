@@ -12,7 +12,7 @@ import (
 // Sentence is an error as the person reads it who asked for something: what is wrong and what to do, in plain text. The
 // log gets the error itself. What is not meant for people never gets out of here.
 func Sentence(err error) string {
-	for _, say := range []func(error) string{usageSentence, choiceSentence, peopleSentence, hostSentence, slackSentence} {
+	for _, say := range []func(error) string{usageSentence, choiceSentence, peopleSentence, hostSentence, journalSentence, slackSentence} {
 		if text := say(err); text != "" {
 			return text
 		}
@@ -116,6 +116,15 @@ func hostSentence(err error) string {
 		return "Another process of the bot has taken over this app. Try again."
 	}
 	return ""
+}
+
+// journalSentence is for a journal that can't be relied on.
+func journalSentence(err error) string {
+	if !errors.Is(err, runbook.ErrBrokenJournal) {
+		return ""
+	}
+	return "Nothing is done for this app: its journal was changed by other means than the bot, so what it says may not have happened. " +
+		"`rollbackbot audit verify` in a terminal names the first broken event. If it can't wait, `rollbackbot plan APP` prints the exact commands."
 }
 
 // slackSentence is for Slack itself, and for time that ran out.

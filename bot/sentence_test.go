@@ -35,6 +35,7 @@ func TestSentence(t *testing.T) {
 		{&runbook.RetryError{After: 2 * time.Minute}, []string{"2 min"}},
 		{fmt.Errorf("post: %w", &SlackError{Code: "not_in_channel", Remedy: "invite it"}), []string{"not_in_channel", "invite it"}},
 		{runbook.ErrNotOpen, []string{"not open any more"}},
+		{fmt.Errorf("take over: %w", runbook.ErrBrokenJournal), []string{"audit verify", "plan APP"}},
 		{runbook.ErrStaleEpoch, []string{"Another process"}},
 		{context.DeadlineExceeded, []string{"too long"}},
 		{&runbook.ImageError{Ref: "x:1", Why: "a tag can be moved"}, []string{"x:1", "a tag can be moved"}},

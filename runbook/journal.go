@@ -46,6 +46,7 @@ type Journal interface {
 	// Acquire makes the caller the owner of the app's rollbacks: the app's epoch becomes
 	// max(its own, floor) + 1 and is given back. Entries with an older epoch are refused from then on.
 	// Every error leaves open whether the epoch has grown.
+	// ErrBrokenJournal where the app's events are not as they were written: nobody acts on those.
 	Acquire(ctx context.Context, app string, floor int64) (epoch int64, err error)
 	// Open lists the app's rollbacks that have not ended: one at most.
 	Open(ctx context.Context, app string) (rollback string, err error)
@@ -77,6 +78,10 @@ var ErrStaleEpoch = errors.New("another process has taken over this app's rollba
 // ErrUncertain says that it is not known whether something was written: the journal was lost in the midst of it. Whoever
 // gets it does nothing in the dark: it reads the journal again.
 var ErrUncertain = errors.New("it is not known whether it was written")
+
+// ErrBrokenJournal says that an app's events were changed by other means than the journal's own. Nothing is done for the
+// app then: what they say may not have happened.
+var ErrBrokenJournal = errors.New("the journal was changed by other means than this program")
 
 // OpenError says that the app has a rollback open: there is one at a time.
 type OpenError struct {

@@ -37,6 +37,8 @@ type opened struct {
 	writer  *sql.DB // writes wait for a connection here, in turn
 	reader  *sql.DB
 	writes  *sql.TxOptions
+	// there says why what is open is not where the URL says any more; nil: that can't happen.
+	there func() error
 	// patience is how long one transaction may take in all, and upgrades how long one that upgrades the schema may.
 	// A database that answers at all is done long before; one that has stalled must become an error.
 	patience, upgrades time.Duration

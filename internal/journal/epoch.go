@@ -12,11 +12,15 @@ import (
 
 // Acquire makes the caller the owner of the app's rollbacks: the app's epoch becomes max(its own, floor) + 1 and is
 // given back. floor is what the app's hosts have seen, so that a restored database does not lock itself out there.
-// After an error the epoch may have grown nevertheless: the one before it is stale then, and nobody has the new one.
+// An app whose chain is broken is nobody's: a *BrokenError, and nothing was written.
+// After another error the epoch may have grown nevertheless: the one before it is stale then, and nobody has the new one.
 // A Store whose ownership has passed to another process gets runbook.ErrStaleEpoch and takes nothing from that one.
 func (s *Store) Acquire(ctx context.Context, app string, floor int64) (epoch int64, err error) {
 	if err := checkText(app); err != nil || app == "" {
 		return 0, errors.Join(errors.New("take an app over: it needs a name"), err)
+	}
+	if err := s.Verify(ctx, app); err != nil {
+		return 0, fmt.Errorf("take %s over: %w", app, remedied(err))
 	}
 	floor = max(floor, 0)
 	if floor == math.MaxInt64 {
@@ -48,6 +52,14 @@ func (s *Store) stillOwner(ctx context.Context, tx *sql.Tx) error {
 	ours, err := affects(tx.ExecContext(ctx, `UPDATE ownership SET term = term WHERE term = $1`, term))
 	if err == nil && !ours {
 		err = runbook.ErrStaleEpoch
+	}
+	return err
+}
+
+// remedied says what to do about a broken chain.
+func remedied(err error) error {
+	if errors.Is(err, runbook.ErrBrokenJournal) {
+		return fmt.Errorf("%w; nothing is done for this app until its journal is restored or replaced: docs/survival.md, \"A journal that was edited\"", err)
 	}
 	return err
 }

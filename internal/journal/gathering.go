@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"rollbackbot/runbook"
 )
 
 // gathering lets what comes at the same time share a transaction: while one commits, what comes meanwhile waits, and then

@@ -37,6 +37,10 @@ func openSQLite(path string, mustExist bool) (opened, error) {
 		return opened{}, openError(sqliteFile(path), err)
 	}
 	file := sqliteFile(real)
+	there, err := file.watched()
+	if err != nil {
+		return opened{}, openError(file, err)
+	}
 	// WAL lets readers go on while somebody appends; FULL puts every commit on disk before it is reported.
 	writer, err := sql.Open("sqlite", dsn(real, "_txlock", "immediate", "_journal_mode", "WAL", "_synchronous", "FULL"))
 	if err != nil {
@@ -49,7 +53,7 @@ func openSQLite(path string, mustExist bool) (opened, error) {
 	}
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
-	return opened{dialect: file, writer: writer, reader: reader, patience: patience, upgrades: patience}, nil
+	return opened{dialect: file, writer: writer, reader: reader, there: there, patience: patience, upgrades: patience}, nil
 }
 
 // dsn is the driver's name for the file. mode=rw: SQLite itself never creates it, touch does.
@@ -85,6 +89,25 @@ func touch(path string, mustExist bool) (string, error) {
 		return "", err
 	}
 	return filepath.EvalSymlinks(path)
+}
+
+// watched gives a check that the file is still the one that it is now. SQLite itself would go on writing into a file that
+// was removed or replaced, and nobody would ever read that again.
+func (f sqliteFile) watched() (there func() error, err error) {
+	opened, err := os.Stat(string(f))
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		now, err := os.Stat(string(f))
+		switch {
+		case err != nil:
+			return fmt.Errorf("the journal's file is gone: put it back, or restore it from a backup, and start this program again: %w", err)
+		case !os.SameFile(opened, now):
+			return fmt.Errorf("the journal's file %s was replaced by another one: start this program again to go on with that one", f)
+		}
+		return nil
+	}, nil
 }
 
 func explainFile(path string, mustExist bool, err error) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"rollbackbot/runbook"
@@ -127,4 +128,109 @@ func TestSQLite_Locked(t *testing.T) {
 	defer tx.Rollback()
 	_, err = other.Append(t.Context(), runbook.Entry{App: "shop", At: at, Facts: facts(note("x"))})
 	hasAll(t, err, "another process has kept the journal locked")
+}
+
+// A file that is removed or replaced under a running bot gets nothing more: nobody would ever read it.
+func TestSQLite_FileGoneOrReplaced(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(t *testing.T, path string)
+		want   string
+	}{
+		"gone":     {func(t *testing.T, path string) { rename(t, path, path+".away") }, "the journal's file is gone"},
+		"replaced": {func(t *testing.T, path string) { rename(t, restored(t, path), path) }, "was replaced by another one: start this program again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "journal.db")
+			s := open(t, "sqlite:"+path)
+			mustAppend(t, s, runbook.Entry{Facts: facts(note("1"))})
+			c.change(t, path)
+			_, err := s.Append(t.Context(), runbook.Entry{App: "shop", At: at, Facts: facts(note("2"))})
+			hasAll(t, err, c.want, path)
+			_, err = s.Put(t.Context(), delivery("trigger-1"))
+			hasAll(t, err, c.want)
+			_, err = s.Events(t.Context(), "shop", "", 0)
+			hasAll(t, err, c.want)
+			if name == "gone" { // put back, it is the same again
+				rename(t, path+".away", path)
+				mustAppend(t, s, runbook.Entry{Facts: facts(note("2"))})
+				mustVerify(t, s, "shop")
+			}
+		})
+	}
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restored is a copy of the journal as a backup would have it.
+func restored(t *testing.T, path string) string {
+	t.Helper()
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	mustExec(t, open(t, "sqlite:"+path), `VACUUM INTO $1`, backup)
+	return backup
+}
+
+// A backup of yesterday takes nobody's epoch back: the hosts say what they have seen.
+func TestSQLite_RestoredFromYesterday(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	s := open(t, "sqlite:"+path)
+	mustAppend(t, s, runbook.Entry{Facts: facts(note("yesterday"))})
+	backup := restored(t, path)
+	var seen int64
+	for range 3 {
+		epoch, err := s.Acquire(t.Context(), "shop", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = epoch
+	}
+	mustAppend(t, s, runbook.Entry{Epoch: seen, Facts: facts(note("today"))})
+
+	old := open(t, "sqlite:"+backup)
+	mustVerify(t, old, "shop")
+	epoch, err := old.Acquire(t.Context(), "shop", seen)
+	if err != nil || epoch != seen+1 {
+		t.Errorf("epoch %d, %v; want %d", epoch, err, seen+1)
+	}
+	if got := mustAppend(t, old, runbook.Entry{Epoch: epoch, Facts: facts(note("after"))}); got[0].Seq != 2 {
+		t.Errorf("seq %d, want 2", got[0].Seq)
+	}
+	mustVerify(t, old, "shop")
+}
+
+// A disk that is really full: nothing is half written, everything is said, and it goes on once there is room.
+func TestSQLite_NoSpaceLeft(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("none", disk, "tmpfs", 0, "size=512k"); err != nil {
+		t.Skipf("a small disk can't be made here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
+	s := open(t, "sqlite:"+filepath.Join(disk, "journal.db"))
+	mustPut(t, s, "trigger-1")
+	filler := filepath.Join(disk, "filler")
+	_ = os.WriteFile(filler, make([]byte, 1<<20), 0o600) // as far as it goes
+	large := delivery("trigger-2")
+	large.Body = make([]byte, 1<<17)
+	_, err := s.Put(t.Context(), large)
+	hasAll(t, err, "the disk of the journal is full: make room")
+	if errors.Is(err, ErrUncertain) {
+		t.Errorf("it is certain: %v", err)
+	}
+	_, err = s.Append(t.Context(), runbook.Entry{App: "shop", At: at, Facts: facts(note(strings.Repeat("x", 1<<17)))})
+	hasAll(t, err, "the disk of the journal is full: make room")
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if fresh, err := s.Put(t.Context(), large); !fresh || err != nil {
+		t.Errorf("with room again: %t, %v", fresh, err)
+	}
+	mustAppend(t, s, runbook.Entry{Facts: facts(note("x"))})
+	mustVerify(t, s, "shop")
+	if pending, err := s.Pending(t.Context()); len(pending) != 2 || err != nil {
+		t.Errorf("%d pending, %v; want 2", len(pending), err)
+	}
 }

@@ -25,6 +25,9 @@ func (s *Store) write(ctx context.Context, f func(context.Context, *sql.Tx) erro
 func (s *Store) transact(ctx context.Context, patience time.Duration, f func(context.Context, *sql.Tx) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errStalled)
 	defer cancel()
+	if err := s.isThere(); err != nil {
+		return err
+	}
 	tx, err := s.writer.BeginTx(ctx, s.writes)
 	if err != nil {
 		return s.explain(ctx, err)
@@ -46,12 +49,23 @@ func (s *Store) transact(ctx context.Context, patience time.Duration, f func(con
 func (s *Store) read(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.patience, errStalled)
 	defer cancel()
+	if err := s.isThere(); err != nil {
+		return err
+	}
 	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return s.explain(ctx, err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
 	return s.explain(ctx, f(ctx, tx))
+}
+
+// isThere refuses to work on a journal that nobody else would find.
+func (s *Store) isThere() error {
+	if s.there == nil {
+		return nil
+	}
+	return s.there()
 }
 
 // explain is the dialect's, and says when it was our patience that ended ctx.

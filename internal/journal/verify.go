@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"rollbackbot/runbook"
 )
 
 // BrokenError says where an app's chain is broken first, and how that shows.
@@ -20,6 +22,8 @@ type BrokenError struct {
 func (e *BrokenError) Error() string {
 	return fmt.Sprintf("the journal of %s is broken at event %d: %s", e.App, e.Seq, e.Why)
 }
+
+func (e *BrokenError) Unwrap() error { return runbook.ErrBrokenJournal }
 
 // Verify proves the app's chain from its first event to its head. A *BrokenError names the first event that was
 // changed, removed, reordered or added by other means than Append, or, once the events are proven, what was kept beside

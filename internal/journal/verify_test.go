@@ -174,3 +174,23 @@ func TestApps(t *testing.T) {
 		}
 	})
 }
+
+// Nobody acts on a chain that was edited; other apps go on.
+func TestAcquire_RefusesABrokenChain(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s *Store) {
+		fourEvents(t, s)
+		mustExec(t, s, `UPDATE events SET actor = 'U9' WHERE app = 'shop' AND seq = 2`)
+		_, err := s.Acquire(t.Context(), "shop", 0)
+		var broken *BrokenError
+		if !errors.As(err, &broken) || broken.Seq != 2 || !errors.Is(err, runbook.ErrBrokenJournal) {
+			t.Errorf("got %v", err)
+		}
+		hasAll(t, err, "docs/survival.md")
+		if n := count(t, s, `SELECT epoch FROM apps WHERE app = 'shop'`); n != 1 {
+			t.Errorf("its epoch is %d, want 1 as before", n)
+		}
+		if epoch, err := s.Acquire(t.Context(), "other", 0); epoch != 1 || err != nil {
+			t.Errorf("the other app: %d, %v", epoch, err)
+		}
+	})
+}
