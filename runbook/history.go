@@ -19,7 +19,12 @@ type History struct {
 // NewHistory folds an app's events, oldest first.
 func NewHistory(events []Event) History {
 	h := History{releases: map[string]*Release{}, quarantine: map[Digest]string{}}
+	var latest time.Time
 	for _, event := range events {
+		if event.At.Before(latest) {
+			event.At = latest // what came later is later, whatever a clock said
+		}
+		latest = event.At
 		h.apply(event)
 	}
 	return h

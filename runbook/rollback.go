@@ -35,6 +35,7 @@ type Rollback struct {
 	HealthyAt time.Time // when the health checks were first passed
 	Head      string    // the hash of its last event; once it ended, of the event that ended it
 	Seq       int64     // the place of the last event that was applied
+	LastAt    time.Time // the instant of that event; it never goes back
 }
 
 // State says where a rollback is: Requested → SignedOff → Executing ⇄ Waiting → Ended.
@@ -151,11 +152,16 @@ func (rb Rollback) Step(name StepName) (StepRun, bool) {
 // Apply gives the rollback after an event, or says why the event can't follow. Live and replay share it.
 // It never changes rb.
 func (rb Rollback) Apply(e Event) (Rollback, error) {
+	// What came later is later, also where a clock was put back meanwhile: whether an answer came after a failure is told
+	// by their instants.
+	if e.At.Before(rb.LastAt) {
+		e.At = rb.LastAt
+	}
 	next, err := rb.apply(e)
 	if err != nil {
 		return rb, fmt.Errorf("%s can't follow in rollback %s: %w", e.Fact.Kind(), rb.ID, err)
 	}
-	next.Seq = e.Seq
+	next.Seq, next.LastAt = e.Seq, e.At
 	if rb.State != StateEnded {
 		next.Head = e.Hash
 	}
