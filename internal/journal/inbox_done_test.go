@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"rollbackbot/runbook"
 )
 
 func marksOf(keys ...string) (batch []*parcel[*mark]) {
