@@ -16,8 +16,8 @@ import (
 	"rollbackbot/internal/realhost"
 )
 
-// stores are the journals that a killed bot is tried on.
-var stores = []struct {
+// killedOn are the journals that a killed bot is tried on.
+var killedOn = []struct {
 	name string
 	url  func(testing.TB) string
 }{
@@ -36,7 +36,7 @@ const defaultRollbacks = 2
 // at once. A first rollback that nobody kills shows which points there are.
 func TestKilled(t *testing.T) {
 	seed := killSeed(t)
-	for _, store := range stores {
+	for _, store := range killedOn {
 		t.Run(store.name, func(t *testing.T) {
 			t.Parallel()
 			k := newKiller(t, store.url(t))

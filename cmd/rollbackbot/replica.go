@@ -146,7 +146,7 @@ func (r *replica) start(ctx context.Context, runner *runbook.Runner) error {
 	for deadline := time.Now().Add(startPatience); ; {
 		err := runner.Start(ctx)
 		var unreadable *runbook.UnreadableError
-		if err == nil || errors.As(err, &unreadable) || time.Now().After(deadline) {
+		if err == nil || errors.As(err, &unreadable) || errors.Is(err, runbook.ErrBrokenJournal) || time.Now().After(deadline) {
 			return err
 		}
 		r.log.Error().Err(err).Msg("the journal could not be read; trying again")

@@ -217,7 +217,7 @@ func TestSQLite_NoSpaceLeft(t *testing.T) {
 	large.Body = make([]byte, 1<<17)
 	_, err := s.Put(t.Context(), large)
 	hasAll(t, err, "the disk of the journal is full: make room")
-	if errors.Is(err, ErrUncertain) {
+	if errors.Is(err, runbook.ErrUncertain) {
 		t.Errorf("it is certain: %v", err)
 	}
 	_, err = s.Append(t.Context(), runbook.Entry{App: "shop", At: at, Facts: facts(note(strings.Repeat("x", 1<<17)))})
