@@ -22,7 +22,7 @@ func NewHistory(events []Event) History {
 	var latest time.Time
 	for _, event := range events {
 		if event.At.Before(latest) {
-			event.At = latest // what came later is later, whatever a clock said
+			event.At = latest.Add(time.Microsecond) // what came later is later, whatever a clock said
 		}
 		latest = event.At
 		h.apply(event)
