@@ -17,8 +17,8 @@ import (
 // Config is what the environment says. What a command does not need, and what is not well formed without being needed,
 // is left at its zero value.
 type Config struct {
-	// DatabaseURL is "sqlite:PATH" or "postgres://…", which may hold a password: it is not for messages.
-	DatabaseURL string
+	// DatabaseURL is "sqlite:PATH" or "postgres://…", which may hold a password.
+	DatabaseURL Secret
 	Apps        []runbook.App // in the order of ROLLBACK_APPS
 	Slack       Slack
 	People      People

@@ -89,7 +89,7 @@ func TestLoad_Defaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		DatabaseURL: "sqlite:rollbackbot.db",
+		DatabaseURL: NewSecret("sqlite:rollbackbot.db"),
 		Apps: []runbook.App{{
 			Name: "shop", Hosts: []runbook.Host{"deploy@your-vps"}, Dir: "/opt/your-app",
 			ComposeFile: "infra/docker-compose.prod.yml", Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
@@ -188,7 +188,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 	}
 	got.Apps = nil
 	want := Config{
-		DatabaseURL: "sqlite:/data/journal.db",
+		DatabaseURL: NewSecret("sqlite:/data/journal.db"),
 		Slack: Slack{
 			BotToken: NewSecret("xoxb-hunter2"), AppToken: NewSecret("xapp-hunter3"),
 			APIURL: "http://127.0.0.1:8400/api/", Channel: "G0TEAM",

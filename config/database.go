@@ -6,7 +6,7 @@ import (
 )
 
 // database is the journal's URL. What is wrong with it is said without quoting it: it may hold a password.
-func (r *reader) database(s setting) string {
+func (r *reader) database(s setting) Secret {
 	const remedy = "write sqlite:PATH, as in sqlite:rollbackbot.db, or " + postgreSQLForm
 	text := s.text()
 	scheme, rest, _ := strings.Cut(text, ":")
@@ -18,7 +18,7 @@ func (r *reader) database(s setting) string {
 	case rest == "" || rest == ":memory:":
 		r.problem(s, "it names no file", remedy)
 	}
-	return text
+	return NewSecret(text)
 }
 
 const postgreSQLForm = "postgres://USER:PASSWORD@HOST:5432/DATABASE"

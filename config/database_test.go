@@ -1,6 +1,10 @@
 package config
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 func TestLoad_PostgreSQL(t *testing.T) {
 	for _, url := range []string{
@@ -12,8 +16,11 @@ func TestLoad_PostgreSQL(t *testing.T) {
 	} {
 		set(t, map[string]string{"ROLLBACK_DATABASE_URL": url})
 		cfg, err := Load(Database)
-		if err != nil || cfg.DatabaseURL != url {
-			t.Errorf("%s: %q, %v", url, cfg.DatabaseURL, err)
+		if err != nil || cfg.DatabaseURL.Reveal() != url {
+			t.Errorf("%s: %q, %v", url, cfg.DatabaseURL.Reveal(), err)
+		}
+		if printed := fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg); strings.Contains(printed, "hunter2") || strings.Contains(printed, "p%40ss") {
+			t.Errorf("a printed Config shows the password: %s", printed)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func withJournal(f func(*cobra.Command, *journal.Store, []string) error) func(*c
 		if err != nil {
 			return err
 		}
-		store, err := journal.Open(cmd.Context(), cfg.DatabaseURL, journal.Options{MustExist: true})
+		store, err := journal.Open(cmd.Context(), cfg.DatabaseURL.Reveal(), journal.Options{MustExist: true})
 		if err != nil {
 			return err
 		}

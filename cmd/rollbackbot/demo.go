@@ -117,7 +117,7 @@ func (d *demo) config() config.Config {
 	app.ErrorRate.Window, app.VerifyAfter = demoWindow, demoVerifyAfter
 	workspace := d.slack.Workspace()
 	return config.Config{
-		DatabaseURL: "sqlite:" + filepath.Join(d.folder, "rollbackbot.db"),
+		DatabaseURL: config.NewSecret("sqlite:" + filepath.Join(d.folder, "rollbackbot.db")),
 		Apps:        []runbook.App{app},
 		Slack: config.Slack{
 			BotToken: config.NewSecret(workspace.BotToken), AppToken: config.NewSecret(workspace.AppToken),
@@ -132,7 +132,7 @@ func (d *demo) config() config.Config {
 
 // tellTheStory lets v1 run and be seen healthy, and then deploys the broken v2, each with its note, as CI would.
 func (d *demo) tellTheStory(ctx context.Context) error {
-	store, err := journal.Open(ctx, d.cfg.DatabaseURL, journal.Options{})
+	store, err := journal.Open(ctx, d.cfg.DatabaseURL.Reveal(), journal.Options{})
 	if err != nil {
 		return err
 	}

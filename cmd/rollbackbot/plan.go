@@ -49,7 +49,7 @@ func parseImages(text string) (map[string]runbook.Image, error) {
 }
 
 func printPlan(cmd *cobra.Command, cfg config.Config, request runbook.Request) error {
-	store, err := journal.Open(cmd.Context(), cfg.DatabaseURL, journal.Options{MustExist: true})
+	store, err := journal.Open(cmd.Context(), cfg.DatabaseURL.Reveal(), journal.Options{MustExist: true})
 	if err != nil {
 		return err
 	}

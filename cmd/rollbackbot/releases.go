@@ -78,7 +78,7 @@ func deploymentNote(images []string, version, commit, migration string) (runbook
 }
 
 func noteDeployment(cmd *cobra.Command, cfg config.Config, app runbook.App, note runbook.Deployed) error {
-	store, err := journal.Open(cmd.Context(), cfg.DatabaseURL, journal.Options{})
+	store, err := journal.Open(cmd.Context(), cfg.DatabaseURL.Reveal(), journal.Options{})
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func judge(ctx context.Context, cfg config.Config, refs []string) error {
 		}
 		images = append(images, image)
 	}
-	store, err := journal.Open(ctx, cfg.DatabaseURL, journal.Options{MustExist: true})
+	store, err := journal.Open(ctx, cfg.DatabaseURL.Reveal(), journal.Options{MustExist: true})
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func historyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store, err := journal.Open(cmd.Context(), cfg.DatabaseURL, journal.Options{MustExist: true})
+			store, err := journal.Open(cmd.Context(), cfg.DatabaseURL.Reveal(), journal.Options{MustExist: true})
 			if err != nil {
 				return err
 			}

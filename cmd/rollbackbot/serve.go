@@ -34,7 +34,7 @@ func serveCommand() *cobra.Command {
 
 // serve is the bot, wired. listening is told when it is ready to hear; it may be nil.
 func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening func()) error {
-	store, err := journal.Open(ctx, cfg.DatabaseURL, journal.Options{})
+	store, err := journal.Open(ctx, cfg.DatabaseURL.Reveal(), journal.Options{})
 	if err != nil {
 		return err
 	}

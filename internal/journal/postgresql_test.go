@@ -92,7 +92,7 @@ func TestPostgreSQL_Privileges(t *testing.T) {
 	hasAll(t, err, "the user "+user+" may not do all that a journal needs: GRANT DELETE on open_rollbacks, INSERT on apps")
 
 	// Nobody needs to be able to change or remove an event.
-	mustExec(t, admin, `GRANT INSERT, UPDATE, DELETE ON apps, rollbacks, open_rollbacks, inbox TO `+user)
+	mustExec(t, admin, `GRANT INSERT, UPDATE, DELETE ON apps, rollbacks, open_rollbacks, inbox, ownership TO `+user)
 	mustExec(t, admin, `GRANT INSERT ON events TO `+user)
 	s := open(t, limited)
 	mustPut(t, s, "trigger-1")
