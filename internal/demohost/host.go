@@ -1,6 +1,7 @@
 package demohost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type Host struct {
 	HealthURL  string       // the api's, on a loopback port that stays the same
 
 	folder   folder
+	options  Options
 	server   *sshtest.Server
 	lifeline *os.File
 	forget   func() bool // stops waiting for the context's end
@@ -46,7 +48,7 @@ func Start(ctx context.Context, options Options) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the demo's host: %w", err)
 	}
-	h := &Host{folder: folder(dir), forget: func() bool { return true }}
+	h := &Host{folder: folder(dir), options: options, forget: func() bool { return true }}
 	if err := h.start(ctx, options.pace()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the demo's host: %w", err), h.Close())
 	}
@@ -66,7 +68,8 @@ func (h *Host) start(ctx context.Context, pace pace) (err error) {
 		return err
 	}
 	h.server, err = sshtest.Start(sshtest.Options{
-		Dir: h.folder.keys(), Home: h.folder.home(), Path: h.path(), Env: h.folder.environment(), KillAll: true,
+		Dir: cmp.Or(h.options.Keys, h.folder.keys()), Home: h.folder.home(), Path: h.path(), Env: h.folder.environment(),
+		KillAll: true, NoLines: true,
 	})
 	if err != nil {
 		return err
@@ -90,7 +93,7 @@ func (h *Host) furnish(port int) error {
 			return err
 		}
 	}
-	self, err := os.Executable()
+	self, err := h.program()
 	if err != nil {
 		return err
 	}
@@ -105,6 +108,13 @@ func (h *Host) furnish(port int) error {
 		os.WriteFile(f.envFile(), []byte(envText(port)), 0o600),
 		f.save(state{Images: imagesAtStart()}),
 	)
+}
+
+func (h *Host) program() (string, error) {
+	if h.options.Program != "" {
+		return h.options.Program, nil
+	}
+	return os.Executable()
 }
 
 // path is the machine's PATH with the stand-in's folder first.

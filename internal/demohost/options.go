@@ -18,6 +18,10 @@ type Options struct {
 	Start time.Duration
 	// Pull is how long fetching an image takes. Zero means DefaultPull, less than zero as fast as it goes.
 	Pull time.Duration
+	// Program is the program that plays docker and the containers: one that calls RunStandIn. "" is the running one.
+	Program string
+	// Keys is the folder of the client key and of known_hosts, for hosts that share them; "" is one of the host's own.
+	Keys string
 }
 
 func (o Options) pace() pace {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"syscall"
 )
 
@@ -38,6 +39,7 @@ func RunStandIn() int {
 	case programName:
 		return runProgram(f, os.Args[1:])
 	}
+	keepInherited()
 	whenHostEnds(f, func() { os.Exit(int(syscall.SIGKILL) + 128) })
 	dir, err := os.Getwd()
 	if err != nil {
@@ -45,4 +47,18 @@ func RunStandIn() int {
 	}
 	c := &call{host: f, dir: dir, environment: os.LookupEnv, stdout: os.Stdout, stderr: os.Stderr}
 	return c.run(os.Args[1:])
+}
+
+// keepInherited keeps from containers what docker was given beside its three streams, as the engine does, which starts
+// them: one that had the descriptor of a caller's lock would hold that lock for as long as it runs.
+func keepInherited() {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return // without /proc there is no host: see checkMachine
+	}
+	for _, entry := range entries {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }

@@ -37,14 +37,17 @@ func (s *Server) record(method string, a args) (Call, int) {
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, c)
 	s.touchLocked()
-	return c, len(s.calls) - 1
+	return c, s.callsGone + len(s.calls) - 1
 }
 
 // recordEnd notes how a call ended.
 func (s *Server) recordEnd(i, status int, code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.touchLocked()
+	if i -= s.callsGone; i < 0 {
+		return // forgotten
+	}
 	c := &s.calls[i]
 	c.Done, c.Status, c.Error = true, status, code
-	s.touchLocked()
 }

@@ -69,7 +69,7 @@ func (s *Server) deliver(ctx context.Context, e Envelope) (Ack, error) {
 	to := s.pickSocket()
 	e.Sent = to != nil
 	s.envelopes = append(s.envelopes, e)
-	index := len(s.envelopes) - 1
+	place := s.sentGone + len(s.envelopes) - 1
 	warn := to != nil && s.warnNext > 0
 	if warn {
 		s.warnNext--
@@ -94,7 +94,11 @@ func (s *Server) deliver(ctx context.Context, e Envelope) (Ack, error) {
 	select {
 	case got := <-answer:
 		ack.Payload, ack.Took = got.payload, time.Since(start)
-		s.change(func() { s.envelopes[index].Acked = true })
+		s.change(func() {
+			if i := place - s.sentGone; i >= 0 {
+				s.envelopes[i].Acked = true
+			}
+		})
 		return ack, nil
 	case <-timeout.C:
 		return ack, ErrNotAcked

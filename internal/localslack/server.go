@@ -25,6 +25,7 @@ type Server struct {
 	world     *world
 	changed   chan struct{} // closed and replaced at every change
 	calls     []Call
+	callsGone int // forgotten ones: those in calls come after them
 	fault     func(Call) *Fault
 	limiter   limiter
 	hooks     map[string]*responseHook
@@ -34,6 +35,7 @@ type Server struct {
 	tickets   map[string]time.Time // socket tickets and when they were given
 	pending   map[string]chan received
 	envelopes []Envelope
+	sentGone  int // forgotten ones: those in envelopes come after them
 	warnNext  int
 
 	listener net.Listener

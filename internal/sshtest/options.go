@@ -57,6 +57,9 @@ type Options struct {
 	// OnExec, if set, is called with each command line before the request is answered and before anything runs.
 	OnExec func(line string)
 
+	// NoLines keeps no Lines: for a server that lives for long.
+	NoLines bool
+
 	// HostKeys are the server's keys in its order of preference; empty means one new Ed25519 key.
 	HostKeys []ssh.Signer
 	Known    Known // what known_hosts says; zero means the truth

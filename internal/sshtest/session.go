@@ -96,6 +96,9 @@ func (s *Server) handle(channel ssh.Channel, line string) {
 }
 
 func (s *Server) note(line string) {
+	if s.options.NoLines {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lines = append(s.lines, line)
