@@ -27,7 +27,11 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), cfg, newLogger(cfg, cmd.ErrOrStderr()), nil)
+			err = serve(cmd.Context(), cfg, newLogger(cfg, cmd.ErrOrStderr()), nil)
+			if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
+				return nil // told to stop before it had begun
+			}
+			return err
 		},
 	}
 }
