@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test crash lint fuzz bench parts demo screenshots image clean
+.PHONY: build test crash faults lint fuzz bench parts demo screenshots image clean
 
 # What `rollbackbot version` says.
 VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),unversioned)
@@ -26,6 +26,9 @@ fuzz: ## every fuzz target for FUZZTIME, by default 5s
 
 bench: ## every benchmark, one after the other; needs what `make parts` brings
 	set -o pipefail; go test -p 1 -run '^$$' -bench . -benchtime $${BENCHTIME:-1x} -timeout 30m ./... | tee bench.out
+
+faults: ## random faults for DURATION (1h), as SEED decides; STORE=postgresql or sqlite, REPLICAS=2, KINDS=kill,cut,…
+	scripts/faults.sh
 
 parts: ## as root on Debian 12: the engine, Compose, sshd, Chromium and Node packages for the tests
 	scripts/parts.sh
