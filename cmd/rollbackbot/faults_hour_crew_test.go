@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,8 +15,6 @@ import (
 
 	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
-
-	"os"
 )
 
 // crew is the team of one app: it deploys a broken release, asks for a rollback, answers what is asked, and once the
@@ -37,7 +36,7 @@ type mood struct {
 	abort    bool   // who asked stops it
 	abortAt  time.Time
 	pressed  map[string]time.Time // buttons, by their message and action
-	deployed time.Time            // when the release that it takes back was in place
+	failures map[string]offer     // what is pressed about each failure, by its question's message
 }
 
 const (
@@ -113,7 +112,7 @@ func (c *crew) rollBack() {
 		open := c.open(now)
 		switch {
 		case open != nil:
-			c.carry(now, *open, deployed)
+			c.carry(*open)
 		case len(c.judged) > judged:
 			return
 		case c.halted() && time.Since(asked) > askAgain:
@@ -135,7 +134,7 @@ func (c *crew) carryToTheEnd() {
 		now := c.scene()
 		if open := c.open(now); open != nil {
 			quiet = time.Now()
-			c.carry(now, *open, quiet)
+			c.carry(*open)
 		}
 	}
 }
@@ -168,16 +167,16 @@ func (c *crew) open(now scene) *rollbackScene {
 	return open
 }
 
-func (c *crew) newMood(deployed time.Time) *mood {
-	m := &mood{pressed: map[string]time.Time{}, deployed: deployed, signoff: "signoff_in_place"}
+func (c *crew) newMood() *mood {
+	m := &mood{pressed: map[string]time.Time{}, failures: map[string]offer{}, signoff: "signoff_in_place"}
 	switch chance := c.random.IntN(100); {
 	case chance < 3:
 		m.signoff = "signoff_reject"
 	case chance < 6:
 		m.silent = true
-	case chance < 12:
+	case chance < 9:
 		m.abort, m.abortAt = true, time.Now().Add(time.Duration(c.random.IntN(8000))*time.Millisecond)
-	case chance < 16:
+	case chance < 13:
 		m.elevated = true
 	case chance < 40:
 		m.signoff = "signoff_reverted"
@@ -188,10 +187,10 @@ func (c *crew) newMood(deployed time.Time) *mood {
 }
 
 // carry does what people do next in an open rollback.
-func (c *crew) carry(now scene, rb rollbackScene, deployed time.Time) {
+func (c *crew) carry(rb rollbackScene) {
 	m := c.moods[rb.id]
 	if m == nil {
-		m = c.newMood(deployed)
+		m = c.newMood()
 		c.moods[rb.id] = m
 		c.note("%s: %s is open", c.app, rb.id)
 	}
@@ -204,7 +203,7 @@ func (c *crew) carry(now scene, rb rollbackScene, deployed time.Time) {
 			return
 		}
 	}
-	for _, offer := range c.offers(m) {
+	for _, offer := range c.offers(rb, m) {
 		if b, ok := rb.buttons[offer.action]; ok {
 			c.press(rb, m, b, offer.user)
 			return
@@ -215,22 +214,31 @@ func (c *crew) carry(now scene, rb rollbackScene, deployed time.Time) {
 type offer struct{ action, user string }
 
 // offers are the buttons that people look for, in this order.
-func (c *crew) offers(m *mood) []offer {
-	all := []offer{{m.signoff, lead}, {"confirm", onCall}}
+func (c *crew) offers(rb rollbackScene, m *mood) []offer {
+	judged := offer{"error_rate_baseline", []string{onCall, lead}[c.random.IntN(2)]}
 	if m.elevated {
-		all = append(all, offer{"error_rate_elevated", onCall})
-		m.elevated = m.pressed["elevated"].IsZero()
+		judged.action = "error_rate_elevated"
 	}
-	all = append(all, offer{"error_rate_baseline", []string{onCall, lead}[c.random.IntN(2)]})
-	switch chance := c.random.IntN(20); chance {
-	case 0:
-		return append(all, offer{"roll_forward", lead}, offer{"retry", onCall})
-	case 1:
-		if _, asked := m.pressed["retry"]; asked {
-			return append(all, offer{"abort", lead})
+	all := []offer{{m.signoff, lead}, {"confirm", onCall}, judged}
+	if b, asked := rb.buttons["retry"]; asked {
+		return append(all, c.afterFailure(m, b.ts), offer{"retry", onCall})
+	}
+	return all
+}
+
+// afterFailure is what people do about a failure: they make up their mind once for each.
+func (c *crew) afterFailure(m *mood, question string) offer {
+	if m.failures[question] == (offer{}) {
+		switch chance := c.random.IntN(100); {
+		case chance < 10:
+			m.failures[question] = offer{"roll_forward", lead}
+		case chance < 16:
+			m.failures[question] = offer{"abort", lead}
+		default:
+			m.failures[question] = offer{"retry", onCall}
 		}
 	}
-	return append(all, offer{"retry", onCall})
+	return m.failures[question]
 }
 
 // press presses a button, unless it was pressed a moment ago. Around it other things happen: a stranger presses it
@@ -240,7 +248,8 @@ func (c *crew) press(rb rollbackScene, m *mood, b shownButton, user string) {
 	if time.Since(m.pressed[key]) < pressAgain {
 		return
 	}
-	m.pressed[key], m.pressed[strings.TrimPrefix(b.action, "error_rate_")], m.pressed[b.action] = time.Now(), time.Now(), time.Now()
+	m.pressed[key] = time.Now()
+	m.elevated = m.elevated && b.action != "error_rate_elevated"
 	switch c.random.IntN(12) {
 	case 0:
 		c.clicks(rb.id, []string{nobody, guest}[c.random.IntN(2)], b)

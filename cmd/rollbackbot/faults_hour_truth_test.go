@@ -174,6 +174,14 @@ type said struct {
 	at       time.Time
 }
 
+// same is what two presses of one button share.
+func (s said) same() [3]string {
+	if s.what == "abort" {
+		return [3]string{s.rollback, "", s.what}
+	}
+	return [3]string{s.rollback, s.user, s.what}
+}
+
 // ledger counts what there must be once.
 type ledger struct {
 	mu       sync.Mutex
@@ -389,18 +397,18 @@ func (h *hour) judgeMessages(journal chain) {
 }
 
 // unknown are the accepted things that the journal does not name. A second press of the same button by the same person
-// is none of them: twice is once.
+// is none of them: twice is once. Neither is another person's word to stop what was stopped already.
 func (l *ledger) unknown(journal chain) (missing []said) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known := map[[3]string]bool{}
 	for _, s := range l.accepted {
 		if journal.causes[s.key] {
-			known[[3]string{s.rollback, s.user, s.what}] = true
+			known[s.same()] = true
 		}
 	}
 	for _, s := range l.accepted {
-		again := s.rollback != "" && known[[3]string{s.rollback, s.user, s.what}]
+		again := s.rollback != "" && known[s.same()]
 		if !journal.causes[s.key] && !again && s.what != "status" {
 			missing = append(missing, s)
 		}

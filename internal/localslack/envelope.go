@@ -86,7 +86,11 @@ func (s *Server) deliver(ctx context.Context, e Envelope) (Ack, error) {
 		s.retire(to, "warning")
 	}
 	if !s.sendOn(to, e) {
-		s.change(func() { s.envelopes[index].Sent = false })
+		s.change(func() {
+			if i := place - s.sentGone; i >= 0 {
+				s.envelopes[i].Sent = false
+			}
+		})
 		return ack, fmt.Errorf("%w: its last socket was just closed", ErrNotAcked)
 	}
 	timeout := time.NewTimer(s.opts.ackTimeout)
