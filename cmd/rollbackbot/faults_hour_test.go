@@ -126,7 +126,8 @@ func newHour(tb testing.TB, o hourOptions) *hour {
 		strikes: map[string]int{}, outcomes: map[string]int{}, ledger: newLedger(),
 	}
 	var err error
-	if h.diary, err = os.Create(filepath.Join(o.folder, "diary")); err != nil {
+	// A folder that was used already holds another run's journal.
+	if h.diary, err = os.OpenFile(filepath.Join(o.folder, "diary"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Logf("%s=%d makes the same decisions again; the logs are in %s", hourSeedVariable, o.seed, o.folder)
