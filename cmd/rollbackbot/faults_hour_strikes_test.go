@@ -329,20 +329,20 @@ const (
 	slow      condition = "slow"
 )
 
-// illness decides how Slack's calls go wrong.
-type illness struct {
+// unrest decides how Slack's calls go wrong.
+type unrest struct {
 	mu     sync.Mutex
 	random *rand.Rand
 	now    condition
 }
 
-func (i *illness) be(c condition) {
+func (i *unrest) be(c condition) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.now = c
 }
 
-func (i *illness) decide(localslack.Call) *localslack.Fault {
+func (i *unrest) decide(localslack.Call) *localslack.Fault {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	chance := i.random.IntN(100)
@@ -369,7 +369,7 @@ func (i *illness) decide(localslack.Call) *localslack.Fault {
 	return nil
 }
 
-func (i *illness) any() *localslack.Fault {
+func (i *unrest) any() *localslack.Fault {
 	return []*localslack.Fault{
 		{Status: 500}, {Status: 503}, {Hang: true}, {Reset: true}, {LoseAnswer: true}, {LoseAnswer: true}, {RetryAfter: 1}, {Error: "internal_error"},
 		{Delay: time.Second},

@@ -94,7 +94,7 @@ type hour struct {
 	tb       testing.TB
 	began    time.Time
 	slack    *localslack.Server
-	ill      *illness // of Slack
+	ill      *unrest // of Slack
 	database *parts.PostgreSQLServer
 	file     string // of the database, with SQLite
 	binary   string // without the race detector
@@ -132,7 +132,7 @@ func newHour(tb testing.TB, o hourOptions) *hour {
 	}
 	tb.Logf("%s=%d makes the same decisions again; the logs are in %s", hourSeedVariable, o.seed, o.folder)
 	h.slack = startSlack(tb, localslack.WithGrace(2*time.Second))
-	h.ill = &illness{random: h.random(1), now: usual}
+	h.ill = &unrest{random: h.random(1), now: usual}
 	h.slack.Fault(h.ill.decide)
 	h.build()
 	h.furnish()
