@@ -119,7 +119,9 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 	case errors.As(err, &unusable) && unusable.Unreachable:
 		return unknown("it can't be reached (%s), so what runs there is not known", unusable.Problem), nil
 	case errors.As(err, &unusable):
-		return broken("%s. %s", unusable.Problem, unusable.Remedy), nil
+		return unknown("it can't be used (%s), so what runs there is not known; %s", unusable.Problem, unusable.Remedy), nil
+	case errors.As(err, &lease) && lease.Status == guardNoJob:
+		return unknown("%s", lease.Why), nil
 	case errors.As(err, &lease):
 		outcome := broken("%s", lease.Why)
 		outcome.lock = lease.Status == guardGone || lease.Status == guardRubbish
@@ -132,6 +134,8 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 			lines = append(lines, p.What+". "+p.Remedy)
 		}
 		return broken("%s", strings.Join(lines, "; ")), nil
+	case cutShort(err) != "":
+		return broken("a command left no exit status: %s", cutShort(err)), nil
 	case errors.Is(err, ErrLost):
 		return unknown("the connection was lost, so what runs there is not known"), nil
 	}
@@ -229,8 +233,11 @@ func (x *execution) followJob(ctx context.Context, host Host, job string) change
 		}
 		switch state := jobState(result.Stderr); {
 		case len(result.Stdout) == followChunk, state == "running":
-		case state == "lost":
-			out.err = fmt.Errorf("the command ended without leaving its status: the host was restarted, or somebody killed it: %w", ErrLost)
+		case state == "restarted":
+			out.err = errRestarted
+			return out
+		case state == "killed":
+			out.err = errKilled
 			return out
 		default:
 			out.known = true
@@ -241,6 +248,23 @@ func (x *execution) followJob(ctx context.Context, host Host, job string) change
 			return out
 		}
 	}
+}
+
+// Why a command left no status, as its host tells it. Nothing of the command runs any more.
+var (
+	errRestarted = fmt.Errorf("the host was restarted in the middle of it: %w", ErrLost)
+	errKilled    = fmt.Errorf("somebody killed it: %w", ErrLost)
+)
+
+// cutShort says in words why a command left no status; "" where that isn't why it has none.
+func cutShort(err error) string {
+	switch {
+	case errors.Is(err, errRestarted):
+		return "the host was restarted in the middle of it"
+	case errors.Is(err, errKilled):
+		return "somebody killed it there"
+	}
+	return ""
 }
 
 // followChunk is how much the guard gives at once.
@@ -256,22 +280,49 @@ func jobState(stderr []byte) string {
 	return strings.TrimSpace(string(stderr[i+len("state="):]))
 }
 
-// reconnectInterval parts the attempts to reach a host again. A host that reboots takes a minute.
-const reconnectInterval = 2 * time.Second
+// How a host is waited for that was there a moment ago.
+const (
+	reconnectInterval = 2 * time.Second // between attempts
+	// A host that reboots is away for a minute or two. While it goes down and comes up it may also hang up on whoever
+	// connects, let nobody log in yet (pam_nologin), or have no docker yet.
+	returnLimit = 3 * time.Minute
+)
 
-// persist runs a command that may be run again, until it is answered or ctx ends.
+// persist runs a command that may be run again, until it is answered or ctx ends. What answers and lets us do nothing
+// is not waited for so long: it needs a person.
 func (x *execution) persist(ctx context.Context, host Host, cmd Command) (Result, error) {
+	deadline := time.Now().Add(returnLimit)
 	for {
 		result, err := x.target(host).Run(ctx, cmd)
 		var unusable *HostError
-		if err == nil || errors.As(err, &unusable) && !unusable.Unreachable {
+		if err == nil || errors.As(err, &unusable) && !unusable.Unreachable && time.Now().After(deadline) {
 			return result, err
 		}
-		x.progress(host, "the connection is lost; trying again")
-		select {
-		case <-ctx.Done():
+		x.progress(host, waitingFor(err))
+		if pause(ctx, reconnectInterval) != nil {
 			return Result{}, err
-		case <-time.After(reconnectInterval):
+		}
+	}
+}
+
+func waitingFor(err error) string {
+	var unusable *HostError
+	if errors.As(err, &unusable) && !unusable.Unreachable {
+		return unusable.Problem + "; trying again"
+	}
+	return "the connection is lost; trying again"
+}
+
+// lookAgain is look for a host that was there a moment ago: it is waited for.
+func (x *execution) lookAgain(ctx context.Context, h HostPlan) (Sight, error) {
+	deadline := time.Now().Add(returnLimit)
+	for {
+		sight, err := x.look(ctx, h)
+		if err == nil || errors.Is(err, errJournal) || x.aborting() || time.Now().After(deadline) {
+			return sight, err
+		}
+		if pause(ctx, reconnectInterval) != nil {
+			return Sight{}, err
 		}
 	}
 }

@@ -164,6 +164,8 @@ func guardError(host Host, r Result) error {
 		return &LeaseError{host, r.Status, fmt.Sprintf("the app's lock has passed to %s (%s)", fields["rollback"], fields["holder"])}
 	case guardGone:
 		return &LeaseError{host, r.Status, "the lease that this rollback holds in ~/.rollbackbot is gone: somebody removed it. If nobody else works there, Retry takes it anew"}
+	case guardNoJob:
+		return &LeaseError{host, r.Status, "what ~/.rollbackbot holds of a command that was started there is gone: somebody removed it. Whether the command still runs, and how it ended, is not known: look there before you Retry"}
 	case guardRubbish:
 		return &LeaseError{host, r.Status, "the lease in ~/.rollbackbot can't be read: somebody or a full disk damaged it. If nobody else works there, remove the file and Retry"}
 	case guardPinsMoved:

@@ -91,6 +91,7 @@ act) # ROLLBACK EPOCH JOB LIMIT SECONDS FOLDER COMMAND...
   mkdir -p "${job%/*}" || exit 71
   # A folder that is there: this very job was started before; how it ended is read from it, it is not started twice.
   mkdir "$job" 2>/dev/null || exit 0
+  boot >"$job/boot"
   : >"$job/out" || exit 71
   write_lease $((limit + seconds)) || exit 71
   (
@@ -108,13 +109,14 @@ follow) # ROLLBACK JOB OFFSET TENTHS
   waited=0
   while :; do
     state=running
-    if [ -f "$job/status" ]; then
+    if [ -s "$job/status" ]; then
       state=$(cat "$job/status")
     elif flock -n 9; then
       # Nobody holds the lock, so nothing runs. It may have ended since the look above: look once more.
       flock -u 9
-      state=lost
-      [ -f "$job/status" ] && state=$(cat "$job/status")
+      state=killed
+      [ "$(cat "$job/boot" 2>/dev/null)" = "$(boot)" ] || state=restarted
+      [ -s "$job/status" ] && state=$(cat "$job/status")
     fi
     size=$(wc -c <"$job/out")
     if [ "$state" != running ] || [ "$waited" -ge "$tenths" ] || { [ "$waited" -ge 3 ] && [ "$size" -gt "$offset" ]; }; then
