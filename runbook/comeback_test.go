@@ -287,3 +287,36 @@ func TestHost_OneOfTwoStaysAway(t *testing.T) {
 		}
 	})
 }
+
+// A pull that takes minutes changes nothing that runs: whoever aborts doesn't wait for it, and leaves nothing behind.
+func TestFetch_AnAbortStopsThePull(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		h := w.hosts["deploy@one"]
+		h.once("docker pull", func(job *fakeJob) { job.endsAt = time.Now().Add(10 * time.Minute) })
+		r, p := w.start(0)
+		rb, err := r.Request(t.Context(), w.request(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.mu.Lock()
+		delete(h.images, w.v1["worker"].String()) // pruned since the plan was made
+		h.mu.Unlock()
+		if err := w.click(r, rb, SignoffInPlace, "ULEAD"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if run, _ := w.only().Step(StepFetch); !run.EndedAt.IsZero() {
+			t.Fatalf("the pull ended: %+v", run)
+		}
+		if err := w.click(r, w.only(), Abort, "UONCALL"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * time.Second)
+		w.wantOneEnd(Aborted)
+		w.wantRunning(w.v2)
+		if h.lease["until"] != "0" || h.runningJob() != nil {
+			t.Errorf("the lease is %v, and a pull runs: %v", h.lease, h.runningJob() != nil)
+		}
+		w.stop(r, p)
+	})
+}

@@ -191,7 +191,7 @@ func (x *execution) change(ctx context.Context, host Host, step StepName, job st
 	if err := x.note(ctx, CommandStarted{Host: host, Step: step, Job: job, Command: cmd.String()}); err != nil {
 		return changeResult{}, err
 	}
-	result := x.runJob(ctx, host, job, limit, cmd)
+	result := x.runJob(ctx, host, job, limit, cmd, step == StepFetch)
 	if ctx.Err() != nil {
 		// The process is stopping; the command goes on, and the next start reads how it ended.
 		return changeResult{}, ctx.Err()
@@ -200,7 +200,9 @@ func (x *execution) change(ctx context.Context, host Host, step StepName, job st
 	return result, x.note(ctx, fact)
 }
 
-func (x *execution) runJob(ctx context.Context, host Host, job string, limit time.Duration, cmd Command) changeResult {
+// runJob begins a job and follows it. Where stoppable is true, nothing that runs depends on it: an abort doesn't wait for
+// its end.
+func (x *execution) runJob(ctx context.Context, host Host, job string, limit time.Duration, cmd Command, stoppable bool) changeResult {
 	ctx, cancel := context.WithTimeout(ctx, limit+LeaseTime)
 	defer cancel()
 	// Starting the same job twice starts it once, so an answer that got lost is asked for again.
@@ -211,13 +213,20 @@ func (x *execution) runJob(ctx context.Context, host Host, job string, limit tim
 	if err != nil {
 		return changeResult{err: err}
 	}
-	return x.followJob(ctx, host, job)
+	return x.followJob(ctx, host, job, stoppable)
 }
 
-func (x *execution) followJob(ctx context.Context, host Host, job string) changeResult {
+func (x *execution) followJob(ctx context.Context, host Host, job string, stoppable bool) changeResult {
 	var out changeResult
 	var offset int64
 	for {
+		if stoppable && x.aborting() {
+			stoppable = false
+			if _, err := x.persist(ctx, host, stop(x.lease(), job)); err != nil {
+				out.err = err
+				return out
+			}
+		}
 		result, err := x.persist(ctx, host, follow(x.lease(), job, offset))
 		if err == nil && result.Status != 0 {
 			err = guardError(host, result)

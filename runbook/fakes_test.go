@@ -252,6 +252,11 @@ func (h *fakeHost) guard(verb string, args []string, cmd Command) (stdout, stder
 			h.containers["api"] = []string{h.foreignAfterPins}
 		}
 		return "", "", 0
+	case "stop":
+		if job := h.jobs[args[1]+args[3]]; job != nil && time.Now().Before(job.endsAt) {
+			job.endsAt, job.status = time.Now(), 143
+		}
+		return "", "", 0
 	case "act":
 		return h.act(args[1:])
 	}

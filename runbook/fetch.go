@@ -43,6 +43,8 @@ func (fetch) host(ctx context.Context, x *execution, h HostPlan, job string) (ou
 		switch {
 		case err != nil:
 			return hostOutcome{}, false, err
+		case x.aborting():
+			return hostOutcome{verdict: Stopped, problem: "stopped while pulling; nothing has changed"}, false, nil
 		case result.err != nil:
 			outcome, err = x.failure(ctx, result.err)
 			return outcome, errors.Is(result.err, errRestarted), err

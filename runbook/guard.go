@@ -81,6 +81,11 @@ func act(l Lease, job string, limit time.Duration, cmd Command) Command {
 	return guard(0, append(words, cmd.Args...)...)
 }
 
+// stop asks a job to end before its time. How it ended is still to be followed; a job that has ended is left alone.
+func stop(l Lease, job string) Command {
+	return guard(0, "stop", l.App, l.Rollback, strconv.FormatInt(l.Epoch, 10), job)
+}
+
 // follow gives what a job printed from offset on, as soon as there is something, and how it stands, on stderr.
 func follow(l Lease, job string, offset int64) Command {
 	return guard(0, "follow", l.App, l.Rollback, job, strconv.FormatInt(offset, 10), tenths(5*time.Second))

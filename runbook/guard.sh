@@ -96,11 +96,18 @@ act) # ROLLBACK EPOCH JOB LIMIT SECONDS FOLDER COMMAND...
   write_lease $((limit + seconds)) || exit 71
   (
     trap "" HUP
-    cd "$folder" && timeout -k 10 "$limit" "$@"
+    cd "$folder" && sh -c 'printf "%s\n" $$ >"$0" && exec timeout -k 10 "$@"' "$job/pid" "$limit" "$@"
     printf "%s\n" $? >"$job/status.new"
     mv -f "$job/status.new" "$job/status"
     write_lease "$seconds"
   ) </dev/null >"$job/out" 2>&1 &
+  ;;
+stop) # ROLLBACK EPOCH JOB
+  # As long as the job runs, the kernel lock is its own: nobody writes the lease that is compared here.
+  check "$1" "$2"
+  job=$dir/$1/$3
+  [ ! -s "$job/status" ] && [ "$(cat "$job/boot")" = "$(boot)" ] && read -r pid <"$job/pid" && kill "$pid"
+  exit 0
   ;;
 follow) # ROLLBACK JOB OFFSET TENTHS
   job=$dir/$1/$2 offset=$3 tenths=$4
