@@ -147,6 +147,16 @@ func TestGuard_AJobRunsOnceAndTellsHowItEnded(t *testing.T) {
 	})
 }
 
+func awaitOutput(t *testing.T, h shellHost, l Lease, job, want string) {
+	t.Helper()
+	for range 20 {
+		if string(h.want(follow(l, job, 0), 0).Stdout) == want {
+			return
+		}
+	}
+	t.Fatalf("%s never printed %q", job, want)
+}
+
 func followToTheEnd(t *testing.T, h shellHost, l Lease, job string, status int) string {
 	t.Helper()
 	var output []byte
@@ -185,8 +195,9 @@ func TestGuard_AKilledJobIsLostAndNotFailed(t *testing.T) {
 		l := lease("rb-a", 1)
 		h.want(takeLease(l, true, 0), 0)
 		marker := fmt.Sprintf("31.%d", time.Now().UnixNano()) // an odd number of seconds, by which all of it is found
-		job := Command{Args: []string{"sleep", marker}, Dir: h.home}
+		job := Command{Args: []string{"sh", "-c", "echo here; exec sleep " + marker}, Dir: h.home}
 		h.want(act(l, "up", time.Minute, job), 0)
+		awaitOutput(t, h, l, "up", "here\n") // all of it is there to be found
 		if out, err := exec.CommandContext(t.Context(), "pkill", "-9", "-f", marker).CombinedOutput(); err != nil {
 			t.Fatalf("kill it: %v %s", err, out)
 		}
@@ -207,7 +218,8 @@ func TestGuard_AStoppedJobEndsAtOnce(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		l := lease("rb-a", 1)
 		h.want(takeLease(l, true, 0), 0)
-		h.want(act(l, "pull", time.Minute, Command{Args: []string{"sleep", "50"}, Dir: h.home}), 0)
+		h.want(act(l, "pull", time.Minute, Command{Args: []string{"sh", "-c", "echo here; exec sleep 50"}, Dir: h.home}), 0)
+		awaitOutput(t, h, l, "pull", "here\n")
 		h.want(stop(lease("rb-a", 2), "pull"), guardStale)
 		h.want(stop(lease("rb-b", 1), "pull"), guardStale)
 		if state := jobState(h.want(follow(l, "pull", 0), 0).Stderr); state != "running" {
