@@ -111,7 +111,7 @@ func (c course) killedAt(t *testing.T, store Store, at int) (*world, int) {
 	w := newWorldOn(t, store)
 	// In longer waits nothing happens but that messages tick and leases are renewed.
 	w.timeout, w.app.ErrorRate.Window = 2*time.Minute, 20*time.Second
-	w.app.Health.Attempts, w.app.Health.Interval = 4, 5*time.Second
+	w.app.Health.Attempts, w.app.Health.Interval = 3, 2*time.Second
 	if c.prepare != nil {
 		c.prepare(w)
 	}
