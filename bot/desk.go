@@ -34,6 +34,7 @@ type Desk struct {
 	mu    sync.Mutex
 	lanes map[string][]errand // what is waiting in each lane behind the one being worked on
 	seen  map[string]bool     // keys taken from the inbox: false while in hand, true when done
+	tries map[string]int      // how often an errand was left for later, by its key
 }
 
 const (
@@ -52,7 +53,7 @@ const (
 func (d *Desk) init() {
 	d.once.Do(func() {
 		d.news, d.hands = make(chan struct{}, 1), make(chan struct{}, deskHands)
-		d.lanes, d.seen = map[string][]errand{}, map[string]bool{}
+		d.lanes, d.seen, d.tries = map[string][]errand{}, map[string]bool{}, map[string]int{}
 	})
 }
 
@@ -164,8 +165,11 @@ func (d *Desk) attend(ctx context.Context, e errand) {
 	}
 	log := d.Log.With().Str("delivery", e.delivery.Key).Str("kind", e.delivery.Kind).Str("actor", e.by).Logger()
 	if err := d.deal(ctx, e); err != nil {
-		// Another process has taken over, and works off what is in the inbox.
-		if ctx.Err() != nil || errors.Is(err, runbook.ErrStaleEpoch) {
+		switch {
+		case ctx.Err() != nil, errors.Is(err, runbook.ErrStaleEpoch):
+			return // another process has taken over, or will, and works off what is in the inbox
+		case notNow(err):
+			d.leave(ctx, log, e, err)
 			return
 		}
 		log.Warn().Err(err).Msg("a delivery came to nothing")
@@ -173,9 +177,40 @@ func (d *Desk) attend(ctx context.Context, e errand) {
 	if d.done(ctx, log, e.delivery.Key) {
 		d.mu.Lock()
 		d.seen[e.delivery.Key] = true
+		delete(d.tries, e.delivery.Key)
 		d.mu.Unlock()
 	}
 }
+
+// notNow reports whether the journal was to blame: then nothing came of an errand, or nobody knows what did, which the
+// journal tells by the errand's key when it is tried again. Its person was told that it was accepted, and it is.
+func notNow(err error) bool {
+	return errors.Is(err, runbook.ErrAway) || errors.Is(err, runbook.ErrUncertain)
+}
+
+// leave has an errand taken up again in a while, and tells its person once that it waits.
+func (d *Desk) leave(ctx context.Context, log zerolog.Logger, e errand, why error) {
+	d.mu.Lock()
+	d.tries[e.delivery.Key]++
+	tries := d.tries[e.delivery.Key]
+	d.mu.Unlock()
+	wait := min(firstDoneRetry<<min(tries, 10), lastDoneRetry)
+	log.Error().Err(why).Dur("again_in", wait).Msg("a delivery can't be dealt with now; it stays in the inbox")
+	if tries == 1 {
+		if err := d.tell(ctx, e, TextMessage(keptForLater)); err != nil {
+			log.Warn().Err(err).Msg("a person could not be told that it takes longer")
+		}
+	}
+	time.AfterFunc(wait, func() {
+		d.mu.Lock()
+		delete(d.seen, e.delivery.Key)
+		d.mu.Unlock()
+		d.Wake()
+	})
+}
+
+// keptForLater is for whoever would wait in vain for an answer.
+const keptForLater = "The bot's database doesn't answer just now. What you asked for is kept, and is dealt with as soon as it does; you need not repeat it."
 
 // done marks a delivery as done, and tries until that is written: one that stays pending is worked off again.
 func (d *Desk) done(ctx context.Context, log zerolog.Logger, key string) bool {
@@ -247,8 +282,8 @@ func (d *Desk) fail(ctx context.Context, e errand, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err() // a stop, not a failure: it is dealt with after the next start
-	case errors.Is(err, runbook.ErrStaleEpoch):
-		return err // whoever has taken over deals with it
+	case errors.Is(err, runbook.ErrStaleEpoch), notNow(err):
+		return err // whoever has taken over deals with it, or this process later
 	}
 	return errors.Join(err, d.tell(ctx, e, TextMessage(Sentence(err))))
 }

@@ -67,8 +67,11 @@ func (d *Desk) unshared(ctx context.Context) error {
 
 // refuse tells a person what is in the way, and journals it; with that the delivery is done.
 func (d *Desk) refuse(ctx context.Context, e errand, app, action string, cause error) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(cause, runbook.ErrStaleEpoch), notNow(cause):
+		return cause // as in fail
 	}
 	var busy *runbook.BusyError
 	answer := TextMessage(Sentence(cause))

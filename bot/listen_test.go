@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -422,6 +423,36 @@ func TestCommand_Reads(t *testing.T) {
 }
 
 // A delivery that was dealt with is not dealt with again only because that could not be written down at once.
+// What was accepted is not lost because the database goes away before it is dealt with: the person hears once that it
+// takes longer, and then what came of it.
+func TestRequest_WaitsForTheDatabase(t *testing.T) {
+	for _, away := range []error{runbook.ErrAway, runbook.ErrUncertain} {
+		t.Run(away.Error(), func(t *testing.T) {
+			b := listen(t)
+			b.opens()
+			opens, tries := b.runner.onRequest, 0
+			b.runner.onRequest = func(ctx context.Context, r runbook.Request, cause string) (runbook.Rollback, error) {
+				if tries++; tries < 3 {
+					return runbook.Rollback{}, fmt.Errorf("append: %w", away)
+				}
+				return opens(ctx, r, cause)
+			}
+			b.command(ana, "/rollback shop")
+			b.told(ana, "rb-one")
+			b.inbox.settle(t, 1)
+			waits := 0
+			for _, m := range b.slack.Private(ana) {
+				if strings.Contains(m.Text, "is kept") {
+					waits++
+				}
+			}
+			if waits != 1 || len(b.runner.refused()) != 0 {
+				t.Errorf("told %d times that it waits, want once; refusals %+v", waits, b.runner.refused())
+			}
+		})
+	}
+}
+
 func TestDone_ThatFailsIsTriedAgain(t *testing.T) {
 	b := listen(t)
 	b.opens()

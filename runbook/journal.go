@@ -79,6 +79,10 @@ var ErrStaleEpoch = errors.New("another process has taken over this app's rollba
 // gets it does nothing in the dark: it reads the journal again.
 var ErrUncertain = errors.New("it is not known whether it was written")
 
+// ErrAway says that the journal could not be reached, read or written at that moment: nothing was written, and the same
+// may go well later.
+var ErrAway = errors.New("the journal is out of reach")
+
 // ErrBrokenJournal says that an app's events were changed by other means than the journal's own. Nothing is done for the
 // app then: what they say may not have happened.
 var ErrBrokenJournal = errors.New("the journal was changed by other means than this program")

@@ -23,6 +23,8 @@ type dialect interface {
 	announce(ctx context.Context, tx *sql.Tx) error
 	// explain puts what the database says into words with a remedy. Other errors pass as they are.
 	explain(err error) error
+	// fault tells whether err is the database's own, or that of the way to it.
+	fault(err error) bool
 	// uncertain tells whether a COMMIT that gave err may have written nevertheless.
 	uncertain(err error) bool
 	// candidate is this process as one that would own the journal.

@@ -41,6 +41,11 @@ func (p *postgreSQL) explain(err error) error {
 	return &serverError{where: p.name, what: what, err: err}
 }
 
+func (p *postgreSQL) fault(err error) bool {
+	var explained *serverError
+	return errors.As(err, &explained) || p.what(err) != ""
+}
+
 // what says in words what err is; "" for what is no error of the database's.
 func (p *postgreSQL) what(err error) string {
 	var said *pgconn.PgError

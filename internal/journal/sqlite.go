@@ -159,6 +159,11 @@ func (f sqliteFile) uncertain(err error) bool {
 // primaryCode masks SQLite's primary error code; the other bits refine it.
 const primaryCode = 0xff
 
+func (f sqliteFile) fault(err error) bool {
+	var fault *sqlite.Error
+	return errors.As(err, &fault)
+}
+
 func (f sqliteFile) explain(err error) error {
 	var fault *sqlite.Error
 	if !errors.As(err, &fault) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"rollbackbot/runbook"
 )
 
 // patience is how long one transaction may take, in all: its waits for other processes too, which their own timeouts
@@ -26,7 +28,7 @@ func (s *Store) transact(ctx context.Context, patience time.Duration, f func(con
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errStalled)
 	defer cancel()
 	if err := s.isThere(); err != nil {
-		return err
+		return &awayError{err}
 	}
 	tx, err := s.writer.BeginTx(ctx, s.writes)
 	if err != nil {
@@ -50,7 +52,7 @@ func (s *Store) read(ctx context.Context, f func(context.Context, *sql.Tx) error
 	ctx, cancel := context.WithTimeoutCause(ctx, s.patience, errStalled)
 	defer cancel()
 	if err := s.isThere(); err != nil {
-		return err
+		return &awayError{err}
 	}
 	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
@@ -68,10 +70,22 @@ func (s *Store) isThere() error {
 	return s.there()
 }
 
-// explain is the dialect's, and says when it was our patience that ended ctx.
+// explain is the dialect's, and says when it was our patience that ended ctx. What the database is to blame for is a
+// runbook.ErrAway; what was asked of it in vain is not.
 func (s *Store) explain(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), errStalled) {
-		return fmt.Errorf("%s has stalled: see what keeps it from its work: %w: %w", s.dialect, errStalled, err)
+	switch {
+	case err == nil, errors.Is(err, runbook.ErrAway):
+		return err
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), errStalled):
+		return &awayError{fmt.Errorf("%s has stalled: see what keeps it from its work: %w: %w", s.dialect, errStalled, err)}
+	case s.dialect.fault(err):
+		return &awayError{s.dialect.explain(err)}
 	}
 	return s.dialect.explain(err)
 }
+
+// awayError is a runbook.ErrAway that says what is wrong with the database.
+type awayError struct{ err error }
+
+func (e *awayError) Error() string   { return e.err.Error() }
+func (e *awayError) Unwrap() []error { return []error{runbook.ErrAway, e.err} }
