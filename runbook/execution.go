@@ -119,9 +119,7 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 	case errors.As(err, &unusable) && unusable.Unreachable:
 		return unknown("it can't be reached (%s), so what runs there is not known", unusable.Problem), nil
 	case errors.As(err, &unusable):
-		return unknown("it can't be used (%s), so what runs there is not known; %s", unusable.Problem, unusable.Remedy), nil
-	case errors.As(err, &lease) && lease.Status == guardNoJob:
-		return unknown("%s", lease.Why), nil
+		return broken("%s. %s", unusable.Problem, unusable.Remedy), nil
 	case errors.As(err, &lease):
 		outcome := broken("%s", lease.Why)
 		outcome.lock = lease.Status == guardGone || lease.Status == guardRubbish
@@ -134,8 +132,6 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 			lines = append(lines, p.What+". "+p.Remedy)
 		}
 		return broken("%s", strings.Join(lines, "; ")), nil
-	case cutShort(err) != "":
-		return broken("a command left no exit status: %s", cutShort(err)), nil
 	case errors.Is(err, ErrLost):
 		return unknown("the connection was lost, so what runs there is not known"), nil
 	}
@@ -191,7 +187,7 @@ func (x *execution) change(ctx context.Context, host Host, step StepName, job st
 	if err := x.note(ctx, CommandStarted{Host: host, Step: step, Job: job, Command: cmd.String()}); err != nil {
 		return changeResult{}, err
 	}
-	result := x.runJob(ctx, host, job, limit, cmd, step == StepFetch)
+	result := x.runJob(ctx, host, job, limit, cmd)
 	if ctx.Err() != nil {
 		// The process is stopping; the command goes on, and the next start reads how it ended.
 		return changeResult{}, ctx.Err()
@@ -200,9 +196,7 @@ func (x *execution) change(ctx context.Context, host Host, step StepName, job st
 	return result, x.note(ctx, fact)
 }
 
-// runJob begins a job and follows it. Where stoppable is true, nothing that runs depends on it: an abort doesn't wait for
-// its end.
-func (x *execution) runJob(ctx context.Context, host Host, job string, limit time.Duration, cmd Command, stoppable bool) changeResult {
+func (x *execution) runJob(ctx context.Context, host Host, job string, limit time.Duration, cmd Command) changeResult {
 	ctx, cancel := context.WithTimeout(ctx, limit+LeaseTime)
 	defer cancel()
 	// Starting the same job twice starts it once, so an answer that got lost is asked for again.
@@ -213,20 +207,13 @@ func (x *execution) runJob(ctx context.Context, host Host, job string, limit tim
 	if err != nil {
 		return changeResult{err: err}
 	}
-	return x.followJob(ctx, host, job, stoppable)
+	return x.followJob(ctx, host, job)
 }
 
-func (x *execution) followJob(ctx context.Context, host Host, job string, stoppable bool) changeResult {
+func (x *execution) followJob(ctx context.Context, host Host, job string) changeResult {
 	var out changeResult
 	var offset int64
 	for {
-		if stoppable && x.aborting() {
-			stoppable = false
-			if _, err := x.persist(ctx, host, stop(x.lease(), job)); err != nil {
-				out.err = err
-				return out
-			}
-		}
 		result, err := x.persist(ctx, host, follow(x.lease(), job, offset))
 		if err == nil && result.Status != 0 {
 			err = guardError(host, result)
@@ -242,11 +229,8 @@ func (x *execution) followJob(ctx context.Context, host Host, job string, stoppa
 		}
 		switch state := jobState(result.Stderr); {
 		case len(result.Stdout) == followChunk, state == "running":
-		case state == "restarted":
-			out.err = errRestarted
-			return out
-		case state == "killed":
-			out.err = errKilled
+		case state == "lost":
+			out.err = fmt.Errorf("the command ended without leaving its status: the host was restarted, or somebody killed it: %w", ErrLost)
 			return out
 		default:
 			out.known = true
@@ -257,23 +241,6 @@ func (x *execution) followJob(ctx context.Context, host Host, job string, stoppa
 			return out
 		}
 	}
-}
-
-// Why a command left no status, as its host tells it. Nothing of the command runs any more.
-var (
-	errRestarted = fmt.Errorf("the host was restarted in the middle of it: %w", ErrLost)
-	errKilled    = fmt.Errorf("somebody killed it: %w", ErrLost)
-)
-
-// cutShort says in words why a command left no status; "" where that isn't why it has none.
-func cutShort(err error) string {
-	switch {
-	case errors.Is(err, errRestarted):
-		return "the host was restarted in the middle of it"
-	case errors.Is(err, errKilled):
-		return "somebody killed it there"
-	}
-	return ""
 }
 
 // followChunk is how much the guard gives at once.
@@ -289,49 +256,22 @@ func jobState(stderr []byte) string {
 	return strings.TrimSpace(string(stderr[i+len("state="):]))
 }
 
-// How a host is waited for that was there a moment ago.
-const (
-	reconnectInterval = 2 * time.Second // between attempts
-	// A host that reboots is away for a minute or two. While it goes down and comes up it may also hang up on whoever
-	// connects, let nobody log in yet (pam_nologin), or have no docker yet.
-	returnLimit = 3 * time.Minute
-)
+// reconnectInterval parts the attempts to reach a host again. A host that reboots takes a minute.
+const reconnectInterval = 2 * time.Second
 
-// persist runs a command that may be run again, until it is answered or ctx ends. What answers and lets us do nothing
-// is not waited for so long: it needs a person.
+// persist runs a command that may be run again, until it is answered or ctx ends.
 func (x *execution) persist(ctx context.Context, host Host, cmd Command) (Result, error) {
-	deadline := time.Now().Add(returnLimit)
 	for {
 		result, err := x.target(host).Run(ctx, cmd)
 		var unusable *HostError
-		if err == nil || errors.As(err, &unusable) && !unusable.Unreachable && time.Now().After(deadline) {
+		if err == nil || errors.As(err, &unusable) && !unusable.Unreachable {
 			return result, err
 		}
-		x.progress(host, waitingFor(err))
-		if pause(ctx, reconnectInterval) != nil {
+		x.progress(host, "the connection is lost; trying again")
+		select {
+		case <-ctx.Done():
 			return Result{}, err
-		}
-	}
-}
-
-func waitingFor(err error) string {
-	var unusable *HostError
-	if errors.As(err, &unusable) && !unusable.Unreachable {
-		return unusable.Problem + "; trying again"
-	}
-	return "the connection is lost; trying again"
-}
-
-// lookAgain is look for a host that was there a moment ago: it is waited for.
-func (x *execution) lookAgain(ctx context.Context, h HostPlan) (Sight, error) {
-	deadline := time.Now().Add(returnLimit)
-	for {
-		sight, err := x.look(ctx, h)
-		if err == nil || errors.Is(err, errJournal) || x.aborting() || time.Now().After(deadline) {
-			return sight, err
-		}
-		if pause(ctx, reconnectInterval) != nil {
-			return Sight{}, err
+		case <-time.After(reconnectInterval):
 		}
 	}
 }

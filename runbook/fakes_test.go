@@ -37,25 +37,12 @@ type fakeHost struct {
 	foreignAfterPins string
 	pullFails        bool
 	exported         map[string]string // variables of the login shell, which win over the file
-
-	boot     string     // changes at each restart: a lease of a former one is nobody's
-	backAt   time.Time  // until then it is down, as while it restarts; docker is there a little later
-	unusable *HostError // it answers, and runs nothing; nil: it does
-	rubbish  bool       // the lease can't be read
-	// onJob is called with a job that begins, and with its command; what it does is done in place of the command where
-	// it says so. nil: nothing.
-	onJob func(job *fakeJob, line string) (done bool)
 }
-
-// dockerStarts is how long docker takes after the host is back.
-const dockerStarts = 20 * time.Second
 
 type fakeJob struct {
 	output string
 	status int
 	endsAt time.Time
-	state  string // "restarted" or "killed" where it left no status
-	gone   bool   // its folder was removed
 }
 
 func newFakeHost(t *testing.T, app App, name Host, running map[string]Image, here ...map[string]Image) *fakeHost {
@@ -87,14 +74,8 @@ func (h *fakeHost) Run(ctx context.Context, cmd Command) (Result, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.down || time.Now().Before(h.backAt) {
+	if h.down {
 		return Result{}, &HostError{Host: h.name, Unreachable: true, Problem: "it does not answer", Remedy: "wait"}
-	}
-	if h.unusable != nil {
-		return Result{}, h.unusable
-	}
-	if cmd.Args[0] == "docker" && time.Now().Before(h.backAt.Add(dockerStarts)) {
-		return Result{Status: 1, Stderr: []byte("Cannot connect to the Docker daemon")}, nil
 	}
 	stdout, stderr, status := h.answer(cmd)
 	return Result{Status: status, Stdout: []byte(stdout), Stderr: []byte(stderr)}, nil
@@ -218,9 +199,6 @@ func (h *fakeHost) pull(ref string) (stdout, stderr string, status int) {
 
 // guard keeps the rules of guard.sh, which has its own test with a real shell.
 func (h *fakeHost) guard(verb string, args []string, cmd Command) (stdout, stderr string, status int) {
-	if h.rubbish && verb != "follow" {
-		return "", "", guardRubbish
-	}
 	switch verb {
 	case "show":
 		if h.lease == nil {
@@ -252,11 +230,6 @@ func (h *fakeHost) guard(verb string, args []string, cmd Command) (stdout, stder
 			h.containers["api"] = []string{h.foreignAfterPins}
 		}
 		return "", "", 0
-	case "stop":
-		if job := h.jobs[args[1]+args[3]]; job != nil && time.Now().Before(job.endsAt) {
-			job.endsAt, job.status = time.Now(), 143
-		}
-		return "", "", 0
 	case "act":
 		return h.act(args[1:])
 	}
@@ -284,14 +257,14 @@ func (h *fakeHost) take(args []string) (stdout, stderr string, status int) {
 	case h.lease != nil:
 		theirs, _ := strconv.Atoi(h.lease["epoch"])
 		until, _ := strconv.ParseInt(h.lease["until"], 10, 64)
-		if h.lease["rollback"] != rollback && time.Now().Unix() < until && h.lease["boot"] == h.boot {
+		if h.lease["rollback"] != rollback && time.Now().Unix() < until {
 			return h.leaseText(), "", guardHeld
 		}
 		if mine < theirs || mine == theirs && h.lease["rollback"] != rollback {
 			return h.leaseText(), "", guardStale
 		}
 	}
-	h.lease = map[string]string{"rollback": rollback, "epoch": epoch, "boot": h.boot, "until": strconv.FormatInt(time.Now().Unix()+60, 10), "holder": args[5], "since": args[6], "reason": args[7]}
+	h.lease = map[string]string{"rollback": rollback, "epoch": epoch, "until": strconv.FormatInt(time.Now().Unix()+60, 10), "holder": args[5], "since": args[6], "reason": args[7]}
 	return "", "", 0
 }
 
@@ -317,7 +290,6 @@ func (h *fakeHost) act(args []string) (stdout, stderr string, status int) {
 	h.jobs[rollback+name] = job
 	line := strings.Join(words, " ")
 	switch {
-	case h.onJob != nil && h.onJob(job, line):
 	case strings.HasPrefix(line, "docker pull "):
 		job.output, _, job.status = h.pull(words[2])
 	case strings.Contains(line, " up -d --no-deps --pull never "):
@@ -357,10 +329,8 @@ func (h *fakeHost) scale(service string, words []string) int {
 func (h *fakeHost) follow(args []string) (stdout, stderr string, status int) {
 	job := h.jobs[args[0]+args[1]]
 	switch {
-	case job == nil || job.gone:
+	case job == nil:
 		return "", "", guardNoJob
-	case job.state != "":
-		return "", "state=" + job.state + "\n", 0
 	case time.Now().Before(job.endsAt):
 		return "", "state=running\n", 0
 	}
