@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test crash faults lint fuzz bench parts demo screenshots image clean
+.PHONY: build test crash faults cuts lint fuzz bench parts demo screenshots image clean
 
 # What `rollbackbot version` says.
 VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),unversioned)
@@ -29,6 +29,9 @@ bench: ## every benchmark, one after the other; needs what `make parts` brings
 
 faults: ## random faults for DURATION (1h), as SEED decides; STORE=postgresql or sqlite, REPLICAS=2, KINDS=kill,cut,…
 	scripts/faults.sh
+
+cuts: ## CUTS times, by default 20, the link to the host is cut in the midst of pulling and of `up`; needs what `make parts` brings
+	ROLLBACKBOT_TEST_CUTS=$${CUTS:-20} go test -count=1 -v -run TestLink_Cut -timeout 30m ./cmd/rollbackbot
 
 parts: ## as root on Debian 12: the engine, Compose, sshd, Chromium and Node packages for the tests
 	scripts/parts.sh

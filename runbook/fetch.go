@@ -2,6 +2,7 @@ package runbook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -38,18 +39,25 @@ func (fetch) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 }
 
 // prefetch pulls a plan's missing images on one host while the sign-off is awaited. It needs no lock: pulling changes
-// nothing that runs, and what is cut off is pulled again later. It returns why it could not be done; "" when all is there.
-func prefetch(ctx context.Context, target Target, host Host, a App, images []Image) string {
+// nothing that runs, and what is cut off is pulled again later. It returns why it could not be done, "" when all is there;
+// and whether the connection is what failed, so that nothing is known about the images.
+func prefetch(ctx context.Context, target Target, a App, images []Image) (problem string, lost bool) {
 	for _, image := range images {
 		cmd := pull(a, image)
 		cmd.Timeout = pullLimit
 		result, err := target.Run(ctx, cmd)
 		if err != nil {
-			return Mask(err.Error())
+			return Mask(err.Error()), isLost(err)
 		}
 		if result.Status != 0 {
-			return fmt.Sprintf("`docker pull` of %s ended with status %d: %s", image, result.Status, lastLines(result.Stderr, 2))
+			return fmt.Sprintf("`docker pull` of %s ended with status %d: %s", image, result.Status, lastLines(result.Stderr, 2)), false
 		}
 	}
-	return ""
+	return "", false
+}
+
+// isLost reports whether an error is about the way to a host and says nothing about the host itself.
+func isLost(err error) bool {
+	var unusable *HostError
+	return errors.Is(err, ErrLost) || errors.As(err, &unusable) && unusable.Unreachable
 }

@@ -456,16 +456,29 @@ func (o *owner) prefetch(ctx context.Context) {
 	rb := o.snapshot()
 	for _, host := range sortedKeys(rb.Plan.Missing) {
 		images := rb.Plan.Missing[host]
-		o.runner.running.Go(func() {
-			problem := prefetch(ctx, o.runner.Hosts.Target(host), host, o.app, images)
-			if ctx.Err() == nil {
-				_ = o.decide(ctx, "", "", func(now Rollback) ([]Fact, error) {
-					if now.State == StateEnded {
-						return nil, nil
-					}
-					return []Fact{Fetched{Host: host, Problem: problem}}, nil
-				})
+		o.runner.running.Go(func() { o.prefetchOn(ctx, host, images) })
+	}
+}
+
+// prefetchOn pulls on one host. Whoever loses the connection does not know that it failed, and pulls again: what is there
+// by then is not fetched twice. From the sign-off on, the step sees to what is missing.
+func (o *owner) prefetchOn(ctx context.Context, host Host, images []Image) {
+	for deadline := time.Now().Add(pullLimit); ; {
+		problem, lost := prefetch(ctx, o.runner.Hosts.Target(host), o.app, images)
+		if lost && time.Now().Before(deadline) {
+			if pause(ctx, reconnectInterval) != nil || o.snapshot().State != StateRequested {
+				return
 			}
-		})
+			continue
+		}
+		if ctx.Err() == nil {
+			_ = o.decide(ctx, "", "", func(now Rollback) ([]Fact, error) {
+				if now.State == StateEnded {
+					return nil, nil
+				}
+				return []Fact{Fetched{Host: host, Problem: problem}}, nil
+			})
+		}
+		return
 	}
 }

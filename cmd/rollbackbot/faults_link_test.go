@@ -1,119 +1,71 @@
 package main_test
 
 import (
-	"slices"
-	"strings"
-	"sync"
+	"crypto/rand"
 	"testing"
 	"time"
 
-	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/realhost"
 )
 
 // TestLink_CutWhileContainersAreReplaced cuts the connection again and again while compose replaces the containers:
 // compose goes on, and the bot says nothing that isn't so.
 func TestLink_CutWhileContainersAreReplaced(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.retry = true
-	watched := w.watchUp(t)
-	w.brokenRelease(t)
-	line := "/rollback " + w.app + " to v1 because v2 answers 503"
+	s := newCutSeries(t, newWorld(t), "deploy", 1500*time.Millisecond)
 	// The first cut is before or while the command line is sent, the others are spread over the second that it takes.
-	for i, after := range [][]time.Duration{{0}, {100 * time.Millisecond, 500 * time.Millisecond, 900 * time.Millisecond}} {
-		if i > 0 {
+	s.named = [][]time.Duration{{0}, {100 * time.Millisecond, 500 * time.Millisecond, 900 * time.Millisecond}}
+	line := "/rollback " + s.app + " to v1 because v2 answers 503"
+	for moments, ok := s.next(); ok; moments, ok = s.next() {
+		if s.rollbacks > 0 {
+			s.stack.Up(t, "v2")
+		}
+		ended := s.watched.ended(t)
+		s.midst = func() bool { return s.watched.ended(t) == ended }
+		s.rollback(t, moments, func(n int, _ *cutter) { s.insist(t, n, line, func() {}) })
+	}
+	s.check(t)
+}
+
+// TestLink_CutWhilePulling cuts the connection while images are on their way: first those that are fetched while the
+// lead decides, then those that the execution fetches. What was cut is done again, and nobody hears that it failed.
+func TestLink_CutWhilePulling(t *testing.T) {
+	t.Parallel()
+	good, sick := realhost.V1, realhost.V2
+	good.Build = rand.Text() // no other test's: the engine must have to fetch them
+	w := newWorld(t, good, sick)
+	s := newCutSeries(t, w, "fetch", 4*time.Second)
+	s.named = [][]time.Duration{{0, 200 * time.Millisecond}}
+	s.midst = func() bool { return true } // the registry sends nothing until all cuts are made
+	line := "/rollback " + w.app + " to v1 because v2 answers 503"
+	defer w.registry.Release(t)
+	for moments, ok := s.next(); ok; moments, ok = s.next() {
+		if s.rollbacks > 0 {
 			w.stack.Up(t, "v2")
 		}
-		before := w.stack.Containers(t)
-		cutter := &cutter{world: w, tb: t, step: "deploy", after: after}
-		bot := w.serve(t, cutter.hear)
-		w.insist(t, i+1, line, func() {})
-		cutter.wait(t, len(after))
-		w.runs(t, "v1")
-		w.untouched(t, before)
-		w.oneRecord(t, i+1)
-		cutter.check(t)
-		bot.stop(t)
+		realhost.RemoveFromHost(t, refs(w.stack.Images("v1"))...)
+		w.registry.Hold(t)
+		s.rollback(t, moments, func(n int, c *cutter) {
+			w.connected(t)
+			w.types(t, onCall, line)
+			w.request(t, n)
+			w.cutBeforehand(t)
+			w.insist(t, n, line, func() {
+				if c.done() {
+					w.registry.Release(t)
+				}
+			})
+		})
 	}
-	watched.check(t)
+	s.check(t)
 }
 
-func refs(images map[string]string) []string {
-	var all []string
-	for _, ref := range images {
-		all = append(all, ref)
-	}
-	return all
-}
-
-// finish answers the question about the error rate of the nth rollback and waits for its record.
-func (p *people) finish(tb testing.TB, n int) localslack.Message {
+// cutBeforehand cuts the connection while images are fetched before anybody has signed off.
+func (w *world) cutBeforehand(tb testing.TB) {
 	tb.Helper()
-	request, _ := p.request(tb, n)
-	p.clicks(tb, onCall, p.question(tb, request.TS, "error_rate_baseline"), "error_rate_baseline")
-	return p.record(tb, n)
-}
-
-// cutter cuts the connections to the host once a step's changing command begins.
-type cutter struct {
-	*world
-	tb    testing.TB
-	step  string
-	after []time.Duration // since the first command of the step
-
-	mu       sync.Mutex
-	begun    bool
-	cuts     int      // that ended a connection
-	verdicts []string // of all steps
-}
-
-func (c *cutter) hear(_ *serving, line logLine) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if line.Message == "step_finished" {
-		c.verdicts = append(c.verdicts, line.Step+" "+line.Verdict)
-	}
-	if c.begun || line.Message != "command_started" || line.Step != c.step {
-		return
-	}
-	c.begun = true
-	for _, after := range c.after {
-		time.AfterFunc(after, c.cut)
-	}
-}
-
-func (c *cutter) cut() {
-	n := c.host.Cut(c.tb)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n == 0 { // the bot has not connected again yet: wait for it to be there to be cut
-		time.AfterFunc(100*time.Millisecond, c.cut)
-		return
-	}
-	c.cuts++
-}
-
-// wait waits until so many connections were cut.
-func (c *cutter) wait(tb testing.TB, cuts int) {
-	tb.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		c.mu.Lock()
-		done := c.cuts >= cuts
-		c.mu.Unlock()
-		if done {
-			return
+	for deadline := time.Now().Add(patience); w.host.Cut(tb) == 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("the bot has no connection to the host:\n%s", w.transcript())
 		}
 	}
-	tb.Fatalf("the connection was not cut %d times:\n%s", cuts, c.transcript())
-}
-
-// check fails the test where a step was said to have failed: a cut link is no failure of what goes on without it.
-func (c *cutter) check(tb testing.TB) {
-	tb.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if slices.ContainsFunc(c.verdicts, func(verdict string) bool { return strings.HasSuffix(verdict, " failed") }) {
-		tb.Errorf("a step is said to have failed: %v\n%s", c.verdicts, c.transcript())
-	}
-	tb.Logf("cut %d times: %v", c.cuts, c.verdicts)
 }

@@ -26,6 +26,9 @@ type Release struct {
 	Schema int
 	// HealthCheck gives the api's image a HEALTHCHECK that docker runs every second.
 	HealthCheck bool
+	// Build makes the images others than those of any other build: where the same image is there under another name,
+	// of a test beside this one, the engine has nothing to fetch. Empty: the same images in every test.
+	Build string
 }
 
 // The releases that BuildImages builds unless told otherwise. V2 and V3 come with a migration.
@@ -55,6 +58,9 @@ LABEL org.opencontainers.image.version=%[1]s org.opencontainers.image.revision=%
 ENTRYPOINT ["/app"]
 CMD ["%[5]s"]
 `, r.Version, behaviour, r.Schema, r.Commit(), service)
+	if r.Build != "" {
+		text += "LABEL build=" + r.Build + "\n"
+	}
 	if r.HealthCheck && service == "api" {
 		// The exec form: an image from scratch has no shell to run the other.
 		text += `HEALTHCHECK --interval=1s --timeout=2s --retries=2 CMD ["/app", "healthcheck"]` + "\n"
