@@ -343,7 +343,7 @@ func TestRollback_SecondHostIsNotTouchedBeforeTheFirstIsHealthy(t *testing.T) {
 func TestRollback_AnotherHoldsTheHost(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		h := w.hosts["deploy@one"]
-		h.lease = map[string]string{"rollback": "lock", "epoch": "7", "until": "99999999999", "holder": "CI of shop", "since": "2026-01-01T03:00:00Z", "reason": "deploying v4"}
+		h.lease = map[string]string{"rollback": "lock", "epoch": "7", "boot": "0", "until": "99999999999", "holder": "CI of shop", "since": "2026-01-01T03:00:00Z", "reason": "deploying v4"}
 		rb := w.run(answers{AskSignoff: {"ULEAD", SignoffInPlace}})
 		if rb.Outcome != Failed || !strings.Contains(rb.Why, "CI of shop") || !strings.Contains(rb.Why, "deploying v4") {
 			t.Errorf("outcome %s: %s", rb.Outcome, rb.Why)

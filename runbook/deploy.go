@@ -56,11 +56,11 @@ func (deploy) host(ctx context.Context, x *execution, h HostPlan) (hostOutcome, 
 	}
 	switch {
 	case lookErr != nil:
-		return x.failure(ctx, lookErr)
+		return x.unseen(ctx, lookErr)
 	case sight.runs(h.To()) && (result.err == nil && result.status == 0 || !sight.down() && !h.short(sight)):
 		return fine, nil
 	case result.err != nil:
-		return x.failure(ctx, result.err)
+		return x.unseen(ctx, result.err)
 	}
 	outcome := broken("`docker compose up` ended with status %d and the plan's containers are not what runs", result.status)
 	outcome.output = lastLines(result.output, 20)

@@ -19,8 +19,8 @@ const (
 )
 
 func (s confirmErrorRate) Run(ctx context.Context, x *execution) (StepOutcome, error) {
-	restarts := x.runningBefore()
-	if outcome, err := s.watch(ctx, x, restarts); err != nil || outcome.verdict != Passed {
+	restarts, gap := x.runningBefore(), &gap{}
+	if outcome, err := s.watch(ctx, x, restarts, gap); err != nil || outcome.verdict != Passed {
 		return StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
 	}
 	outcome, err := x.proveHealthy(ctx, x.plan().Hosts, allURLs(x.app, x.plan()), restarts)
@@ -29,11 +29,46 @@ func (s confirmErrorRate) Run(ctx context.Context, x *execution) (StepOutcome, e
 	}
 	return StepOutcome{
 		Verdict: Undecided,
-		Detail:  fmt.Sprintf("healthy for the whole window of %s; nobody has said yet whether the error rate is back at its baseline", x.app.ErrorRate.Window),
+		Detail:  gap.watched(x.app.ErrorRate.Window) + "; nobody has said yet whether the error rate is back at its baseline",
 	}, nil
 }
 
-func (confirmErrorRate) watch(ctx context.Context, x *execution, restarts map[Host][]Running) (hostOutcome, error) {
+// gap is when hosts could not be seen while they were watched.
+type gap struct {
+	since   time.Time // zero while all are seen
+	problem string    // of the last one
+	longest time.Duration
+}
+
+// note takes in what a round saw, and gives how long the hosts have not been seen.
+func (g *gap) note(round hostOutcome) time.Duration {
+	now := time.Now()
+	if round.verdict == Unknown {
+		if g.since.IsZero() {
+			g.since = now
+		}
+		g.problem = round.problem
+	}
+	if g.since.IsZero() {
+		return 0
+	}
+	unseen := now.Sub(g.since)
+	g.longest = max(g.longest, unseen)
+	if round.verdict != Unknown {
+		g.since = time.Time{}
+	}
+	return unseen
+}
+
+// watched says what was seen of a window that ended well.
+func (g *gap) watched(window time.Duration) string {
+	if g.problem == "" {
+		return fmt.Sprintf("healthy for the whole window of %s", window)
+	}
+	return fmt.Sprintf("healthy at the end of the window of %s, but it was not seen for up to %s of it: %s", window, g.longest.Round(time.Second), g.problem)
+}
+
+func (confirmErrorRate) watch(ctx context.Context, x *execution, restarts map[Host][]Running, gap *gap) (hostOutcome, error) {
 	window := x.app.ErrorRate.Window
 	end := time.Now().Add(window)
 	hosts, urls := x.plan().Hosts, allURLs(x.app, x.plan())
@@ -46,11 +81,20 @@ func (confirmErrorRate) watch(ctx context.Context, x *execution, restarts map[Ho
 		if err != nil {
 			return hostOutcome{}, err
 		}
-		// A restart or another image is the end of it; a bad answer may be a hiccup.
-		failures++
-		if outcome.verdict == Passed {
+		// A restart or another image is the end of it; a bad answer may be a hiccup. A host that can't be seen is none of
+		// that: one that reboots is back in a minute.
+		unseen := gap.note(outcome)
+		switch outcome.verdict {
+		case Passed:
 			failures = 0
 			outcome.problem = "healthy"
+		case Unknown:
+			if budget := x.app.Health.Budget(); unseen >= budget {
+				outcome.problem = fmt.Sprintf("not seen for %s: %s", budget, outcome.problem)
+				return outcome, nil
+			}
+		default:
+			failures++
 		}
 		if failures >= watchFailures || outcome.final {
 			outcome.problem = "not healthy any more: " + outcome.problem

@@ -118,6 +118,8 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 		return hostOutcome{}, err
 	case errors.As(err, &unusable) && unusable.Unreachable:
 		return unknown("it can't be reached (%s), so what runs there is not known", unusable.Problem), nil
+	case errors.As(err, &unusable) && unusable.HungUp:
+		return unknown("it can't be used (%s), so what runs there is not known. %s", unusable.Problem, unusable.Remedy), nil
 	case errors.As(err, &unusable):
 		return broken("%s. %s", unusable.Problem, unusable.Remedy), nil
 	case errors.As(err, &lease):
@@ -132,10 +134,23 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 			lines = append(lines, p.What+". "+p.Remedy)
 		}
 		return broken("%s", strings.Join(lines, "; ")), nil
+	case errors.Is(err, errNoStatus):
+		return unknown("%s", err), nil
 	case errors.Is(err, ErrLost):
 		return unknown("the connection was lost, so what runs there is not known"), nil
 	}
 	return broken("%s", Mask(err.Error())), nil
+}
+
+// unseen is failure for what comes after a command was begun: a host that must be mended first hides how that ended, and
+// nobody may say that it failed.
+func (x *execution) unseen(ctx context.Context, err error) (hostOutcome, error) {
+	outcome, stop := x.failure(ctx, err)
+	var unusable *HostError
+	if errors.As(err, &unusable) {
+		outcome.verdict = Unknown
+	}
+	return outcome, stop
 }
 
 // look reads what a host runs now and journals it.
@@ -230,18 +245,21 @@ func (x *execution) followJob(ctx context.Context, host Host, job string) change
 		switch state := jobState(result.Stderr); {
 		case len(result.Stdout) == followChunk, state == "running":
 		case state == "lost":
-			out.err = fmt.Errorf("the command ended without leaving its status: the host was restarted, or somebody killed it: %w", ErrLost)
+			out.err = errNoStatus
 			return out
 		default:
 			out.known = true
 			_, err := fmt.Sscan(state, &out.status)
 			if err != nil {
-				out.known, out.err = false, fmt.Errorf("its status %q can't be read: %w", state, ErrLost)
+				out.known, out.err = false, fmt.Errorf("%w; what it left is %q", errNoStatus, state)
 			}
 			return out
 		}
 	}
 }
+
+// errNoStatus says that a command is not running any more and has left nothing behind that tells how it ended.
+var errNoStatus = errors.New("a command that was begun left no status: the host was restarted, or somebody killed it")
 
 // followChunk is how much the guard gives at once.
 const followChunk = 65536
@@ -264,7 +282,7 @@ func (x *execution) persist(ctx context.Context, host Host, cmd Command) (Result
 	for {
 		result, err := x.target(host).Run(ctx, cmd)
 		var unusable *HostError
-		if err == nil || errors.As(err, &unusable) && !unusable.Unreachable {
+		if err == nil || errors.As(err, &unusable) && !unusable.MayPass() {
 			return result, err
 		}
 		x.progress(host, "the connection is lost; trying again")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ type fakeHost struct {
 	containers map[string][]string // service → the reference of each container
 	restarts   map[string]int      // by service
 	lease      map[string]string   // nil: no file
+	boot       int                 // since when it runs, as the boot id in a lease says it
 	jobs       map[string]*fakeJob
 	ups        []string // the epoch and rollback of every `up` that ran
 	down       bool     // nothing answers
@@ -43,6 +45,34 @@ type fakeJob struct {
 	output string
 	status int
 	endsAt time.Time
+	killed bool // it left no status
+	// cutShort makes of what it did what is there where it was killed in the middle.
+	cutShort func()
+}
+
+// never is how long a host is away that doesn't come back.
+const never = 365 * 24 * time.Hour
+
+// reboot ends what runs on the host, which is back after a while; its disk is as it was.
+func (h *fakeHost) reboot(back time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.boot++
+	h.down = true
+	for _, job := range h.jobs {
+		if now := time.Now(); now.Before(job.endsAt) {
+			job.endsAt, job.killed = now, true
+			job.cutShort()
+		}
+	}
+	time.AfterFunc(back, func() { h.set(func() { h.down = false }) })
+}
+
+// set changes the host as somebody else would.
+func (h *fakeHost) set(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
 }
 
 func newFakeHost(t *testing.T, app App, name Host, running map[string]Image, here ...map[string]Image) *fakeHost {
@@ -257,14 +287,14 @@ func (h *fakeHost) take(args []string) (stdout, stderr string, status int) {
 	case h.lease != nil:
 		theirs, _ := strconv.Atoi(h.lease["epoch"])
 		until, _ := strconv.ParseInt(h.lease["until"], 10, 64)
-		if h.lease["rollback"] != rollback && time.Now().Unix() < until {
+		if h.lease["rollback"] != rollback && h.lease["boot"] == strconv.Itoa(h.boot) && time.Now().Unix() < until {
 			return h.leaseText(), "", guardHeld
 		}
 		if mine < theirs || mine == theirs && h.lease["rollback"] != rollback {
 			return h.leaseText(), "", guardStale
 		}
 	}
-	h.lease = map[string]string{"rollback": rollback, "epoch": epoch, "until": strconv.FormatInt(time.Now().Unix()+60, 10), "holder": args[5], "since": args[6], "reason": args[7]}
+	h.lease = map[string]string{"rollback": rollback, "epoch": epoch, "boot": strconv.Itoa(h.boot), "until": strconv.FormatInt(time.Now().Unix()+60, 10), "holder": args[5], "since": args[6], "reason": args[7]}
 	return "", "", 0
 }
 
@@ -286,14 +316,17 @@ func (h *fakeHost) act(args []string) (stdout, stderr string, status int) {
 	if h.runningJob() != nil {
 		return h.leaseText(), "", guardBusy
 	}
-	job := &fakeJob{endsAt: time.Now().Add(2 * time.Second)}
+	job := &fakeJob{endsAt: time.Now().Add(2 * time.Second), cutShort: func() {}}
 	h.jobs[rollback+name] = job
 	line := strings.Join(words, " ")
 	switch {
 	case strings.HasPrefix(line, "docker pull "):
 		job.output, _, job.status = h.pull(words[2])
+		job.cutShort = func() { delete(h.images, words[2]) }
 	case strings.Contains(line, " up -d --no-deps --pull never "):
+		before := maps.Clone(h.containers)
 		job.status = h.up(rollback+" "+epoch, words[slices.Index(words, "never")+1:])
+		job.cutShort = func() { h.containers["worker"], h.containers["web"] = nil, before["web"] }
 	default:
 		h.t.Errorf("%s: nobody expected the job %s", h.name, line)
 	}
@@ -334,6 +367,9 @@ func (h *fakeHost) follow(args []string) (stdout, stderr string, status int) {
 	case time.Now().Before(job.endsAt):
 		return "", "state=running\n", 0
 	}
+	if job.killed {
+		return "", "state=lost\n", 0
+	}
 	offset, _ := strconv.Atoi(args[2])
 	return job.output[min(offset, len(job.output)):], fmt.Sprintf("state=%d\n", job.status), 0
 }
@@ -372,7 +408,8 @@ func (f fakePeople) Roles(_ context.Context, person string) (Roles, error) {
 type fakeSlack struct {
 	mu    sync.Mutex
 	posts []Notice
-	lose  int // so many answers of Post are lost after the message was taken
+	lives []string // what was said to happen right now, in updates
+	lose  int      // so many answers of Post are lost after the message was taken
 	down  bool
 }
 
@@ -407,12 +444,13 @@ func (f *fakeSlack) Find(_ context.Context, n Notice, _ time.Time) (Post, bool, 
 	return Post{}, false, nil
 }
 
-func (f *fakeSlack) Update(_ context.Context, _ Post, _ Notice) error {
+func (f *fakeSlack) Update(_ context.Context, _ Post, n Notice) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.down {
 		return errSlack
 	}
+	f.lives = append(f.lives, n.Live.Line)
 	return nil
 }
 

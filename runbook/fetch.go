@@ -27,7 +27,7 @@ func (fetch) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 			case err != nil:
 				return hostOutcome{}, err
 			case result.err != nil:
-				return x.failure(ctx, result.err)
+				return x.unseen(ctx, result.err)
 			case result.status != 0:
 				outcome := broken("`docker pull` ended with status %d for %s; nothing has changed", result.status, image)
 				outcome.output = lastLines(result.output, 20)
@@ -59,5 +59,5 @@ func prefetch(ctx context.Context, target Target, a App, images []Image) (proble
 // isLost reports whether an error is about the way to a host and says nothing about the host itself.
 func isLost(err error) bool {
 	var unusable *HostError
-	return errors.Is(err, ErrLost) || errors.As(err, &unusable) && unusable.Unreachable
+	return errors.Is(err, ErrLost) || errors.As(err, &unusable) && unusable.MayPass()
 }

@@ -76,7 +76,7 @@ func (x *execution) proveHealthy(ctx context.Context, hosts []HostPlan, urls []s
 			streak = 0
 			x.progress("", last.problem)
 			if !time.Now().Before(deadline) {
-				last.problem = fmt.Sprintf("not healthy within %s: %s", x.app.Health.Budget(), last.problem)
+				last.problem = fmt.Sprintf("not seen healthy within %s: %s", x.app.Health.Budget(), last.problem)
 				return last, nil
 			}
 		}

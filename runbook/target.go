@@ -32,12 +32,18 @@ type HostError struct {
 	// Unreachable is true when nothing answered (no route, refused, time-out), so that a plan may go on without
 	// this host; false when something answered that must be mended first (host key, refused key).
 	Unreachable bool
-	Problem     string // what is wrong: one sentence without a full stop
-	Remedy      string // what to do about it: one sentence without a full stop
-	Err         error  // the cause, for the log
+	// HungUp is true when something answered and hung up before anybody was logged in: a host that is starting, stopping
+	// or overloaded does that and lets us in a moment later; so does one that has banned us.
+	HungUp  bool
+	Problem string // what is wrong: one sentence without a full stop
+	Remedy  string // what to do about it: one sentence without a full stop
+	Err     error  // the cause, for the log
 }
 
 func (e *HostError) Error() string { return fmt.Sprintf("%s: %s: %s", e.Host, e.Problem, e.Remedy) }
+
+// MayPass reports whether the host may be there again in a moment, without anybody mending anything.
+func (e *HostError) MayPass() bool { return e.Unreachable || e.HungUp }
 
 // Unwrap gives the cause.
 func (e *HostError) Unwrap() error { return e.Err }

@@ -119,5 +119,12 @@ func (c *Client) silent(err error, problem, remedy string) *runbook.HostError {
 	return e
 }
 
+// hangsUp is a host that answered and did not let us finish.
+func (c *Client) hangsUp(err error, problem, remedy string) *runbook.HostError {
+	e := c.problem(err, problem, remedy)
+	e.HungUp = true
+	return e
+}
+
 // errClosed is why a closed pool runs nothing.
 var errClosed = fmt.Errorf("the connections are closed: %w", net.ErrClosed)

@@ -68,7 +68,7 @@ func (c *Client) handshakeProblem(ctx context.Context, l *login, err error) erro
 	case errors.As(err, &negotiation):
 		return c.problem(err, "its SSH server knows no safe algorithm for "+negotiation.What, "update the SSH server there")
 	case hungUp(err) && shown == nil:
-		return c.problem(err, "it hangs up before it shows a host key",
+		return c.hangsUp(err, "it hangs up before it shows a host key",
 			"check that port "+l.address.port+" is an SSH server, and that it does not ban the bot's machine (fail2ban, MaxStartups)")
 	case shown == nil:
 		return c.problem(err, fmt.Sprintf("what answers there does not speak SSH as it should (%v)", err),
@@ -86,7 +86,7 @@ func (c *Client) loginProblem(l *login, err error) error {
 		return c.problem(err, "its SSH server takes no keys from "+user,
 			"set PubkeyAuthentication yes in its sshd_config")
 	case hungUp(err):
-		return c.problem(err, fmt.Sprintf("it hung up while %s logged in with %s", user, offered),
+		return c.hangsUp(err, fmt.Sprintf("it hung up while %s logged in with %s", user, offered),
 			"give the bot a single key, for sshd hangs up after MaxAuthTries, and read sshd's log there")
 	}
 	return c.problem(err, fmt.Sprintf("it refuses the key of %s; offered was %s", user, offered),
@@ -106,6 +106,7 @@ func (p *Pool) jumpProblem(ctx context.Context, err error) error {
 	}
 	return &runbook.HostError{
 		Unreachable: said.Unreachable,
+		HungUp:      said.HungUp,
 		Problem:     fmt.Sprintf("the jump host %s can't be used: %s", p.jump.host, said.Problem),
 		Remedy:      said.Remedy,
 		Err:         said.Err,

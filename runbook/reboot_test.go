@@ -1,0 +1,196 @@
+package runbook
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// atOnce is before a host hears of what follows from an event; inTheMidst is while a command that takes 2 s runs there.
+const (
+	atOnce     = 10 * time.Millisecond
+	inTheMidst = time.Second
+)
+
+// reboots are moments of a rollback at which its host reboots, so long after an event. It is back after a minute.
+var reboots = []struct {
+	name  string
+	when  func(Fact) bool
+	after time.Duration
+	lost  bool // a command that ran then is lost without a status
+	held  bool // it is away until the end: the lease of the former boot can't be given back
+}{
+	{"while images are fetched beforehand", is[Requested], atOnce, false, false},
+	{"before an image is pulled", commandOf(StepFetch), atOnce, false, false},
+	{"while an image is pulled", commandOf(StepFetch), inTheMidst, true, false},
+	{"between the pins and up", passed(StepPin), atOnce, false, false},
+	{"before up", commandOf(StepDeploy), atOnce, false, false},
+	{"during up", commandOf(StepDeploy), inTheMidst, true, false},
+	{"before the health checks", passed(StepDeploy), atOnce, false, false},
+	{"while the error rate is watched", passed(StepHealth), inTheMidst, false, false},
+	{"while a person judges the error rate", is[Asked], atOnce, false, true},
+}
+
+func is[F Fact](f Fact) bool {
+	_, ok := f.(F)
+	return ok
+}
+
+func commandOf(step StepName) func(Fact) bool {
+	return func(f Fact) bool {
+		started, ok := f.(CommandStarted)
+		return ok && started.Step == step
+	}
+}
+
+func passed(step StepName) func(Fact) bool {
+	return func(f Fact) bool {
+		finished, ok := f.(StepFinished)
+		return ok && finished.Step == step && finished.Outcome.Verdict == Passed
+	}
+}
+
+// A host that reboots is found again: the bot says that it can't see it, keeps looking, and goes on where the lease of
+// the former boot is its own. Nothing is said to have failed, and nothing to have been seen all the time.
+func TestRollback_TheHostReboots(t *testing.T) {
+	for _, row := range reboots {
+		t.Run(row.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				h := w.hosts["deploy@one"]
+				rb := w.rebooting(row.when, row.after, time.Minute, goingWell)
+				if rb.Outcome != Succeeded {
+					t.Errorf("outcome %s (%s), want succeeded", rb.Outcome, rb.Why)
+				}
+				w.wantRunning(w.v1)
+				if n := w.slack.count("record"); n != 1 {
+					t.Errorf("%d records, want 1", n)
+				}
+				if givenBack := h.lease["boot"] == "1" && h.lease["until"] == "0"; h.boot != 1 || givenBack == row.held {
+					t.Errorf("after %d reboots the lease is %v", h.boot, h.lease)
+				}
+				wantNothingWrong(t, w, row.lost)
+			})
+		})
+	}
+}
+
+// rebooting is a whole rollback whose host reboots once, so long after an event, and is back after a while. Images are
+// missing at its begin, and again when they were fetched.
+func (w *world) rebooting(when func(Fact) bool, after, back time.Duration, people answers) Rollback {
+	w.t.Helper()
+	r, p := w.start(0)
+	h, rebooted := w.hosts["deploy@one"], false
+	prune := func() { h.set(func() { delete(h.images, w.v1["worker"].String()) }) }
+	prune()
+	r.Report = func(e Event) {
+		if is[Fetched](e.Fact) {
+			prune()
+		}
+		if rebooted || !when(e.Fact) {
+			return
+		}
+		rebooted = true
+		time.AfterFunc(after, func() { h.reboot(back) })
+	}
+	if _, err := r.Request(w.t.Context(), w.request(), ""); err != nil {
+		w.t.Fatal(err)
+	}
+	w.play(r, p, people)
+	w.stop(r, p)
+	return w.only()
+}
+
+// wantNothingWrong fails the test where a step is said to have failed, a lost command to have ended somehow, or a window
+// in which the host was away to have been healthy all along.
+func wantNothingWrong(t *testing.T, w *world, lost bool) {
+	t.Helper()
+	away := strings.Contains(strings.Join(w.slack.lives, "\n"), "connection is lost")
+	unknown := false
+	for _, e := range w.journal.events["shop"] {
+		switch fact := e.Fact.(type) {
+		case StepFinished:
+			if fact.Outcome.Verdict == Broken {
+				t.Errorf("%s is said to have failed: %s", fact.Step, fact.Outcome.Detail)
+			}
+			text := fact.Outcome.Detail
+			away = away || strings.Contains(text, "can't be reached")
+			if strings.Contains(text, "the connection was lost") {
+				t.Errorf("%s speaks of the connection: %s", fact.Step, text)
+			}
+		case Looked:
+			away = away || strings.Contains(fact.Problem, "can't be reached")
+		case Fetched:
+			if fact.Problem != "" {
+				t.Errorf("images are said not to have been fetched: %s", fact.Problem)
+			}
+		case CommandFinished:
+			unknown = unknown || !fact.Known
+		}
+	}
+	if !away {
+		t.Errorf("nobody was told that the host was away: %q", w.slack.lives)
+	}
+	if unknown != lost {
+		t.Errorf("a command is said to have ended in a way that is not known: %t, want %t", unknown, lost)
+	}
+}
+
+func TestRollback_AWindowWithAGapIsNotCalledWhole(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.rebooting(passed(StepHealth), inTheMidst, time.Minute, goingWell)
+		for _, e := range w.journal.events["shop"] {
+			asked, ok := e.Fact.(Asked)
+			if !ok {
+				continue
+			}
+			if text := asked.Question.Text; strings.Contains(text, "whole window") || !strings.Contains(text, "not seen for up to 1m") {
+				t.Errorf("asked to judge %q", text)
+			}
+			return
+		}
+		t.Error("nobody was asked")
+	})
+}
+
+// What the bot can't see for longer than its patience lasts it asks about, as unknown; and with nobody there to answer,
+// the record says so.
+func TestRollback_TheHostNeverComesBack(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		when func(Fact) bool
+	}{{"during up", commandOf(StepDeploy)}, {"while the error rate is watched", passed(StepHealth)}} {
+		t.Run(row.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				rb := w.rebooting(row.when, inTheMidst, never, answers{AskSignoff: {"ULEAD", SignoffInPlace}})
+				last := rb.Steps[len(rb.Steps)-1]
+				if rb.Outcome != Failed || last.Verdict != Unknown || !strings.Contains(rb.Why, "can't be reached") || !strings.Contains(rb.Why, "not known") {
+					t.Errorf("outcome %s, %s %s: %s", rb.Outcome, last.Step, last.Verdict, rb.Why)
+				}
+				if n := w.slack.count("record"); n != 1 {
+					t.Errorf("%d records, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// mendable is a host that answers, and can't be used until a person has mended something: its key, or known_hosts.
+type mendable struct {
+	Hosts
+	problem error // nil: it can be used; guarded by the bubble, which runs one goroutine of the test at a time
+}
+
+func (m *mendable) Target(host Host) Target { return mendableTarget{m, m.Hosts.Target(host)} }
+
+type mendableTarget struct {
+	all    *mendable
+	target Target
+}
+
+func (t mendableTarget) Run(ctx context.Context, cmd Command) (Result, error) {
+	if t.all.problem != nil {
+		return Result{}, t.all.problem
+	}
+	return t.target.Run(ctx, cmd)
+}
