@@ -99,6 +99,11 @@ func (c *Client) openSession(ctx context.Context) (*session, error) {
 		if err != nil {
 			return nil, c.dialProblem(ctx, err)
 		}
+		if !fresh && !l.known.vouched() {
+			c.log.Warn().Msg("known_hosts was changed and does not vouch for the host any more, closing the connection")
+			l.close()
+			continue // the dial finds out what is wrong, and says it
+		}
 		s, err := c.askForSession(ctx, l)
 		if err == nil {
 			return s, nil
@@ -196,6 +201,7 @@ func (c *Client) fill(d *dialled) {
 	defer close(d.done)
 	d.link, d.err = c.dial()
 	if d.err == nil {
-		c.log.Info().Str("host_key", d.link.hostKey).Msg("connected")
+		shown, _ := d.link.known.seen()
+		c.log.Info().Str("host_key", fingerprint(shown)).Msg("connected")
 	}
 }

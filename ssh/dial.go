@@ -26,6 +26,10 @@ func (p *Pool) connectThroughJump(ctx context.Context, addr address) (net.Conn, 
 		if err != nil {
 			return nil, p.jumpProblem(ctx, err)
 		}
+		if !fresh && !l.known.vouched() {
+			l.close()
+			continue
+		}
 		conn, err := l.forward(ctx, addr)
 		if err == nil {
 			return conn, nil
@@ -98,8 +102,7 @@ func (c *Client) handshake(ctx context.Context, conn net.Conn, l *login) (*link,
 	if err != nil {
 		return nil, c.handshakeProblem(ctx, l, err)
 	}
-	shown, _ := l.known.seen()
-	made := newLink(c, ssh.NewClient(sshConn, channels, requests), fingerprint(shown))
+	made := newLink(c, ssh.NewClient(sshConn, channels, requests), l.known)
 	if !made.start() {
 		sshConn.Close()
 		return nil, c.problem(errClosed, "the bot is stopping", "start it again")

@@ -25,16 +25,18 @@ type hostKeys struct {
 	algorithms []string              // what to offer; empty when the host is not known
 
 	mu    sync.Mutex // the handshake asks from a goroutine of its own
+	info  fs.FileInfo
 	shown ssh.PublicKey
 	err   error
 }
 
 func readHostKeys(file string, addr address) (*hostKeys, error) {
+	info, _ := os.Stat(file) // before it is read: what is changed meanwhile is read again; where that fails, reading says why
 	db, err := readKnownHosts(file)
 	if err != nil {
 		return nil, err
 	}
-	h := &hostKeys{address: addr, file: file, db: db}
+	h := &hostKeys{address: addr, file: file, db: db, info: info}
 	h.known = h.lines()
 	// SHA-1 signatures and DSA are not offered although the file may have such a key: OpenSSH dropped them in 8.8 and 7.0.
 	secure := ssh.SupportedAlgorithms().HostKeys
@@ -104,4 +106,26 @@ func (h *hostKeys) seen() (ssh.PublicKey, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.shown, h.err
+}
+
+// vouched reports whether known_hosts still says that the key which the host has shown is its own: a connection that is
+// kept must not outlive that. The file is read again only where it was changed.
+func (h *hostKeys) vouched() bool {
+	info, err := os.Stat(h.file)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil && sameContent(h.info, info) {
+		return true
+	}
+	now, err := readHostKeys(h.file, h.address)
+	if err != nil || now.db.HostKeyCallback()(h.address.dial(), nowhere, h.shown) != nil {
+		return false
+	}
+	h.info = now.info
+	return true
+}
+
+// sameContent reports whether a file was not written or replaced in between.
+func sameContent(before, after fs.FileInfo) bool {
+	return before != nil && os.SameFile(before, after) && before.ModTime().Equal(after.ModTime()) && before.Size() == after.Size()
 }

@@ -18,14 +18,14 @@ var errLinkDead = errors.New("the connection is dead")
 type link struct {
 	owner   *Client
 	client  *ssh.Client
-	hostKey string        // the fingerprint that the host showed
+	known   *hostKeys     // vouches for the host
 	closed  chan struct{} // closed by close: no session is opened any more
 	gone    chan struct{} // closed when the connection has ended
 	closing sync.Once
 }
 
-func newLink(owner *Client, client *ssh.Client, hostKey string) *link {
-	return &link{owner: owner, client: client, hostKey: hostKey, closed: make(chan struct{}), gone: make(chan struct{})}
+func newLink(owner *Client, client *ssh.Client, known *hostKeys) *link {
+	return &link{owner: owner, client: client, known: known, closed: make(chan struct{}), gone: make(chan struct{})}
 }
 
 // start watches the connection and keeps it alive; false when the pool is closed already.

@@ -259,6 +259,39 @@ func TestKnownHosts_ReadAtEachDial(t *testing.T) {
 	run(t, target, script("true"))
 }
 
+// A connection is kept for as long as known_hosts vouches for its host, and no longer.
+func TestKnownHosts_ChangedUnderAKeptConnection(t *testing.T) {
+	server := startHost(t, sshtest.Options{Handler: answer("ok")})
+	right := read(t, server.KnownHostsFile)
+	name, _, _ := strings.Cut(right, " ")
+	another := newSigner(t).PublicKey()
+	var log safeBuffer
+	target := newPoolLogging(t, configOf(server), &log).Target(server.Host())
+	run(t, target, script("true"))
+	for _, row := range []struct{ what, content, problem string }{
+		{"replaced", name + " " + string(ssh.MarshalAuthorizedKey(another)), "the host key has changed: it shows "},
+		{"removed", knownhosts.Line([]string{"other.test"}, another) + "\n", "it is not in " + server.KnownHostsFile},
+		{"revoked", right + "@revoked * " + strings.TrimPrefix(right, name+" "), "is revoked in " + server.KnownHostsFile},
+		{"emptied", "", "its host key can't be checked"},
+	} {
+		write(t, server.KnownHostsFile, row.content)
+		_, err := target.Run(t.Context(), script("true"))
+		var said *runbook.HostError
+		if !errors.As(err, &said) || said.MayPass() || !strings.Contains(said.Problem, row.problem) {
+			t.Errorf("%s: %v, want a host that has to be mended first: %s", row.what, err, row.problem)
+		}
+		write(t, server.KnownHostsFile, right)
+		run(t, target, script("true"))
+	}
+	connected := func() int { return strings.Count(log.String(), `"connected"`) }
+	before := connected()
+	write(t, server.KnownHostsFile, knownhosts.Line([]string{"other.test"}, another)+"\n"+right)
+	run(t, target, script("true"))
+	if now := connected(); now != before || before != 5 {
+		t.Errorf("%d connections, and %d after a change about another host; want 5 and no more", before, now)
+	}
+}
+
 func TestKnownHosts_AsksForTheKnownKey(t *testing.T) {
 	// The host prefers another key than the one it is known by; x/crypto alone would take that and call it changed.
 	for _, last := range []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoRSA} {
