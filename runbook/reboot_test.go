@@ -1,7 +1,6 @@
 package runbook
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -173,24 +172,4 @@ func TestRollback_TheHostNeverComesBack(t *testing.T) {
 			})
 		})
 	}
-}
-
-// mendable is a host that answers, and can't be used until a person has mended something: its key, or known_hosts.
-type mendable struct {
-	Hosts
-	problem error // nil: it can be used; guarded by the bubble, which runs one goroutine of the test at a time
-}
-
-func (m *mendable) Target(host Host) Target { return mendableTarget{m, m.Hosts.Target(host)} }
-
-type mendableTarget struct {
-	all    *mendable
-	target Target
-}
-
-func (t mendableTarget) Run(ctx context.Context, cmd Command) (Result, error) {
-	if t.all.problem != nil {
-		return Result{}, t.all.problem
-	}
-	return t.target.Run(ctx, cmd)
 }

@@ -1,0 +1,111 @@
+package runbook
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// mendable is a host that answers, and can't be used until a person has mended something: its key, or known_hosts.
+type mendable struct {
+	Hosts
+	problem atomic.Pointer[HostError] // nil: it can be used
+}
+
+func (m *mendable) Target(host Host) Target { return mendableTarget{m, m.Hosts.Target(host)} }
+
+type mendableTarget struct {
+	all    *mendable
+	target Target
+}
+
+func (t mendableTarget) Run(ctx context.Context, cmd Command) (Result, error) {
+	if problem := t.all.problem.Load(); problem != nil {
+		return Result{}, problem
+	}
+	return t.target.Run(ctx, cmd)
+}
+
+var (
+	keyChanged = &HostError{Host: "deploy@one", Problem: "the host key has changed: it shows A, known is B", Remedy: "ask who runs the host"}
+	hungUp     = &HostError{Host: "deploy@one", HungUp: true, Problem: "it hangs up before it shows a host key", Remedy: "check that port"}
+)
+
+// unusable asks for a rollback whose host can't be used from a moment after an event on.
+func (w *world) unusable(when func(Fact) bool, problem *HostError) (*mendable, *Runner, *process) {
+	w.t.Helper()
+	r, p := w.start(0)
+	hosts := &mendable{Hosts: r.Hosts}
+	r.Hosts = hosts
+	struck := false
+	r.Report = func(e Event) {
+		if !struck && when(e.Fact) {
+			struck = true
+			time.AfterFunc(inTheMidst, func() { hosts.problem.Store(problem) })
+		}
+	}
+	if _, err := r.Request(w.t.Context(), w.request(), ""); err != nil {
+		w.t.Fatal(err)
+	}
+	delete(w.hosts["deploy@one"].images, w.v1["worker"].String()) // pruned since: the fetch step pulls it
+	return hosts, r, p
+}
+
+// A host that answers and has to be mended first stops a rollback wherever it is, with its own sentence; what was begun
+// there is not said to have failed. Once it is mended, "try again" goes on.
+func TestRollback_TheHostHasToBeMended(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		when    func(Fact) bool
+		verdict Verdict
+	}{
+		{"before anybody has signed off", is[Requested], Broken}, // nothing was begun
+		{"while an image is pulled", commandOf(StepFetch), Unknown},
+		{"during up", commandOf(StepDeploy), Unknown},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				hosts, r, p := w.unusable(row.when, keyChanged)
+				time.Sleep(2 * inTheMidst)
+				if err := w.click(r, w.only(), SignoffInPlace, "ULEAD"); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				rb := w.only()
+				run := rb.Steps[len(rb.Steps)-1]
+				if q := rb.Question(); q == nil || !strings.Contains(q.Text, keyChanged.Problem) || !strings.Contains(q.Text, keyChanged.Remedy) {
+					t.Fatalf("%s, asked %+v, want the host's own sentence", rb.State, q)
+				}
+				if run.Verdict != row.verdict {
+					t.Errorf("%s is said to have come to %s, want %s", run.Step, run.Verdict, row.verdict)
+				}
+				hosts.problem.Store(nil)
+				w.play(r, p, goingWell)
+				w.stop(r, p)
+				if rb := w.only(); rb.Outcome != Succeeded {
+					t.Errorf("outcome %s (%s), want succeeded", rb.Outcome, rb.Why)
+				}
+				w.wantRunning(w.v1)
+			})
+		})
+	}
+}
+
+// A host that hangs up, as one does that has just been started, is not one that a person has to mend.
+func TestRollback_TheHostHangsUpForAMoment(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		hosts, r, p := w.unusable(commandOf(StepDeploy), hungUp)
+		if err := w.click(r, w.only(), SignoffInPlace, "ULEAD"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		hosts.problem.Store(nil)
+		w.play(r, p, answers{AskErrorRate: goingWell[AskErrorRate]})
+		w.stop(r, p)
+		if rb := w.only(); rb.Outcome != Succeeded {
+			t.Errorf("outcome %s (%s), want succeeded and nobody asked", rb.Outcome, rb.Why)
+		}
+	})
+}
