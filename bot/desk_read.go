@@ -23,14 +23,15 @@ func (d *Desk) find(ctx context.Context, e errand) (Message, error) {
 	return Message{}, &UsageError{Problem: "This version of the bot doesn't know that.", Try: slash + " " + string(VerbHelp)}
 }
 
-// status tells of one rollback, of an app's last one, or of every app's last one.
+// status tells of one rollback, of an app's last one, or of every app's last one and those that nobody carries.
 func (d *Desk) status(ctx context.Context, c Command) (Message, error) {
 	if c.ID != "" {
 		rb, err := d.Runner.Status(ctx, c.ID)
 		if err != nil {
 			return Message{}, err
 		}
-		return StatusMessage(rb, d.permalink(ctx, rb)), nil
+		_, unknown := d.Runner.App(rb.App)
+		return StatusMessage(rb, unknown != nil && rb.State != runbook.StateEnded, d.permalink(ctx, rb)), nil
 	}
 	apps, err := d.apps(c.App)
 	if err != nil {
@@ -41,9 +42,12 @@ func (d *Desk) status(ctx context.Context, c Command) (Message, error) {
 	case err != nil:
 		return Message{}, err
 	case c.App != "" && len(last) == 1:
-		return StatusMessage(last[0], d.permalink(ctx, last[0])), nil
+		return StatusMessage(last[0], false, d.permalink(ctx, last[0])), nil
+	case c.App != "":
+		return OverviewMessage(apps, last, nil), nil
 	}
-	return OverviewMessage(apps, last), nil
+	abandoned, err := d.Runner.Abandoned(ctx)
+	return OverviewMessage(apps, last, abandoned), err
 }
 
 // last gives the last rollback of each app that had one.

@@ -149,6 +149,7 @@ type fakeRunner struct {
 	requests  []runbook.Request
 	clicks    []runbook.Click
 	refusals  []refusal
+	abandoned []runbook.Rollback
 }
 
 func (f *fakeRunner) App(name string) (runbook.App, error) {
@@ -221,6 +222,8 @@ func (f *fakeRunner) Rollbacks(_ context.Context, app string) ([]runbook.Rollbac
 	}
 	return list, nil
 }
+
+func (f *fakeRunner) Abandoned(context.Context) ([]runbook.Rollback, error) { return f.abandoned, nil }
 
 func (f *fakeRunner) History(context.Context, string) (runbook.History, error) { return f.history, nil }
 

@@ -58,7 +58,7 @@ func hugeMessages(t *testing.T) map[string]Message {
 		Verdict: runbook.Broken, Detail: hostile + strings.Repeat("d", 5000), Output: strings.Repeat(hostile+"\n", 200),
 	}})
 	s.ask(runbook.Question{Kind: runbook.AskFailed, Text: hostile + strings.Repeat("q", 5000), Answers: []runbook.Answer{runbook.Retry, runbook.Abort}}, nil)
-	all["huge_question"], all["huge_asking"], all["huge_status"] = s.question(), s.requestMessage(), StatusMessage(s.rb, "")
+	all["huge_question"], all["huge_asking"], all["huge_status"] = s.question(), s.requestMessage(), StatusMessage(s.rb, true, "")
 	s.event(time.Second, runbook.AbortRequested{By: "U0ONCALL"}).end(runbook.Failed, hostile+strings.Repeat("e", 5000))
 	all["huge_record"] = s.record()
 	all["huge_text"] = TextMessage(strings.ReplaceAll(hostile, "<@U0VICTIM>", "") + strings.Repeat("&", 9000))

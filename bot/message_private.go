@@ -84,9 +84,12 @@ func stateText(rb runbook.Rollback) string {
 }
 
 // StatusMessage says how one rollback stands. address leads to its message; empty while there is none.
-func StatusMessage(rb runbook.Rollback, address string) Message {
+func StatusMessage(rb runbook.Rollback, abandoned bool, address string) Message {
 	d := newDraft()
 	sayStatus(d, rb)
+	if abandoned {
+		sayAbandoned(d, rb)
+	}
 	if len(rb.Hosts) > 0 {
 		d.field("The hosts, when last looked at")
 		d.pointsWithin(2*roomHosts, hostPoints(rb))
@@ -100,9 +103,20 @@ func sayStatus(d *draft, rb runbook.Rollback) {
 	d.say(named(stateText(rb), known(rb)...)...)
 }
 
-// OverviewMessage says how the last rollback of each app stands; apps without one are named too.
-func OverviewMessage(apps []string, last []runbook.Rollback) Message {
+// sayAbandoned says why a rollback stands still, and what to do.
+func sayAbandoned(d *draft, rb runbook.Rollback) {
+	d.say(bold("Nobody carries this rollback: "), code(rb.App), words(" is not in "), code("ROLLBACK_APPS"),
+		words(" any more. Put it back there and start the bot again: the rollback then goes on, and can be stopped."))
+}
+
+// OverviewMessage says how the last rollback of each app stands; apps without one are named too. abandoned are the open
+// ones of apps that are not configured.
+func OverviewMessage(apps []string, last, abandoned []runbook.Rollback) Message {
 	d := newDraft()
+	for _, rb := range abandoned {
+		sayStatus(d, rb)
+		sayAbandoned(d, rb)
+	}
 	for _, app := range apps {
 		i := slices.IndexFunc(last, func(rb runbook.Rollback) bool { return rb.App == app })
 		if i < 0 {

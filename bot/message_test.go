@@ -113,9 +113,10 @@ func privateMessages(t *testing.T, all map[string]Message) {
 	broken, done := newStory(t).broken().rb, newStory(t).succeeded().rb
 	all["private_requested"] = RequestedMessage(newStory(t).requested().rb, "https://local.slack.com/archives/C1/p1")
 	all["private_busy"] = BusyMessage(broken, "https://local.slack.com/archives/C1/p1")
-	all["private_status"] = StatusMessage(broken, "https://local.slack.com/archives/C1/p1")
-	all["private_status_ended"] = StatusMessage(done, "")
-	all["private_overview"] = OverviewMessage([]string{"blog", "shop"}, []runbook.Rollback{broken})
+	all["private_status"] = StatusMessage(broken, false, "https://local.slack.com/archives/C1/p1")
+	all["private_status_ended"] = StatusMessage(done, false, "")
+	all["private_overview"] = OverviewMessage([]string{"blog", "shop"}, []runbook.Rollback{broken}, nil)
+	all["private_overview_abandoned"] = OverviewMessage([]string{"blog"}, nil, []runbook.Rollback{broken})
 	good := newStory(t).plan.Target
 	bad := runbook.Release{ID: "r-0123456789ab", Migration: runbook.MigrationYes, Quarantine: "rb-7q2mzk4x", LastLiveAt: asked}
 	good.Migration = runbook.MigrationNone

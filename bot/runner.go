@@ -20,6 +20,8 @@ type Runner interface {
 	Status(ctx context.Context, id string) (runbook.Rollback, error)
 	// Rollbacks are all of an app, oldest first.
 	Rollbacks(ctx context.Context, app string) ([]runbook.Rollback, error)
+	// Abandoned are the open rollbacks of apps that are not configured any more: nobody carries them.
+	Abandoned(ctx context.Context) ([]runbook.Rollback, error)
 	// History is what is known of an app's releases.
 	History(ctx context.Context, app string) (runbook.History, error)
 	// Blocked gives an app's quarantined digests, each with the rollback that blocked it.

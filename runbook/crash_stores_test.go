@@ -144,6 +144,11 @@ func (o *outside) App(ctx context.Context, rollback string) (string, error) {
 	return call(ctx, o, func(ctx context.Context) (string, error) { return o.store.App(ctx, rollback) })
 }
 
+// Apps implements runbook.Journal.
+func (o *outside) Apps(ctx context.Context) ([]string, error) {
+	return call(ctx, o, func(ctx context.Context) ([]string, error) { return o.store.Apps(ctx) })
+}
+
 // Put implements runbook.Inbox.
 func (o *outside) Put(ctx context.Context, d runbook.Delivery) (bool, error) {
 	return call(ctx, o, func(ctx context.Context) (bool, error) { return o.store.Put(ctx, d) })

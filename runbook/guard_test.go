@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -111,6 +112,31 @@ func TestGuard_AfterARebootTheLeaseIsNobodys(t *testing.T) {
 		}
 		h.want(takeLease(lease("rb-b", 2), true, 0), 0)
 	})
+}
+
+// A clock that jumps an hour, in either direction, makes the lease an hour old or one of the next hour, and changes
+// nothing: the guard goes by the host's uptime, and nothing in it asks what time it is.
+func TestGuard_TheClockJumps(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		file := filepath.Join(h.home, ".rollbackbot/shop/lease")
+		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
+			then := time.Now().Add(jump)
+			if err := os.Chtimes(file, then, then); err != nil {
+				t.Fatal(err)
+			}
+			h.want(takeLease(lease("rb-b", 2), true, 0), guardHeld)
+			left := parseLease(h.want(showLease("shop"), 0).Stdout)["left"]
+			if seconds, err := strconv.Atoi(left); err != nil || seconds < 1 || seconds > 60 {
+				t.Errorf("%q s are left, want 60 or a little less", left)
+			}
+		}
+	})
+	for _, clock := range []string{"date +", "$(date", "`date", "$SECONDS", "EPOCHSECONDS", "EPOCHREALTIME", " -nt ", " -ot ", "-newer", "%Y", "%Z"} {
+		if strings.Contains(guardScript, clock) {
+			t.Errorf("the guard's text has %q: it would go by the wall clock", clock)
+		}
+	}
 }
 
 func TestGuard_RubbishIsAskedAbout(t *testing.T) {

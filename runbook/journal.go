@@ -52,6 +52,8 @@ type Journal interface {
 	Open(ctx context.Context, app string) (rollback string, err error)
 	// App finds the app of a rollback by its ID; empty when no app has it.
 	App(ctx context.Context, rollback string) (app string, err error)
+	// Apps lists the apps that have a chain, sorted by name: also those that are not configured any more.
+	Apps(ctx context.Context) (apps []string, err error)
 }
 
 // Inbox keeps what people said from before Slack gets its acknowledgement until it was dealt with.

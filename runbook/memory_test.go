@@ -106,6 +106,12 @@ func (j *memoryStore) App(_ context.Context, rollback string) (string, error) {
 	return "", nil
 }
 
+func (j *memoryStore) Apps(context.Context) ([]string, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return sortedKeys(j.events), nil
+}
+
 func (j *memoryStore) Put(_ context.Context, d Delivery) (bool, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

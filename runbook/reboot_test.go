@@ -106,7 +106,7 @@ func wantNothingWrong(t *testing.T, w *world, lost bool) {
 	t.Helper()
 	away := strings.Contains(strings.Join(w.slack.lives, "\n"), "connection is lost")
 	unknown := false
-	for _, e := range w.journal.events["shop"] {
+	for _, e := range w.events() {
 		switch fact := e.Fact.(type) {
 		case StepFinished:
 			if fact.Outcome.Verdict == Broken {
@@ -138,7 +138,7 @@ func wantNothingWrong(t *testing.T, w *world, lost bool) {
 func TestRollback_AWindowWithAGapIsNotCalledWhole(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.rebooting(passed(StepHealth), inTheMidst, time.Minute, goingWell)
-		for _, e := range w.journal.events["shop"] {
+		for _, e := range w.events() {
 			asked, ok := e.Fact.(Asked)
 			if !ok {
 				continue

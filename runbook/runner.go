@@ -51,6 +51,7 @@ func (r *Runner) Start(ctx context.Context) error {
 			}
 		}
 	}
+	r.reportAbandoned(ctx)
 	return nil
 }
 
@@ -310,7 +311,7 @@ func (c Click) late(q Question) bool {
 func (r *Runner) Answer(ctx context.Context, c Click) error {
 	o := r.owner(c.Rollback)
 	if o == nil {
-		return r.refuseEnded(ctx, c)
+		return r.refuseIdle(ctx, c)
 	}
 	roles, err := r.Directory.Roles(ctx, c.By)
 	if err != nil {
@@ -358,16 +359,6 @@ func abortFacts(rb Rollback, by string) ([]Fact, error) {
 		return nil, nil
 	}
 	return []Fact{AbortRequested{By: by}}, nil
-}
-
-// refuseEnded answers a click on a rollback that nobody carries any more.
-func (r *Runner) refuseEnded(ctx context.Context, c Click) error {
-	rb, err := r.Status(ctx, c.Rollback)
-	if err != nil {
-		return err
-	}
-	why := fmt.Sprintf("This rollback has ended: %s.", rb.Outcome)
-	return errors.Join(&RefusedError{Why: why}, r.Refuse(ctx, rb.App, rb.ID, string(c.Answer), c.By, why, c.Cause))
 }
 
 // Refuse journals that something a person did doesn't count.

@@ -1,0 +1,74 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// AbandonedError says that a rollback is open and nobody carries it, since its app is not configured any more.
+type AbandonedError struct {
+	Rollback string
+	App      string
+}
+
+func (e *AbandonedError) Error() string {
+	return fmt.Sprintf("rollback %s of %s is open and nobody carries it: %s is not in ROLLBACK_APPS any more. "+
+		"Put it back there and start the bot again: the rollback then goes on, and can be stopped", e.Rollback, e.App, e.App)
+}
+
+// Abandoned gives the open rollbacks of apps that are not configured any more. The bot doesn't know how to act for
+// them, so they stay as they are, with their questions, until the app is configured again.
+func (r *Runner) Abandoned(ctx context.Context) ([]Rollback, error) {
+	apps, err := r.Journal.Apps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []Rollback
+	for _, app := range apps {
+		if slices.Contains(r.appNames(), app) {
+			continue
+		}
+		id, err := r.Journal.Open(ctx, app)
+		if err != nil {
+			return nil, err
+		}
+		if id == "" {
+			continue
+		}
+		rb, err := r.Status(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, rb)
+	}
+	return found, nil
+}
+
+// reportAbandoned says what this process does not carry. That it can't be read is no reason not to carry the others.
+func (r *Runner) reportAbandoned(ctx context.Context) {
+	abandoned, err := r.Abandoned(ctx)
+	if err != nil {
+		r.reportProblem(Rollback{}, fmt.Errorf("look for open rollbacks of apps that are not configured: %w", err))
+	}
+	for _, rb := range abandoned {
+		r.reportProblem(rb, &AbandonedError{Rollback: rb.ID, App: rb.App})
+	}
+}
+
+// refuseIdle answers a click on a rollback that this process does not carry.
+func (r *Runner) refuseIdle(ctx context.Context, c Click) error {
+	rb, err := r.Status(ctx, c.Rollback)
+	if err != nil {
+		return err
+	}
+	why := fmt.Sprintf("This rollback has ended: %s.", rb.Outcome)
+	if rb.State != StateEnded {
+		if _, err := r.App(rb.App); err == nil {
+			return ErrStaleEpoch // another process carries it, and answers
+		}
+		why = fmt.Sprintf("This doesn't count: nobody carries this rollback, since %s is not in ROLLBACK_APPS any more. Once it is there again and the bot was started anew, the rollback goes on.", rb.App)
+	}
+	return errors.Join(&RefusedError{Why: why}, r.Refuse(ctx, rb.App, rb.ID, string(c.Answer), c.By, why, c.Cause))
+}
