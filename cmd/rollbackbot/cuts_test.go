@@ -243,9 +243,14 @@ func (p *people) finish(tb testing.TB, n int) localslack.Message {
 // ended counts the `up` that have ended so far.
 func (l upLog) ended(tb testing.TB) int {
 	tb.Helper()
+	return strings.Count(l.text(tb), "end ")
+}
+
+func (l upLog) text(tb testing.TB) string {
+	tb.Helper()
 	content, err := os.ReadFile(l.file)
 	if err != nil {
 		tb.Errorf("the log of `up`: %v", err)
 	}
-	return strings.Count(string(content), "end ")
+	return string(content)
 }
