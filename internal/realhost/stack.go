@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"rollbackbot/internal/parts"
 )
@@ -126,6 +127,9 @@ func (s *Stack) Shell(tb testing.TB, line string) string {
 	return run(tb, "runuser", "--login", s.user, "--command", "cd "+s.Dir+" && "+line)
 }
 
+// tidyPatience is how long the engine may take until it removes what nothing uses any more.
+const tidyPatience = 10 * time.Second
+
 // Down removes the stack's containers, networks, volumes and the bot's folder for the app, whatever state its files
 // are in. NewStack arranges for it; a test need not call it.
 func (s *Stack) Down(tb testing.TB) {
@@ -143,8 +147,16 @@ func (s *Stack) Down(tb testing.TB) {
 		if ids == "" {
 			continue
 		}
-		if _, err := try("docker", append(kind.remove, lines(ids)...)...); err != nil {
-			tb.Errorf("remove the stack: %v", err)
+		// A busy engine still counts containers to a network for a moment after it has removed them.
+		for deadline := time.Now().Add(tidyPatience); ; time.Sleep(500 * time.Millisecond) {
+			_, err := try("docker", append(kind.remove, lines(ids)...)...)
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				tb.Errorf("remove the stack: %v", err)
+				break
+			}
 		}
 	}
 	if err := os.RemoveAll(filepath.Join(s.home, ".rollbackbot", s.App)); err != nil {
