@@ -378,6 +378,10 @@ func TestCommand_Reads(t *testing.T) {
 	b.runner.history = history()
 	b.runner.blocked = map[runbook.Digest]string{image("3").Digest: "rb-old"}
 	b.runner.keep(rollback("rb-one", runbook.Request{App: "shop", By: kim}))
+	left := rollback("rb-left", runbook.Request{App: "gone", By: kim})
+	left.App = "gone"
+	b.runner.keep(left)
+	b.runner.abandoned = []runbook.Rollback{left}
 	b.runner.onPlan = func(_ context.Context, r runbook.Request) (runbook.Plan, string, error) {
 		if r.App != "shop" || r.Release != "v1" || r.By != ana {
 			return runbook.Plan{}, "", &runbook.TargetError{Why: "There is no such release"}
@@ -389,7 +393,8 @@ func TestCommand_Reads(t *testing.T) {
 		line  string
 		parts []string
 	}{
-		{"/rollback status", []string{"shop", "rb-one", "blog"}},
+		{"/rollback status", []string{"shop", "rb-one", "blog", "rb-left", "gone is not in ROLLBACK_APPS any more"}},
+		{"/rollback status rb-left", []string{"rb-left", "gone is not in ROLLBACK_APPS any more"}},
 		{"/rollback status rb-one", []string{"rb-one", kim}},
 		{"/rollback status shop", []string{"rb-one", kim}},
 		{"/rollback status blog", []string{"blog", "no rollback yet"}},

@@ -110,6 +110,9 @@ func wantHostError(t *testing.T, err error, unreachable bool, problem, remedy st
 	if said.Unreachable != unreachable {
 		t.Errorf("Unreachable is %v, want %v: %v", said.Unreachable, unreachable, err)
 	}
+	if hungUp := strings.HasPrefix(problem, "it hangs up") || strings.HasPrefix(problem, "it hung up"); said.HungUp != hungUp {
+		t.Errorf("HungUp is %v, want %v: %v", said.HungUp, hungUp, err)
+	}
 	if said.Problem != problem {
 		t.Errorf("the problem is\n%q, want\n%q", said.Problem, problem)
 	}

@@ -129,7 +129,13 @@ func problemTo(log zerolog.Logger) func(string, error) {
 		if errors.Is(err, context.Canceled) {
 			return
 		}
-		log.Error().Str("rollback_id", rollback).Err(err).Msg("something went wrong; trying again")
+		line := log.Error().Str("rollback_id", rollback).Err(err)
+		var abandoned *runbook.AbandonedError
+		if errors.As(err, &abandoned) {
+			line.Str("app", abandoned.App).Msg("an open rollback is carried by nobody")
+			return
+		}
+		line.Msg("something went wrong; trying again")
 	}
 }
 
