@@ -2,6 +2,7 @@ package runbook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -31,32 +32,48 @@ func (s deploy) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 	return StepOutcome{Verdict: Passed}, nil
 }
 
-// host brings one host to the plan's images, unless it is there already, and proves it by what its containers are
-// made from: that compose ended with status 0 proves nothing.
-func (deploy) host(ctx context.Context, x *execution, h HostPlan) (hostOutcome, error) {
-	sight, err := x.look(ctx, h)
+// host brings one host to the plan's images and proves it by what its containers are made from: that compose ended with
+// status 0 proves nothing. Where the host was restarted in the middle of that, nothing of it runs any more, and going to
+// the same digests once more is harmless.
+func (s deploy) host(ctx context.Context, x *execution, h HostPlan) (hostOutcome, error) {
+	run, _ := x.rollback().Step(StepDeploy)
+	job := fmt.Sprintf("up-%s-%d", directionWord(x.rollback().Direction), run.Attempt)
+	sight, err := x.lookAgain(ctx, h)
 	if err != nil {
 		return x.failure(ctx, err)
 	}
+	outcome, result, err := s.up(ctx, x, h, sight, job)
+	if err != nil || outcome.verdict != Passed {
+		return outcome, err
+	}
+	sight, err = x.lookAgain(ctx, h)
+	if err == nil && errors.Is(result.err, errRestarted) && !x.aborting() {
+		if outcome, result, err = s.up(ctx, x, h, sight, job+"-restarted"); err != nil || outcome.verdict != Passed {
+			return outcome, err
+		}
+		sight, err = x.lookAgain(ctx, h)
+	}
+	if err != nil {
+		return x.unseen(ctx, err)
+	}
+	return judgeUp(ctx, x, h, result, sight)
+}
+
+// up replaces the containers, unless something runs there that is neither the plan's start nor its target.
+func (deploy) up(ctx context.Context, x *execution, h HostPlan, sight Sight, job string) (hostOutcome, changeResult, error) {
 	if outcome := foreign(h, sight); outcome.verdict != Passed {
-		return outcome, nil
+		return outcome, changeResult{}, nil
 	}
 	if err := x.quarantine(ctx); err != nil {
-		return hostOutcome{}, err
+		return hostOutcome{}, changeResult{}, err
 	}
-	run, _ := x.rollback().Step(StepDeploy)
 	x.progress(h.Host, "docker compose up")
-	result, err := x.change(ctx, h.Host, StepDeploy, fmt.Sprintf("up-%s-%d", directionWord(x.rollback().Direction), run.Attempt), upLimit, h.Up)
-	if err != nil {
-		return hostOutcome{}, err
-	}
-	sight, lookErr := x.look(ctx, h)
-	if ctx.Err() != nil {
-		return hostOutcome{}, ctx.Err()
-	}
+	result, err := x.change(ctx, h.Host, StepDeploy, job, upLimit, h.Up)
+	return fine, result, err
+}
+
+func judgeUp(ctx context.Context, x *execution, h HostPlan, result changeResult, sight Sight) (hostOutcome, error) {
 	switch {
-	case lookErr != nil:
-		return x.unseen(ctx, lookErr)
 	case sight.runs(h.To()) && (result.err == nil && result.status == 0 || !sight.down() && !h.short(sight)):
 		return fine, nil
 	case result.err != nil:

@@ -122,12 +122,16 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 		return unknown("it can't be used (%s), so what runs there is not known. %s", unusable.Problem, unusable.Remedy), nil
 	case errors.As(err, &unusable):
 		return broken("%s. %s", unusable.Problem, unusable.Remedy), nil
+	case errors.As(err, &lease) && lease.Status == guardNoJob:
+		return unknown("%s", lease.Why), nil
 	case errors.As(err, &lease):
 		outcome := broken("%s", lease.Why)
 		outcome.lock = lease.Status == guardGone || lease.Status == guardRubbish
 		return outcome, nil
 	case errors.As(err, &locked):
 		return broken("%s", strings.TrimPrefix(locked.Error(), string(locked.Host)+": ")), nil
+	case errors.Is(err, errNoEngine):
+		return unknown("the docker engine doesn't answer, so what runs there is not known. Start it: `systemctl start docker`"), nil
 	case errors.As(err, &preflight):
 		var lines []string
 		for _, p := range preflight.Problems {
@@ -202,7 +206,7 @@ func (x *execution) change(ctx context.Context, host Host, step StepName, job st
 	if err := x.note(ctx, CommandStarted{Host: host, Step: step, Job: job, Command: cmd.String()}); err != nil {
 		return changeResult{}, err
 	}
-	result := x.runJob(ctx, host, job, limit, cmd)
+	result := x.runJob(ctx, host, job, limit, cmd, step == StepFetch)
 	if ctx.Err() != nil {
 		// The process is stopping; the command goes on, and the next start reads how it ended.
 		return changeResult{}, ctx.Err()
@@ -211,7 +215,9 @@ func (x *execution) change(ctx context.Context, host Host, step StepName, job st
 	return result, x.note(ctx, fact)
 }
 
-func (x *execution) runJob(ctx context.Context, host Host, job string, limit time.Duration, cmd Command) changeResult {
+// runJob begins a job and follows it. Where stoppable is true, nothing that runs depends on it: an abort doesn't wait for
+// its end.
+func (x *execution) runJob(ctx context.Context, host Host, job string, limit time.Duration, cmd Command, stoppable bool) changeResult {
 	ctx, cancel := context.WithTimeout(ctx, limit+LeaseTime)
 	defer cancel()
 	// Starting the same job twice starts it once, so an answer that got lost is asked for again.
@@ -222,13 +228,20 @@ func (x *execution) runJob(ctx context.Context, host Host, job string, limit tim
 	if err != nil {
 		return changeResult{err: err}
 	}
-	return x.followJob(ctx, host, job)
+	return x.followJob(ctx, host, job, stoppable)
 }
 
-func (x *execution) followJob(ctx context.Context, host Host, job string) changeResult {
+func (x *execution) followJob(ctx context.Context, host Host, job string, stoppable bool) changeResult {
 	var out changeResult
 	var offset int64
 	for {
+		if stoppable && x.aborting() {
+			stoppable = false
+			if _, err := x.persist(ctx, host, stop(x.lease(), job)); err != nil {
+				out.err = err
+				return out
+			}
+		}
 		result, err := x.persist(ctx, host, follow(x.lease(), job, offset))
 		if err == nil && result.Status != 0 {
 			err = guardError(host, result)
@@ -244,8 +257,11 @@ func (x *execution) followJob(ctx context.Context, host Host, job string) change
 		}
 		switch state := jobState(result.Stderr); {
 		case len(result.Stdout) == followChunk, state == "running":
-		case state == "lost":
-			out.err = errNoStatus
+		case state == "restarted":
+			out.err = errRestarted
+			return out
+		case state == "killed":
+			out.err = errKilled
 			return out
 		default:
 			out.known = true
@@ -258,8 +274,13 @@ func (x *execution) followJob(ctx context.Context, host Host, job string) change
 	}
 }
 
-// errNoStatus says that a command is not running any more and has left nothing behind that tells how it ended.
-var errNoStatus = errors.New("a command that was begun left no status: the host was restarted, or somebody killed it")
+// errNoStatus says that a command is not running any more and has left nothing behind that tells how it ended; the other
+// two say why.
+var (
+	errNoStatus  = errors.New("a command that was begun left no status")
+	errRestarted = fmt.Errorf("%w: the host was restarted in the middle of it", errNoStatus)
+	errKilled    = fmt.Errorf("%w: somebody killed it", errNoStatus)
+)
 
 // followChunk is how much the guard gives at once.
 const followChunk = 65536
@@ -281,8 +302,7 @@ const reconnectInterval = 2 * time.Second
 func (x *execution) persist(ctx context.Context, host Host, cmd Command) (Result, error) {
 	for {
 		result, err := x.target(host).Run(ctx, cmd)
-		var unusable *HostError
-		if err == nil || errors.As(err, &unusable) && !unusable.MayPass() {
+		if err == nil || needsPerson(err) {
 			return result, err
 		}
 		x.progress(host, "the connection is lost; trying again")
@@ -292,6 +312,30 @@ func (x *execution) persist(ctx context.Context, host Host, cmd Command) (Result
 		case <-time.After(reconnectInterval):
 		}
 	}
+}
+
+// returnLimit is how long a host is waited for that was there a moment ago: one that restarts is away for a minute or two,
+// and docker comes after sshd.
+const returnLimit = 3 * time.Minute
+
+// lookAgain is look for such a host: where it can't be looked at, that is tried again.
+func (x *execution) lookAgain(ctx context.Context, h HostPlan) (Sight, error) {
+	deadline := time.Now().Add(returnLimit)
+	for {
+		sight, err := x.look(ctx, h)
+		if err == nil || errors.Is(err, errJournal) || needsPerson(err) || x.aborting() || time.Now().After(deadline) {
+			return sight, err
+		}
+		if pause(ctx, reconnectInterval) != nil {
+			return Sight{}, err
+		}
+	}
+}
+
+// needsPerson reports whether a host answers, and won't be there until somebody has mended something.
+func needsPerson(err error) bool {
+	var unusable *HostError
+	return errors.As(err, &unusable) && !unusable.MayPass()
 }
 
 // serial makes a function be called by one goroutine at a time.

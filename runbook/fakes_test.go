@@ -29,6 +29,7 @@ type fakeHost struct {
 	restarts   map[string]int      // by service
 	lease      map[string]string   // nil: no file
 	boot       int                 // since when it runs, as the boot id in a lease says it
+	dockerAt   time.Time           // until then docker is not there yet
 	jobs       map[string]*fakeJob
 	ups        []string // the epoch and rollback of every `up` that ran
 	down       bool     // nothing answers
@@ -45,7 +46,8 @@ type fakeJob struct {
 	output string
 	status int
 	endsAt time.Time
-	killed bool // it left no status
+	state  string // why it left no status: restarted or killed; "": it left one
+	gone   bool   // its folder was removed
 	// cutShort makes of what it did what is there where it was killed in the middle.
 	cutShort func()
 }
@@ -53,15 +55,18 @@ type fakeJob struct {
 // never is how long a host is away that doesn't come back.
 const never = 365 * 24 * time.Hour
 
+// dockerStarts is how long docker takes after sshd, on a host that boots.
+const dockerStarts = 20 * time.Second
+
 // reboot ends what runs on the host, which is back after a while; its disk is as it was.
 func (h *fakeHost) reboot(back time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.boot++
-	h.down = true
+	h.down, h.dockerAt = true, time.Now().Add(back+dockerStarts)
 	for _, job := range h.jobs {
 		if now := time.Now(); now.Before(job.endsAt) {
-			job.endsAt, job.killed = now, true
+			job.endsAt, job.state = now, "restarted"
 			job.cutShort()
 		}
 	}
@@ -106,6 +111,9 @@ func (h *fakeHost) Run(ctx context.Context, cmd Command) (Result, error) {
 	defer h.mu.Unlock()
 	if h.down {
 		return Result{}, &HostError{Host: h.name, Unreachable: true, Problem: "it does not answer", Remedy: "wait"}
+	}
+	if cmd.Args[0] == "docker" && time.Now().Before(h.dockerAt) {
+		return Result{Status: 1, Stderr: []byte("Cannot connect to the Docker daemon. Is the docker daemon running?")}, nil
 	}
 	stdout, stderr, status := h.answer(cmd)
 	return Result{Status: status, Stdout: []byte(stdout), Stderr: []byte(stderr)}, nil
@@ -260,6 +268,11 @@ func (h *fakeHost) guard(verb string, args []string, cmd Command) (stdout, stder
 			h.containers["api"] = []string{h.foreignAfterPins}
 		}
 		return "", "", 0
+	case "stop":
+		if job := h.jobs[args[1]+args[3]]; job != nil && time.Now().Before(job.endsAt) {
+			job.endsAt, job.status = time.Now(), 143
+		}
+		return "", "", 0
 	case "act":
 		return h.act(args[1:])
 	}
@@ -362,13 +375,13 @@ func (h *fakeHost) scale(service string, words []string) int {
 func (h *fakeHost) follow(args []string) (stdout, stderr string, status int) {
 	job := h.jobs[args[0]+args[1]]
 	switch {
-	case job == nil:
+	case job == nil || job.gone:
 		return "", "", guardNoJob
 	case time.Now().Before(job.endsAt):
 		return "", "state=running\n", 0
 	}
-	if job.killed {
-		return "", "state=lost\n", 0
+	if job.state != "" {
+		return "", "state=" + job.state + "\n", 0
 	}
 	offset, _ := strconv.Atoi(args[2])
 	return job.output[min(offset, len(job.output)):], fmt.Sprintf("state=%d\n", job.status), 0

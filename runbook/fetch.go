@@ -12,30 +12,49 @@ type fetch struct{}
 
 func (fetch) Name() StepName { return StepFetch }
 
-func (fetch) Run(ctx context.Context, x *execution) (StepOutcome, error) {
+func (f fetch) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 	rb := x.rollback()
 	run, _ := rb.Step(StepFetch)
+	job := fmt.Sprintf("pull-%s-%d", directionWord(rb.Direction), run.Attempt)
 	return x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
-		missing, err := missingImages(ctx, x.target(h.Host), h.Host, x.app, h.To())
-		if err != nil {
+		outcome, restarted, err := f.host(ctx, x, h, job)
+		if err != nil || !restarted || x.aborting() {
+			return outcome, err
+		}
+		// Nothing of the pull runs any more: what is still missing is fetched once docker is there again.
+		if _, err := x.lookAgain(ctx, h); err != nil {
 			return x.failure(ctx, err)
 		}
-		for i, image := range missing {
-			x.progress(h.Host, "pulling "+image.Name)
-			result, err := x.change(ctx, h.Host, StepFetch, fmt.Sprintf("pull-%s-%d-%d", directionWord(rb.Direction), run.Attempt, i), pullLimit, pull(x.app, image))
-			switch {
-			case err != nil:
-				return hostOutcome{}, err
-			case result.err != nil:
-				return x.unseen(ctx, result.err)
-			case result.status != 0:
-				outcome := broken("`docker pull` ended with status %d for %s; nothing has changed", result.status, image)
-				outcome.output = lastLines(result.output, 20)
-				return outcome, nil
-			}
-		}
-		return fine, nil
+		outcome, _, err = f.host(ctx, x, h, job+"-restarted")
+		return outcome, err
 	})
+}
+
+// host fetches what one host lacks, and says whether that was broken off by the host's restart.
+func (fetch) host(ctx context.Context, x *execution, h HostPlan, job string) (outcome hostOutcome, restarted bool, err error) {
+	missing, err := missingImages(ctx, x.target(h.Host), h.Host, x.app, h.To())
+	if err != nil {
+		outcome, err = x.failure(ctx, err)
+		return outcome, false, err
+	}
+	for i, image := range missing {
+		x.progress(h.Host, "pulling "+image.Name)
+		result, err := x.change(ctx, h.Host, StepFetch, fmt.Sprintf("%s-%d", job, i), pullLimit, pull(x.app, image))
+		switch {
+		case err != nil:
+			return hostOutcome{}, false, err
+		case x.aborting():
+			return hostOutcome{verdict: Stopped, problem: "stopped while pulling; nothing has changed"}, false, nil
+		case result.err != nil:
+			outcome, err = x.unseen(ctx, result.err)
+			return outcome, errors.Is(result.err, errRestarted), err
+		case result.status != 0:
+			outcome := broken("`docker pull` ended with status %d for %s; nothing has changed", result.status, image)
+			outcome.output = lastLines(result.output, 20)
+			return outcome, false, nil
+		}
+	}
+	return fine, false, nil
 }
 
 // prefetch pulls a plan's missing images on one host while the sign-off is awaited. It needs no lock: pulling changes

@@ -81,6 +81,11 @@ func act(l Lease, job string, limit time.Duration, cmd Command) Command {
 	return guard(0, append(words, cmd.Args...)...)
 }
 
+// stop asks a job to end before its time. How it ended is still to be followed; a job that has ended is left alone.
+func stop(l Lease, job string) Command {
+	return guard(0, "stop", l.App, l.Rollback, strconv.FormatInt(l.Epoch, 10), job)
+}
+
 // follow gives what a job printed from offset on, as soon as there is something, and how it stands, on stderr.
 func follow(l Lease, job string, offset int64) Command {
 	return guard(0, "follow", l.App, l.Rollback, job, strconv.FormatInt(offset, 10), tenths(5*time.Second))
@@ -164,6 +169,8 @@ func guardError(host Host, r Result) error {
 		return &LeaseError{host, r.Status, fmt.Sprintf("the app's lock has passed to %s (%s)", fields["rollback"], fields["holder"])}
 	case guardGone:
 		return &LeaseError{host, r.Status, "the lease that this rollback holds in ~/.rollbackbot is gone: somebody removed it. If nobody else works there, Retry takes it anew"}
+	case guardNoJob:
+		return &LeaseError{host, r.Status, "what ~/.rollbackbot holds of a command that was begun there is gone: somebody removed it. Whether it still runs, and how it ended, is not known: look there before you Retry"}
 	case guardRubbish:
 		return &LeaseError{host, r.Status, "the lease in ~/.rollbackbot can't be read: somebody or a full disk damaged it. If nobody else works there, remove the file and Retry"}
 	case guardPinsMoved:

@@ -91,15 +91,23 @@ act) # ROLLBACK EPOCH JOB LIMIT SECONDS FOLDER COMMAND...
   mkdir -p "${job%/*}" || exit 71
   # A folder that is there: this very job was started before; how it ended is read from it, it is not started twice.
   mkdir "$job" 2>/dev/null || exit 0
+  boot >"$job/boot"
   : >"$job/out" || exit 71
   write_lease $((limit + seconds)) || exit 71
   (
     trap "" HUP
-    cd "$folder" && timeout -k 10 "$limit" "$@"
+    cd "$folder" && sh -c 'printf "%s\n" $$ >"$0" && exec timeout -k 10 "$@"' "$job/pid" "$limit" "$@"
     printf "%s\n" $? >"$job/status.new"
     mv -f "$job/status.new" "$job/status"
     write_lease "$seconds"
   ) </dev/null >"$job/out" 2>&1 &
+  ;;
+stop) # ROLLBACK EPOCH JOB
+  # As long as the job runs, the kernel lock is its own: nobody writes the lease that is compared here.
+  check "$1" "$2"
+  job=$dir/$1/$3
+  [ ! -s "$job/status" ] && [ "$(cat "$job/boot")" = "$(boot)" ] && read -r pid <"$job/pid" && kill "$pid"
+  exit 0
   ;;
 follow) # ROLLBACK JOB OFFSET TENTHS
   job=$dir/$1/$2 offset=$3 tenths=$4
@@ -108,13 +116,14 @@ follow) # ROLLBACK JOB OFFSET TENTHS
   waited=0
   while :; do
     state=running
-    if [ -f "$job/status" ]; then
+    if [ -s "$job/status" ]; then
       state=$(cat "$job/status")
     elif flock -n 9; then
       # Nobody holds the lock, so nothing runs. It may have ended since the look above: look once more.
       flock -u 9
-      state=lost
-      [ -f "$job/status" ] && state=$(cat "$job/status")
+      state=killed
+      [ "$(cat "$job/boot" 2>/dev/null)" = "$(boot)" ] || state=restarted
+      [ -s "$job/status" ] && state=$(cat "$job/status")
     fi
     size=$(wc -c <"$job/out")
     if [ "$state" != running ] || [ "$waited" -ge "$tenths" ] || { [ "$waited" -ge 3 ] && [ "$size" -gt "$offset" ]; }; then

@@ -3,6 +3,7 @@ package runbook
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -137,6 +138,10 @@ func imagesOf(ctx context.Context, target Target, host Host, a App, refs []strin
 	if err != nil {
 		return nil, err
 	}
+	// An image that isn't there costs the status, not the answer.
+	if failed := dockerProblem(host, a, "inspect the images", result); result.Status != 0 && errors.Is(failed, errNoEngine) {
+		return nil, failed
+	}
 	views, err := parseLines[imageView](result.Stdout)
 	if err != nil {
 		return nil, problem(host, "Check DOCKER_COMMAND", "%v", err)
@@ -253,6 +258,9 @@ func (s Sight) runs(want map[string]Image) bool {
 	return true
 }
 
+// errNoEngine says that docker doesn't answer on a host, as while that boots: what runs there is not known.
+var errNoEngine = errors.New("the docker engine doesn't answer")
+
 // dockerProblem says what a docker command's failure means for a person.
 func dockerProblem(host Host, a App, doing string, r Result) error {
 	text := string(r.Stderr) + string(r.Stdout)
@@ -262,7 +270,9 @@ func dockerProblem(host Host, a App, doing string, r Result) error {
 		return problem(host, "Let the SSH user use docker (`usermod -aG docker USER`), or set DOCKER_COMMAND and COMPOSE_COMMAND, as in `sudo -n docker`",
 			"the SSH user may not talk to the docker engine")
 	case strings.Contains(text, "Cannot connect to the Docker daemon"), strings.Contains(text, "Is the docker daemon running"):
-		return problem(host, "Start it there: `systemctl start docker`", "the docker engine doesn't answer")
+		noEngine := problem(host, "Start it there: `systemctl start docker`", "the docker engine doesn't answer")
+		noEngine.Err = errNoEngine
+		return noEngine
 	case strings.Contains(text, "is not a docker command"), strings.Contains(text, "unknown shorthand flag: 'f'"):
 		return problem(host, "Install the docker-compose-plugin package, or set COMPOSE_COMMAND", "`%s` isn't there: Docker Compose 2 or newer is needed", compose)
 	case r.Status == 127 || strings.Contains(text, "command not found") || strings.Contains(text, ": not found"):

@@ -23,7 +23,11 @@ func (p Problem) String() string {
 // PreflightError ends a request before anybody is asked: everything that was found wrong, together.
 type PreflightError struct {
 	Problems []Problem
+	Err      error // errNoEngine, or nil
 }
+
+// Unwrap gives what decides.
+func (e *PreflightError) Unwrap() error { return e.Err }
 
 func (e *PreflightError) Error() string {
 	lines := make([]string, len(e.Problems))
