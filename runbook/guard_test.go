@@ -173,6 +173,16 @@ func TestGuard_AJobRunsOnceAndTellsHowItEnded(t *testing.T) {
 	})
 }
 
+func awaitOutput(t *testing.T, h shellHost, l Lease, job, want string) {
+	t.Helper()
+	for range 20 {
+		if string(h.want(follow(l, job, 0), 0).Stdout) == want {
+			return
+		}
+	}
+	t.Fatalf("%s never printed %q", job, want)
+}
+
 func followToTheEnd(t *testing.T, h shellHost, l Lease, job string, status int) string {
 	t.Helper()
 	var output []byte
@@ -211,8 +221,9 @@ func TestGuard_AKilledJobIsLostAndNotFailed(t *testing.T) {
 		l := lease("rb-a", 1)
 		h.want(takeLease(l, true, 0), 0)
 		marker := fmt.Sprintf("31.%d", time.Now().UnixNano()) // an odd number of seconds, by which all of it is found
-		job := Command{Args: []string{"sleep", marker}, Dir: h.home}
+		job := Command{Args: []string{"sh", "-c", "echo here; exec sleep " + marker}, Dir: h.home}
 		h.want(act(l, "up", time.Minute, job), 0)
+		awaitOutput(t, h, l, "up", "here\n") // all of it is there to be found
 		if out, err := exec.CommandContext(t.Context(), "pkill", "-9", "-f", marker).CombinedOutput(); err != nil {
 			t.Fatalf("kill it: %v %s", err, out)
 		}
@@ -226,6 +237,63 @@ func TestGuard_AKilledJobIsLostAndNotFailed(t *testing.T) {
 			}
 		}
 		t.Error("it is still said to run")
+	})
+}
+
+func TestGuard_AStoppedJobEndsAtOnce(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		l := lease("rb-a", 1)
+		h.want(takeLease(l, true, 0), 0)
+		h.want(act(l, "pull", time.Minute, Command{Args: []string{"sh", "-c", "echo here; exec sleep 50"}, Dir: h.home}), 0)
+		awaitOutput(t, h, l, "pull", "here\n")
+		h.want(stop(lease("rb-a", 2), "pull"), guardStale)
+		h.want(stop(lease("rb-b", 1), "pull"), guardStale)
+		if state := jobState(h.want(follow(l, "pull", 0), 0).Stderr); state != "running" {
+			t.Fatalf("somebody else's stop counted: it is %s", state)
+		}
+		h.want(stop(l, "pull"), 0)
+		for range 20 {
+			if state := jobState(h.want(follow(l, "pull", 0), 0).Stderr); state != "running" {
+				if state == "0" || state == "killed" {
+					t.Errorf("a stopped command is said to have ended with %s", state)
+				}
+				h.want(stop(l, "pull"), 0) // it has ended: nothing is left to be stopped
+				h.want(stop(l, "never"), 0)
+				h.want(takeLease(lease("rb-a", 2), false, time.Second), 0)
+				return
+			}
+		}
+		t.Error("it still runs")
+	})
+}
+
+// A command that ended with its host is told from one that somebody killed: the host's boot has another name since.
+func TestGuard_AJobThatEndedWithItsHost(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		l := lease("rb-a", 1)
+		h.want(takeLease(l, true, 0), 0)
+		h.want(act(l, "up", time.Minute, Command{Args: []string{"true"}, Dir: h.home}), 0)
+		followToTheEnd(t, h, l, "up", 0)
+		job := filepath.Join(h.home, ".rollbackbot/shop/rb-a/up")
+		for _, row := range []struct {
+			boot, status, want string
+		}{
+			{"", "0\n", "0"}, // it had ended before
+			{"another-boot\n", "0\n", "0"},
+			{"another-boot\n", "", "restarted"}, // as a power cut leaves a file that was not on the disk yet
+			{"", "", "killed"},
+		} {
+			now, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+			if row.boot != "" {
+				now = []byte(row.boot)
+			}
+			if err := errors.Join(err, os.WriteFile(job+"/boot", now, 0o600), os.WriteFile(job+"/status", []byte(row.status), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			if state := jobState(h.want(follow(l, "up", 0), 0).Stderr); state != row.want {
+				t.Errorf("with boot %q and status %q it is %q, want %q", row.boot, row.status, state, row.want)
+			}
+		}
 	})
 }
 
