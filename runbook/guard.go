@@ -55,6 +55,7 @@ type Lease struct {
 	Holder   string // who asked: shown to whoever is refused
 	Since    time.Time
 	Reason   string
+	For      time.Duration // how long it holds; 0: LeaseTime
 }
 
 func guard(timeout time.Duration, words ...string) Command {
@@ -64,8 +65,12 @@ func guard(timeout time.Duration, words ...string) Command {
 // takeLease takes or renews the app's lease on a host, waiting up to wait for a command that still runs there.
 // first says that this rollback has never held it: then a missing lease is none at all, and not one that was removed.
 func takeLease(l Lease, first bool, wait time.Duration) Command {
+	lasts := l.For
+	if lasts == 0 {
+		lasts = LeaseTime
+	}
 	return guard(wait+DefaultTimeout, "take", l.App, l.Rollback, strconv.FormatInt(l.Epoch, 10), flag(first), tenths(wait),
-		seconds(LeaseTime), oneLine(l.Holder), l.Since.UTC().Format(time.RFC3339), oneLine(l.Reason))
+		seconds(lasts), oneLine(l.Holder), l.Since.UTC().Format(time.RFC3339), oneLine(l.Reason))
 }
 
 func releaseLease(l Lease) Command {
@@ -73,6 +78,15 @@ func releaseLease(l Lease) Command {
 }
 
 func showLease(app string) Command { return guard(0, "show", app) }
+
+// forceLease takes the lease from whoever has it, kills what runs under the lock, and gives it back at once.
+func forceLease(l Lease) Command {
+	return guard(forceWait+DefaultTimeout, "force", l.App, l.Rollback, strconv.FormatInt(l.Epoch, 10),
+		oneLine(l.Holder), l.Since.UTC().Format(time.RFC3339), oneLine(l.Reason))
+}
+
+// forceWait is the time that the guard takes to ask what runs to end, to end it, and to wait for that.
+const forceWait = 20 * time.Second
 
 // act starts a changing command on the host under the lock: it goes on when the link is cut, its output and exit
 // status stay in files of the rollback's folder there. Starting the same job again starts nothing.

@@ -31,8 +31,16 @@ lock() {
   done
 }
 refuse() {
-  [ -f "$lease" ] && cat "$lease"
+  [ -f "$lease" ] && tell
   exit "$1"
+}
+# tell prints the lease, and for how many seconds more it holds.
+tell() {
+  cat "$lease"
+  read_lease || return 0
+  left=$((l_until - $(now)))
+  [ "$l_boot" = "$(boot)" ] && [ "$left" -gt 0 ] || left=0
+  printf "%s\n" "left=$left"
 }
 read_lease() {
   l_rollback="" l_epoch="" l_boot="" l_until="" l_holder="" l_since="" l_reason=""
@@ -59,6 +67,38 @@ check() {
   [ -f "$lease" ] || exit 76
   read_lease || refuse 77
   [ "$l_rollback" = "$1" ] && [ "$l_epoch" = "$2" ] || refuse 75
+}
+# free says whether nothing runs under the kernel lock. Who looks holds no descriptor of it.
+free() { [ ! -f "$dir/lock" ] || flock -n "$dir/lock" true; }
+# holders lists the processes that the kernel lock is held by: those that have its descriptor, and not who waits for it.
+holders() {
+  file=$(readlink -f "$dir/lock")
+  LC_ALL=C ls -l /proc/[0-9]*/fd 2>/dev/null | while IFS= read -r line; do
+    case $line in
+    /proc/*/fd:)
+      pid=${line#/proc/}
+      pid=${pid%/fd:}
+      ;;
+    *" -> $file")
+      fd=${line% -> *}
+      grep -q "^lock:" "/proc/$pid/fdinfo/${fd##* }" 2>/dev/null && printf "%s\n" "$pid"
+      ;;
+    esac
+  done
+}
+# end sends a signal to each of them, and names those that it has not named before, but for shells of this guard.
+end() {
+  for pid in $(holders); do
+    case $named in
+    *" $pid "*) [ "$1" = KILL ] || continue ;;
+    *)
+      named="$named$pid "
+      words=$(tr "\0" " " <"/proc/$pid/cmdline" 2>/dev/null | tail -c 1000)
+      case $words in *"$newline"*) ;; *) printf "%s\n" "killed=$words" ;; esac
+      ;;
+    esac
+    kill -s "$1" "$pid" 2>/dev/null
+  done
 }
 
 case $verb in
@@ -162,12 +202,30 @@ pin) # ROLLBACK EPOCH FILE OLD-SHA256 NEW-SHA256, the new content on stdin
   mv -f "$new" "$file" || exit 71
   ;;
 show)
+  free || printf "%s\n" "running=yes"
   [ -f "$lease" ] || exit 76
   read_lease || refuse 77
-  cat "$lease"
-  left=$((l_until - $(now)))
-  [ "$l_boot" = "$(boot)" ] && [ "$left" -gt 0 ] || left=0
-  printf "%s\n" "left=$left"
+  tell
+  ;;
+force) # LOCK EPOCH HOLDER SINCE REASON
+  # A person takes the lease from whoever has it, and kills what runs: the former holder's epoch is an older one then.
+  mkdir -p "$dir" || exit 71
+  tries=0 named=" " newline="
+"
+  until free; do
+    [ "$tries" -lt 60 ] || refuse 73
+    signal=TERM
+    [ "$tries" -lt 30 ] || signal=KILL
+    end "$signal"
+    tries=$((tries + 1))
+    sleep 0.2
+  done
+  lock 50
+  l_epoch=0
+  [ ! -f "$lease" ] || read_lease || l_epoch=0
+  [ "$2" -gt "$l_epoch" ] || set -- "$1" $((l_epoch + 1)) "$3" "$4" "$5"
+  l_rollback=$1 l_epoch=$2 l_holder=$3 l_since=$4 l_reason=$5
+  write_lease 0 || exit 71
   ;;
 *)
   exit 64
