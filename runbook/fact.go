@@ -152,6 +152,34 @@ type (
 	Diverged struct {
 		Detail string `json:"detail"`
 	}
+	// LockRequested is written before a person or CI takes the app's lock on its hosts from a terminal, or prolongs it.
+	LockRequested struct {
+		By     string        `json:"by"` // who they say they are
+		Reason string        `json:"reason"`
+		For    time.Duration `json:"for"`
+	}
+	// LockTaken says that they have it, on every host.
+	LockTaken struct {
+		By    string `json:"by"`
+		Epoch int64  `json:"epoch"` // on the hosts
+		Hosts []Host `json:"hosts"`
+	}
+	// LockRefused says that they did not get it, and have it on no host.
+	LockRefused struct {
+		By  string `json:"by"`
+		Why string `json:"why"`
+	}
+	// UnlockRequested is written before an app's lock is given back on its hosts from a terminal.
+	UnlockRequested struct {
+		By    string `json:"by"`
+		Force bool   `json:"force"` // also a rollback's, and what runs under it is killed
+	}
+	// Unlocked says what came of it on each host.
+	Unlocked struct {
+		By    string   `json:"by"`
+		Force bool     `json:"force"`
+		Hosts []string `json:"hosts"` // a sentence each: whose lock it was, and what was killed
+	}
 	// Verified says that the bot saw a release running and healthy on every host for VerifyAfter.
 	Verified struct {
 		Images map[string]Image `json:"images"`
@@ -185,6 +213,11 @@ func (Deployed) Kind() string        { return "deployed" }
 func (Observed) Kind() string        { return "observed" }
 func (Lifted) Kind() string          { return "lifted" }
 func (Diverged) Kind() string        { return "diverged" }
+func (LockRequested) Kind() string   { return "lock_requested" }
+func (LockTaken) Kind() string       { return "lock_taken" }
+func (LockRefused) Kind() string     { return "lock_refused" }
+func (UnlockRequested) Kind() string { return "unlock_requested" }
+func (Unlocked) Kind() string        { return "unlocked" }
 func (Verified) Kind() string        { return "verified" }
 
 // kinds decodes each kind of Fact.
@@ -217,6 +250,11 @@ func init() {
 	register[Observed]()
 	register[Lifted]()
 	register[Diverged]()
+	register[LockRequested]()
+	register[LockTaken]()
+	register[LockRefused]()
+	register[UnlockRequested]()
+	register[Unlocked]()
 	register[Verified]()
 }
 

@@ -239,10 +239,9 @@ func (h *fakeHost) pull(ref string) (stdout, stderr string, status int) {
 func (h *fakeHost) guard(verb string, args []string, cmd Command) (stdout, stderr string, status int) {
 	switch verb {
 	case "show":
-		if h.lease == nil {
-			return "", "", guardGone
-		}
-		return h.leaseText(), "", 0
+		return h.show()
+	case "force":
+		return h.force(args[1:])
 	case "take":
 		return h.take(args[1:])
 	case "follow":
@@ -285,11 +284,34 @@ func (h *fakeHost) leaseText() string {
 	for _, key := range sortedKeys(h.lease) {
 		lines = append(lines, key+"="+h.lease[key])
 	}
-	return strings.Join(lines, "\n") + "\n"
+	until, _ := strconv.ParseInt(h.lease["until"], 10, 64)
+	return strings.Join(lines, "\n") + fmt.Sprintf("\nleft=%d\n", max(0, until-time.Now().Unix()))
+}
+
+func (h *fakeHost) show() (stdout, stderr string, status int) {
+	if h.runningJob() != nil {
+		stdout = "running=yes\n"
+	}
+	switch {
+	case h.lease == nil:
+		return stdout, "", guardGone
+	case h.lease["epoch"] == "":
+		return stdout + h.leaseText(), "", guardRubbish
+	}
+	return stdout + h.leaseText(), "", 0
+}
+
+func (h *fakeHost) force(args []string) (stdout, stderr string, status int) {
+	if job := h.runningJob(); job != nil {
+		stdout, job.endsAt, job.status = "killed=docker compose up -d\n", time.Now(), 143
+	}
+	h.lease = map[string]string{"rollback": args[0], "epoch": args[1], "until": "0", "holder": args[2], "since": args[3], "reason": args[4]}
+	return stdout, "", 0
 }
 
 func (h *fakeHost) take(args []string) (stdout, stderr string, status int) {
 	rollback, epoch, first := args[0], args[1], args[2]
+	lasts, _ := strconv.ParseInt(args[4], 10, 64)
 	if job := h.runningJob(); job != nil {
 		return h.leaseText(), "", guardBusy
 	}
@@ -297,6 +319,8 @@ func (h *fakeHost) take(args []string) (stdout, stderr string, status int) {
 	switch {
 	case h.lease == nil && first == "0":
 		return "", "", guardGone
+	case h.lease != nil && h.lease["epoch"] == "":
+		return h.leaseText(), "", guardRubbish
 	case h.lease != nil:
 		theirs, _ := strconv.Atoi(h.lease["epoch"])
 		until, _ := strconv.ParseInt(h.lease["until"], 10, 64)
@@ -307,7 +331,7 @@ func (h *fakeHost) take(args []string) (stdout, stderr string, status int) {
 			return h.leaseText(), "", guardStale
 		}
 	}
-	h.lease = map[string]string{"rollback": rollback, "epoch": epoch, "boot": strconv.Itoa(h.boot), "until": strconv.FormatInt(time.Now().Unix()+60, 10), "holder": args[5], "since": args[6], "reason": args[7]}
+	h.lease = map[string]string{"rollback": rollback, "epoch": epoch, "boot": strconv.Itoa(h.boot), "until": strconv.FormatInt(time.Now().Unix()+lasts, 10), "holder": args[5], "since": args[6], "reason": args[7]}
 	return "", "", 0
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The guard is a POSIX shell text that runs on the host, by way of sh -c: it keeps the lock there, and it is the only
@@ -123,8 +124,14 @@ func flag(b bool) string {
 func tenths(d time.Duration) string  { return strconv.FormatInt(int64(d/(100*time.Millisecond)), 10) }
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 
-// oneLine keeps a text from breaking the lease's lines; 200 characters are enough to know who and why.
+// oneLine keeps a text from breaking the lease's lines, and a terminal; 200 characters are enough to know who and why.
 func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
 	return Truncate(strings.Join(strings.Fields(s), " "), 200)
 }
 
@@ -142,20 +149,59 @@ func parseLease(text []byte) map[string]string {
 // LockedError says that somebody else holds an app's lock on a host.
 type LockedError struct {
 	Host                  Host
-	Rollback              string // "" where it could not be read
+	Rollback              string // or who has locked it, as lockID names them; "" where it could not be read
 	Holder, Since, Reason string
-	CommandRuns           bool // a command of the holder still runs there
+	Until                 time.Time // when the lease runs out by itself; zero: it has, or there is none
+	CommandRuns           bool      // a command still runs there under the kernel lock
 }
 
+// Error is the same sentence in a plan's notes, in a refusal, and in a terminal.
 func (e *LockedError) Error() string {
 	what := "the app's lock is held"
 	if e.CommandRuns {
 		what = "a command still runs under the app's lock"
 	}
-	if e.Rollback == "" {
+	if e.Until.IsZero() || e.Rollback == "" {
 		return fmt.Sprintf("%s: %s", e.Host, what)
 	}
-	return fmt.Sprintf("%s: %s by %s for %s since %s (%s)", e.Host, what, e.Holder, e.Rollback, e.Since, e.Reason)
+	if e.CommandRuns {
+		what += ", which is held"
+	}
+	return fmt.Sprintf("%s: %s by %s since %s, until %s, because: %s", e.Host, what, e.who(), e.since(), e.Until.UTC().Format("15:04 UTC"), orElse(e.Reason, NotGiven))
+}
+
+func (e *LockedError) who() string {
+	holder := orElse(Truncate(e.Holder, 60), "somebody")
+	if strings.HasPrefix(e.Rollback, "rb-") {
+		return "rollback " + e.Rollback + " of " + holder
+	}
+	return holder
+}
+
+func (e *LockedError) since() string {
+	if at, err := time.Parse(time.RFC3339, e.Since); err == nil {
+		return at.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	return orElse(e.Since, "a time that nobody wrote down")
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// lockedError reads what the guard printed of a lease.
+func lockedError(host Host, fields map[string]string) *LockedError {
+	e := &LockedError{
+		Host: host, Rollback: fields["rollback"], Holder: oneLine(fields["holder"]), Since: oneLine(fields["since"]), Reason: oneLine(fields["reason"]),
+		CommandRuns: fields["running"] != "",
+	}
+	if left, err := strconv.ParseInt(fields["left"], 10, 64); err == nil && left > 0 {
+		e.Until = time.Now().Add(time.Duration(left) * time.Second)
+	}
+	return e
 }
 
 // LeaseError says that the lease on a host isn't this rollback's any more, or can't be trusted: a person has to look.
@@ -170,7 +216,7 @@ func (e *LeaseError) Error() string { return fmt.Sprintf("%s: %s", e.Host, e.Why
 // guardError gives the guard's refusal as an error; nil for status 0.
 func guardError(host Host, r Result) error {
 	fields := parseLease(r.Stdout)
-	locked := &LockedError{Host: host, Rollback: fields["rollback"], Holder: fields["holder"], Since: fields["since"], Reason: fields["reason"]}
+	locked := lockedError(host, fields)
 	switch r.Status {
 	case 0:
 		return nil
@@ -180,7 +226,7 @@ func guardError(host Host, r Result) error {
 	case guardHeld:
 		return locked
 	case guardStale:
-		return &LeaseError{host, r.Status, fmt.Sprintf("the app's lock has passed to %s (%s)", fields["rollback"], fields["holder"])}
+		return &LeaseError{host, r.Status, fmt.Sprintf("the app's lock has passed to %s (%s)", locked.who(), orElse(locked.Reason, NotGiven))}
 	case guardGone:
 		return &LeaseError{host, r.Status, "the lease that this rollback holds in ~/.rollbackbot is gone: somebody removed it. If nobody else works there, Retry takes it anew"}
 	case guardNoJob:

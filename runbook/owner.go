@@ -40,6 +40,7 @@ func newOwner(r *Runner, app App, rb Rollback, epoch int64) *owner {
 		},
 		note: func(ctx context.Context, facts ...Fact) error { return o.note(ctx, "", "", facts...) },
 	}
+	o.execution.planner.Rollback = rb.ID
 	return o
 }
 

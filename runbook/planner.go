@@ -23,6 +23,8 @@ type Planner struct {
 	// compose is there and takes the images from the pins: writing the pins proves that right after, before any
 	// container is replaced, and an outage lasts meanwhile.
 	Again bool
+	// Rollback is whose plan it is, where it is made anew: its own lock on the hosts is no news.
+	Rollback string
 }
 
 // Plan makes the plan for a request. It changes nothing anywhere. A *TargetError when no release can be chosen, a
@@ -79,7 +81,7 @@ func (p Planner) survey(ctx context.Context, a App) ([]survey, []ExcludedHost, e
 	var functions []func(context.Context) error
 	for i, host := range a.Hosts {
 		functions = append(functions, func(ctx context.Context) error {
-			surveys[i], failures[i] = surveyHost(ctx, p.Hosts.Target(host), host, a, p.Again)
+			surveys[i], failures[i] = surveyHost(ctx, p.Hosts.Target(host), host, a, p)
 			return nil
 		})
 	}

@@ -18,19 +18,24 @@ type survey struct {
 	envContent []byte // the file of the pins, which holds secrets: never leaves this process
 	envSum     string // its SHA-256, or "absent"
 	freeBytes  int64  // on docker's disk; -1: not known
+	lock       string // who holds the app's lock there, for people; "": nobody does
 }
 
 // surveyHost reads everything of a host that doesn't depend on the target, and checks that a rollback could act there.
-// again is Planner.Again.
-func surveyHost(ctx context.Context, target Target, host Host, a App, again bool) (survey, error) {
+// Again and Rollback are those of the Planner.
+func surveyHost(ctx context.Context, target Target, host Host, a App, p Planner) (survey, error) {
 	s := survey{freeBytes: -1}
 	var around map[string]string
 	looks := []func(context.Context) error{
 		func(ctx context.Context) (err error) { around, err = lookRound(ctx, target, host, a); return err },
 		func(ctx context.Context) (err error) { s.Sight, err = look(ctx, target, host, a); return err },
 	}
-	if !again {
-		looks = slices.Insert(looks, 1, func(ctx context.Context) error { return checkEngine(ctx, target, host, a) })
+	if !p.Again {
+		looks = slices.Insert(looks, 1, func(ctx context.Context) error { return checkEngine(ctx, target, host, a) },
+			func(ctx context.Context) (err error) {
+				s.lock, err = lockNote(ctx, target, host, a, p.Rollback)
+				return err
+			})
 	}
 	if err := together(ctx, looks...); err != nil {
 		return survey{}, err
@@ -64,6 +69,22 @@ func lookRound(ctx context.Context, target Target, host Host, a App) (map[string
 		return nil, problem(host, "Let the SSH user own the file and write into its folder", "the file of the pins, %s, can't be replaced by the SSH user", around["env_file"])
 	}
 	return around, nil
+}
+
+// lockNote says who holds the app's lock on a host. It is a note and no problem: it may run out before anybody has
+// decided, and it is looked at again, under the lock itself, before anything is changed.
+func lockNote(ctx context.Context, target Target, host Host, a App, own string) (string, error) {
+	held, err := lookAtLock(ctx, target, host, a.Name)
+	var lease *LeaseError
+	switch {
+	case errors.As(err, &lease):
+		return err.Error(), nil
+	case err != nil:
+		return "", err
+	case held.free() || held.Rollback == own && own != "":
+		return "", nil
+	}
+	return held.Error(), nil
 }
 
 func checkEngine(ctx context.Context, target Target, host Host, a App) error {
@@ -280,6 +301,9 @@ func (s survey) services(a App, to Release, hashes map[string]string) (plans []S
 			warnings = append(warnings, fmt.Sprintf("%s: `up` will change more of %s than its image: its configuration is not the one that its containers were made with", s.Host, service.Name))
 		}
 		plans = append(plans, plan)
+	}
+	if s.lock != "" {
+		warnings = append(warnings, s.lock)
 	}
 	return plans, append(warnings, s.fileWarnings(a)...)
 }

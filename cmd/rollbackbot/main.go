@@ -103,7 +103,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(demoCommand(), serveCommand(), planCommand(), deployedCommand(), allowedCommand(), historyCommand(),
-		auditCommand(), manifestCommand(), versionCommand())
+		auditCommand(), lockCommand(), unlockCommand(), manifestCommand(), versionCommand())
 	return root
 }
 

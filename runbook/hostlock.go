@@ -1,0 +1,255 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// HostLock is an app's lock on its hosts as people and CI take it from a terminal, to keep rollbacks out while they
+// deploy or repair by hand.
+//
+// Its epoch is one above all that the journal and the hosts have seen, and it is not acquired in the journal: that would
+// make the owner stale of a rollback that is opened at the same moment. Such a rollback finds the lock when it begins to
+// act, and asks.
+type HostLock struct {
+	App     App
+	Journal Journal
+	Hosts   Hosts
+	Holder  string // who takes it, as they name themselves: shown to whoever is refused
+}
+
+// The shortest and the longest time for which a person may lock an app: nobody can forget it for ever.
+const (
+	MinLockTime = time.Minute
+	MaxLockTime = 24 * time.Hour
+)
+
+// HostLine is how it went on one host.
+type HostLine struct {
+	Host Host
+	Text string // for people
+	OK   bool
+}
+
+func (l HostLine) String() string { return string(l.Host) + ": " + l.Text }
+
+// ErrNotLocked says that the lock was not taken, on any host; the lines say why.
+var ErrNotLocked = errors.New("the lock was not taken: on every host, or on none")
+
+// ErrNotUnlocked says that the lock could not be given back on every host; the lines say why.
+var ErrNotUnlocked = errors.New("the lock was not given back on every host")
+
+// Take takes the lock on every host of the app, or on none, for so long; who has it already prolongs it. What it says of
+// each host comes with an error too.
+func (l HostLock) Take(ctx context.Context, reason string, lasts time.Duration) ([]HostLine, error) {
+	if err := l.noRollback(ctx); err != nil {
+		return nil, err
+	}
+	locks := l.look(ctx)
+	if lines, free := l.mayTake(locks); !free {
+		return lines, ErrNotLocked
+	}
+	epoch, err := l.nextEpoch(ctx, locks)
+	if err != nil {
+		return nil, err
+	}
+	lease := Lease{App: l.App.Name, Rollback: l.id(), Epoch: epoch, Holder: l.Holder, Since: time.Now(), Reason: orElse(reason, NotGiven), For: lasts}
+	if err := l.note(ctx, LockRequested{By: l.Holder, Reason: lease.Reason, For: lasts}); err != nil {
+		return nil, err
+	}
+	lines, all := l.takeAll(ctx, lease, locks)
+	if !all {
+		return lines, errors.Join(ErrNotLocked, l.note(ctx, LockRefused{By: l.Holder, Why: Mask(joined(lines))}))
+	}
+	if err := l.note(ctx, LockTaken{By: l.Holder, Epoch: epoch, Hosts: l.App.Hosts}); err != nil {
+		return l.leave(ctx, lease, locks, make([]error, len(locks))), errors.Join(ErrNotLocked, err)
+	}
+	return lines, nil
+}
+
+// id stands in a lease where a rollback's ID does. The shell form in docs/host.md writes the same.
+func (l HostLock) id() string { return "lock:" + oneLine(l.Holder) }
+
+// noRollback refuses while the app has a rollback open, whether or not it has begun to act.
+func (l HostLock) noRollback(ctx context.Context) error {
+	runner := Runner{Journal: l.Journal}
+	err := runner.free(ctx, l.App.Name)
+	var busy *BusyError
+	if errors.As(err, &busy) {
+		return fmt.Errorf("%w, because: %s", err, oneLine(busy.Rollback.Request.Reason))
+	}
+	return err
+}
+
+// note journals a fact about the app, also where whoever ran the command has stopped it.
+func (l HostLock) note(ctx context.Context, fact Fact) error {
+	_, err := l.Journal.Append(context.WithoutCancel(ctx), Entry{App: l.App.Name, At: time.Now().UTC(), Facts: []Fact{fact}})
+	return err
+}
+
+// nextEpoch is above all epochs that the journal and the hosts have seen.
+func (l HostLock) nextEpoch(ctx context.Context, locks []lookedLock) (int64, error) {
+	events, err := l.Journal.Events(ctx, l.App.Name, "", 0)
+	if err != nil {
+		return 0, fmt.Errorf("read the journal of %s: %w", l.App.Name, err)
+	}
+	var highest int64
+	for _, event := range events {
+		highest = max(highest, event.Epoch)
+	}
+	for _, lock := range locks {
+		highest = max(highest, lock.epoch)
+	}
+	return highest + 1, nil
+}
+
+// lookedLock is an app's lock on a host as it was seen.
+type lookedLock struct {
+	LockedError
+	epoch int64
+	err   error // why it could not be seen, or can't be read
+}
+
+// free reports whether nobody holds it and nothing runs under it.
+func (l lookedLock) free() bool { return l.Until.IsZero() && !l.CommandRuns }
+
+// lookAtLock reads who holds an app's lock on a host. A *LeaseError where the lease can't be read.
+func lookAtLock(ctx context.Context, target Target, host Host, app string) (lookedLock, error) {
+	result, err := target.Run(ctx, showLease(app))
+	if err != nil {
+		return lookedLock{LockedError: LockedError{Host: host}}, err
+	}
+	fields := parseLease(result.Stdout)
+	seen := lookedLock{LockedError: *lockedError(host, fields)}
+	if result.Status == guardGone {
+		return seen, nil
+	}
+	seen.epoch, _ = strconv.ParseInt(fields["epoch"], 10, 64)
+	return seen, guardError(host, result)
+}
+
+// look looks at the lock on every host.
+func (l HostLock) look(ctx context.Context) []lookedLock {
+	locks := make([]lookedLock, len(l.App.Hosts))
+	l.onEach(ctx, func(ctx context.Context, i int) {
+		host := l.App.Hosts[i]
+		locks[i], locks[i].err = lookAtLock(ctx, l.Hosts.Target(host), host, l.App.Name)
+	})
+	return locks
+}
+
+func (l HostLock) onEach(ctx context.Context, f func(ctx context.Context, i int)) {
+	var functions []func(context.Context) error
+	for i := range l.App.Hosts {
+		functions = append(functions, func(ctx context.Context) error { f(ctx, i); return nil })
+	}
+	_ = together(ctx, functions...)
+}
+
+// mine reports whether who asks holds it.
+func (l HostLock) mine(lock lookedLock) bool { return !lock.Until.IsZero() && lock.Rollback == l.id() }
+
+// mayTake says of each host whether the lock could be taken there.
+func (l HostLock) mayTake(locks []lookedLock) (lines []HostLine, all bool) {
+	all = true
+	for _, lock := range locks {
+		line := HostLine{Host: lock.Host, Text: "nobody holds the app's lock; it was left so", OK: true}
+		switch {
+		case lock.err != nil:
+			line.Text, line.OK = hostProblem(lock.Host, lock.err), false
+		case l.mine(lock):
+			line.Text = fmt.Sprintf("still locked by %s, until %s", l.Holder, lock.Until.UTC().Format("15:04 UTC"))
+		case !lock.free():
+			line.Text, line.OK = hostProblem(lock.Host, &lock.LockedError), false
+		}
+		lines, all = append(lines, line), all && line.OK
+	}
+	return lines, all
+}
+
+// takeAll takes the lock for the shortest time first, and for as long as was asked only when every host has given it:
+// whoever is killed or cut off in the middle leaves nothing behind for longer than a minute.
+func (l HostLock) takeAll(ctx context.Context, lease Lease, locks []lookedLock) ([]HostLine, bool) {
+	brief := lease
+	brief.For = LeaseTime
+	failures := make([]error, len(locks))
+	l.onEach(ctx, func(ctx context.Context, i int) {
+		if !l.mine(locks[i]) {
+			failures[i] = l.take(ctx, locks[i], brief)
+		}
+	})
+	if errors.Join(failures...) == nil {
+		l.onEach(ctx, func(ctx context.Context, i int) { failures[i] = l.take(ctx, locks[i], lease) })
+	}
+	if errors.Join(failures...) != nil {
+		return l.leave(ctx, lease, locks, failures), false
+	}
+	var lines []HostLine
+	for _, lock := range locks {
+		text := fmt.Sprintf("locked by %s for %s, until %s", l.Holder, lease.For, time.Now().Add(lease.For).UTC().Format("2006-01-02 15:04 UTC"))
+		lines = append(lines, HostLine{Host: lock.Host, Text: text, OK: true})
+	}
+	return lines, true
+}
+
+func (l HostLock) take(ctx context.Context, before lookedLock, lease Lease) error {
+	if since, err := time.Parse(time.RFC3339, before.Since); err == nil && l.mine(before) {
+		lease.Since = since
+	}
+	result, err := l.Hosts.Target(before.Host).Run(ctx, takeLease(lease, true, takeWait))
+	if err != nil {
+		return err
+	}
+	return guardError(before.Host, result)
+}
+
+// leave gives back what was taken, also where it is not known whether it was; what its holder had before stays theirs.
+func (l HostLock) leave(ctx context.Context, lease Lease, locks []lookedLock, failures []error) []HostLine {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLookTimeout)
+	defer cancel()
+	lines := make([]HostLine, len(locks))
+	l.onEach(ctx, func(ctx context.Context, i int) {
+		line := HostLine{Host: locks[i].Host, Text: "taken and given back", OK: failures[i] == nil}
+		switch {
+		case l.mine(locks[i]):
+			line.Text = "still locked by " + l.Holder
+		case failures[i] == nil || errors.Is(failures[i], ErrLost):
+			if result, err := l.Hosts.Target(line.Host).Run(ctx, releaseLease(lease)); err != nil || result.Status != 0 {
+				line.Text = "it may be locked for a minute yet, until that runs out"
+			}
+		default:
+			line.Text = "not taken"
+		}
+		if failures[i] != nil {
+			line.Text = hostProblem(line.Host, failures[i]) + "; " + line.Text
+		}
+		lines[i] = line
+	})
+	return lines
+}
+
+// hostProblem is what went wrong on a host, without its name.
+func hostProblem(host Host, err error) string {
+	var unusable *HostError
+	switch {
+	case errors.As(err, &unusable) && unusable.Unreachable:
+		return fmt.Sprintf("it can't be reached: %s. %s", unusable.Problem, unusable.Remedy)
+	case errors.As(err, &unusable):
+		return fmt.Sprintf("%s. %s", unusable.Problem, unusable.Remedy)
+	case errors.Is(err, ErrLost), errors.Is(err, context.DeadlineExceeded):
+		return "it did not answer in time, or the connection was lost"
+	}
+	return strings.TrimPrefix(Mask(err.Error()), string(host)+": ")
+}
+
+func joined(lines []HostLine) string {
+	texts := make([]string, len(lines))
+	for i, line := range lines {
+		texts[i] = line.String()
+	}
+	return strings.Join(texts, "\n")
+}
