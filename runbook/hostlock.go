@@ -182,9 +182,10 @@ func (l HostLock) takeAll(ctx context.Context, lease Lease, locks []lookedLock) 
 			failures[i] = l.take(ctx, locks[i], brief)
 		}
 	})
-	if errors.Join(failures...) == nil {
-		l.onEach(ctx, func(ctx context.Context, i int) { failures[i] = l.take(ctx, locks[i], lease) })
+	if errors.Join(failures...) != nil {
+		return l.leave(ctx, brief, locks, failures), false
 	}
+	l.onEach(ctx, func(ctx context.Context, i int) { failures[i] = l.take(ctx, locks[i], lease) })
 	if errors.Join(failures...) != nil {
 		return l.leave(ctx, lease, locks, failures), false
 	}
@@ -208,28 +209,33 @@ func (l HostLock) take(ctx context.Context, before lookedLock, lease Lease) erro
 }
 
 // leave gives back what was taken, also where it is not known whether it was; what its holder had before stays theirs.
-func (l HostLock) leave(ctx context.Context, lease Lease, locks []lookedLock, failures []error) []HostLine {
+// sent is the lease that was asked for last.
+func (l HostLock) leave(ctx context.Context, sent Lease, locks []lookedLock, failures []error) []HostLine {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLookTimeout)
 	defer cancel()
 	lines := make([]HostLine, len(locks))
 	l.onEach(ctx, func(ctx context.Context, i int) {
-		line := HostLine{Host: locks[i].Host, Text: "taken and given back", OK: failures[i] == nil}
-		switch {
-		case l.mine(locks[i]):
-			line.Text = "still locked by " + l.Holder
-		case failures[i] == nil || errors.Is(failures[i], ErrLost):
-			if result, err := l.Hosts.Target(line.Host).Run(ctx, releaseLease(lease)); err != nil || result.Status != 0 {
-				line.Text = "it may be locked for a minute yet, until that runs out"
-			}
-		default:
-			line.Text = "not taken"
+		text := "still locked by " + l.Holder
+		if !l.mine(locks[i]) {
+			text = l.undo(ctx, locks[i].Host, sent)
 		}
 		if failures[i] != nil {
-			line.Text = hostProblem(line.Host, failures[i]) + "; " + line.Text
+			text = hostProblem(locks[i].Host, failures[i]) + "; " + text
 		}
-		lines[i] = line
+		lines[i] = HostLine{Host: locks[i].Host, Text: text, OK: failures[i] == nil}
 	})
 	return lines
+}
+
+func (l HostLock) undo(ctx context.Context, host Host, sent Lease) string {
+	result, err := l.Hosts.Target(host).Run(ctx, releaseLease(sent))
+	switch {
+	case err == nil && result.Status == 0:
+		return "it was given back"
+	case err == nil && (result.Status == guardStale || result.Status == guardGone || result.Status == guardRubbish):
+		return "it was not taken"
+	}
+	return fmt.Sprintf("if it was taken there, it runs out by %s, or `unlock` gives it back", time.Now().Add(sent.For).UTC().Format("2006-01-02 15:04 UTC"))
 }
 
 // hostProblem is what went wrong on a host, without its name.
