@@ -385,3 +385,54 @@ func TestGuard_ManyAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// A person ends what runs under the lock and takes the lease: whoever had it is refused from then on, and whoever
+// merely waited for it lives.
+func TestGuard_ByForce(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		h.want(takeLease(lease("rb-a", 3), true, 0), 0)
+		marker := fmt.Sprintf("37.%d", time.Now().UnixNano())
+		h.want(act(lease("rb-a", 3), "up", time.Minute, Command{Args: []string{"sleep", marker}, Dir: h.home}), 0)
+		if shown := parseLease(h.want(showLease("shop"), 0).Stdout); shown["running"] != "yes" {
+			t.Errorf("a command runs, and what is shown is %q", shown)
+		}
+		waited := make(chan int)
+		go func() { waited <- h.run(takeLease(lease("rb-a", 4), true, 10*time.Second)).Status }()
+		time.Sleep(300 * time.Millisecond)
+		ben := Lease{App: "shop", Rollback: "lock:ben", Epoch: 1, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
+		commands := strings.Join(killed(h.want(forceLease(ben), 0)), "\n")
+		if !strings.Contains(commands, "sleep "+marker) || strings.Contains(commands, "flock") {
+			t.Errorf("killed, it says: %q", commands)
+		}
+		if status := <-waited; status != 0 && status != guardStale {
+			t.Errorf("who waited ended with %d", status)
+		}
+		if out, err := exec.CommandContext(t.Context(), "pgrep", "-f", marker).CombinedOutput(); err == nil {
+			t.Errorf("it still runs: %s", out)
+		}
+		if state := jobState(h.want(follow(lease("rb-a", 3), "up", 0), 0).Stderr); state == "0" || state == "running" {
+			t.Errorf("the killed command is said to stand at %q", state)
+		}
+		h.want(takeLease(lease("rb-a", 3), false, 0), guardStale)
+		h.want(act(lease("rb-a", 3), "again", time.Minute, Command{Args: []string{"true"}, Dir: h.home}), guardStale)
+	})
+}
+
+// What doesn't care about being asked is killed; a damaged lease is replaced by one that can be read.
+func TestGuard_ByForceWhateverIsThere(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		ben := Lease{App: "shop", Rollback: "lock:ben", Epoch: 7, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
+		h.want(forceLease(ben), 0)
+		h.want(takeLease(lease("rb-a", 7), true, 0), guardStale)
+		h.want(takeLease(lease("rb-a", 8), true, 0), 0)
+		stubborn := Command{Args: []string{"sh", "-c", `trap "" TERM; while :; do sleep 0.1; done`}, Dir: h.home}
+		h.want(act(lease("rb-a", 8), "up", time.Minute, stubborn), 0)
+		h.want(forceLease(ben), 0)
+		h.want(takeLease(lease("rb-a", 8), false, 0), guardStale)
+		if err := os.WriteFile(filepath.Join(h.home, ".rollbackbot/shop/lease"), []byte("epoch=9x\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h.want(forceLease(ben), 0)
+		h.want(takeLease(lease("rb-a", 8), true, 0), 0)
+	})
+}
