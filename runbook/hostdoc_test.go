@@ -147,7 +147,7 @@ func TestHostDoc_TheWholeFormKeepsARollbackOut(t *testing.T) {
 	})
 }
 
-func TestHostDoc_TheLeaseOfTheWholeFormIsEndedByUnlock(t *testing.T) {
+func TestHostDoc_TheWholeFormGivesBackAfterADeploymentThatDied(t *testing.T) {
 	whole, _ := shellForms(t)
 	eachShell(t, func(t *testing.T, h shellHost) {
 		p := newPipeline(h, whole, `kill -9 $PPID`) // of timeout: the form goes on and gives back

@@ -75,6 +75,12 @@ func TestUsage_EndsWithStatus2(t *testing.T) {
 		{"allowed a/api:v1", []string{"a/api:v1", "sha256:"}},
 		{"demo --addr 0.0.0.0:8400", []string{"loopback"}},
 		{"audit", []string{"export", "verify"}},
+		{"lock", []string{"the app"}},
+		{"lock shop --for 1s", []string{"--for", "1m"}},
+		{"lock shop --for 900h", []string{"--for", "24h"}},
+		{"lock shop", []string{"ROLLBACK_SSH_KNOWN_HOSTS"}},
+		{"unlock shop", []string{"ROLLBACK_SSH_KNOWN_HOSTS"}},
+		{"unlock shop shop", []string{"one argument"}},
 		{"version extra", []string{"no arguments"}},
 	} {
 		status, stdout, stderr := p.run(t, strings.Fields(c.line)...)
