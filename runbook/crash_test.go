@@ -274,12 +274,29 @@ func PlayAll(t *testing.T, open func(t *testing.T, name string) Store) {
 	}
 }
 
+// lockedByHand has somebody take the app's lock in a terminal, somebody else in vain, and the first give it back.
+func (w *world) lockedByHand() {
+	w.t.Helper()
+	ana, ben := w.byHand("ana@laptop"), w.byHand("ben@laptop")
+	if _, err := ana.Take(w.t.Context(), "moving the disk", time.Hour); err != nil {
+		w.t.Error(err)
+	}
+	if _, err := ben.Take(w.t.Context(), "deploying", time.Hour); !errors.Is(err, ErrNotLocked) {
+		w.t.Errorf("a lock that is held was taken: %v", err)
+	}
+	w.note(LockRefused{By: "ben@laptop", Why: "a host went away in between"}) // in a moment that no fake can wait for
+	if _, err := ana.GiveBack(w.t.Context(), false); err != nil {
+		w.t.Error(err)
+	}
+}
+
 // quietCourses have no points that others don't have.
 var quietCourses = []course{
 	{
 		name: "a lead rejects it", people: answers{AskSignoff: {"ULEAD", SignoffReject}}, outcome: Rejected, forward: true,
 		prepare: func(w *world) {
 			w.note(Diverged{Detail: "deploy@one: web runs an unknown image"}, Lifted{Digest: w.v2["web"].Digest, Cause: "a postmortem", By: "ULEAD"})
+			w.lockedByHand()
 		},
 		asked: func(w *world, r *Runner) {
 			var no *RefusedError

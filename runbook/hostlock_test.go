@@ -309,7 +309,7 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 			first := takes(1)
 			m.before = func(host Host, words string) error {
 				if first(host, words) {
-					w.hosts["deploy@two"].lease = map[string]string{"rollback": "rb-x", "epoch": "9", "until": "99999999999", "holder": "UONCALL"}
+					w.hosts["deploy@two"].lease = map[string]string{"rollback": "rb-x", "epoch": "9", "boot": strconv.Itoa(w.hosts["deploy@two"].boot), "until": "99999999999", "holder": "UONCALL"}
 				}
 				return nil
 			}
@@ -382,7 +382,7 @@ var errFull = errors.New("the disk is full")
 
 // fullJournal takes so many entries and no more.
 type fullJournal struct {
-	*memoryJournal
+	Journal
 	left int
 }
 
@@ -390,7 +390,7 @@ func (j *fullJournal) Append(ctx context.Context, e Entry) ([]Event, error) {
 	if j.left--; j.left < 0 {
 		return nil, errFull
 	}
-	return j.memoryJournal.Append(ctx, e)
+	return j.Journal.Append(ctx, e)
 }
 
 // stuck is a rollback in the middle of deploying, with its command under way on the host.
@@ -437,7 +437,7 @@ func TestUnlock_ARollbacksLockOnlyByForce(t *testing.T) {
 		if rb := w.only(); rb.Outcome != Succeeded {
 			t.Errorf("outcome %s: %s", rb.Outcome, rb.Why)
 		}
-		for _, e := range w.journal.events["shop"] {
+		for _, e := range w.events() {
 			if fact, ok := e.Fact.(Unlocked); ok && fact.Force {
 				wantText(t, "the journal", fact.By+strings.Join(fact.Hosts, ""), "ben@laptop", "killed: docker compose up -d")
 				return

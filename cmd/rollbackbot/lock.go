@@ -88,7 +88,7 @@ func withHostLock(cmd *cobra.Command, name, holder string, do func(runbook.HostL
 	if holder == "" {
 		holder = thisUser()
 	}
-	store, err := journal.Open(cmd.Context(), cfg.DatabaseURL, journal.Options{})
+	store, err := journal.Open(cmd.Context(), cfg.DatabaseURL.Reveal(), journal.Options{})
 	if err != nil {
 		return err
 	}
