@@ -12,14 +12,15 @@ import (
 
 // Acquire makes the caller the owner of the app's rollbacks: the app's epoch becomes max(its own, floor) + 1 and is
 // given back. floor is what the app's hosts have seen, so that a restored database does not lock itself out there.
-// An app whose chain is broken is nobody's: a *BrokenError, and nothing was written.
+// An app whose chain is broken is nobody's: a *BrokenError, and nothing was written. What this process has proven of the
+// chain before is not proven again; Verify proves it from the first event.
 // After another error the epoch may have grown nevertheless: the one before it is stale then, and nobody has the new one.
 // A Store whose ownership has passed to another process gets runbook.ErrStaleEpoch and takes nothing from that one.
 func (s *Store) Acquire(ctx context.Context, app string, floor int64) (epoch int64, err error) {
 	if err := checkText(app); err != nil || app == "" {
 		return 0, errors.Join(errors.New("take an app over: it needs a name"), err)
 	}
-	if err := s.Verify(ctx, app); err != nil {
+	if err := s.verifyNew(ctx, app); err != nil {
 		return 0, fmt.Errorf("take %s over: %w", app, remedied(err))
 	}
 	floor = max(floor, 0)

@@ -57,6 +57,7 @@ var (
 type Store struct {
 	opened
 	owning   owning
+	proven   provenChains
 	arrivals gathering[*arrival]
 	marks    gathering[*mark]
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"rollbackbot/runbook"
 )
@@ -30,9 +31,22 @@ func (e *BrokenError) Unwrap() error { return runbook.ErrBrokenJournal }
 // them and does not fit: head, epoch, open rollback. An app without a chain is fine. Only comparing the Head with one
 // that stands elsewhere, as in a record in Slack, tells a chain that was computed anew as a whole.
 func (s *Store) Verify(ctx context.Context, app string) error {
-	c, kept := chain{app: app}, chain{app: app}
-	err := s.each(ctx, app, "", beforeAll, c.next, func(ctx context.Context, tx *sql.Tx) (err error) {
-		kept, err = keptOf(ctx, tx, app)
+	return s.verifyAfter(ctx, chain{app: app})
+}
+
+// verifyNew is Verify for whoever is about to act, while an outage lasts: what this process has proven before is not
+// proven again.
+func (s *Store) verifyNew(ctx context.Context, app string) error {
+	return s.verifyAfter(ctx, s.proven.of(app))
+}
+
+func (s *Store) verifyAfter(ctx context.Context, c chain) error {
+	kept, after := chain{app: c.app}, c.seq
+	if after == 0 {
+		after = beforeAll
+	}
+	err := s.each(ctx, c.app, "", after, c.next, func(ctx context.Context, tx *sql.Tx) (err error) {
+		kept, err = keptOf(ctx, tx, c.app)
 		return err
 	})
 	if err == nil {
@@ -41,7 +55,32 @@ func (s *Store) Verify(ctx context.Context, app string) error {
 	if err != nil {
 		return fmt.Errorf("verify the journal: %w", err)
 	}
+	s.proven.keep(c)
 	return nil
+}
+
+// provenChains are the chains that this process has proven, each as far as it did. The zero value has none.
+type provenChains struct {
+	mu     sync.Mutex
+	chains map[string]chain
+}
+
+func (p *provenChains) of(app string) chain {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c, ok := p.chains[app]; ok {
+		return c
+	}
+	return chain{app: app}
+}
+
+func (p *provenChains) keep(c chain) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.chains == nil {
+		p.chains = map[string]chain{}
+	}
+	p.chains[c.app] = c
 }
 
 // keptOf is what the database keeps beside the app's events.

@@ -194,3 +194,26 @@ func TestAcquire_RefusesABrokenChain(t *testing.T) {
 		}
 	})
 }
+
+// What a process has proven is not proven again by whoever takes the app over; what came since is.
+func TestAcquire_ProvesWhatIsNew(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s *Store) {
+		fourEvents(t, s)
+		if _, err := s.Acquire(t.Context(), "shop", 0); err != nil {
+			t.Fatal(err)
+		}
+		mustExec(t, s, `UPDATE events SET actor = 'U9' WHERE app = 'shop' AND seq = 2`)
+		if _, err := s.Acquire(t.Context(), "shop", 0); err != nil {
+			t.Errorf("events that were proven are read again: %v", err)
+		}
+		events := mustAppend(t, s, runbook.Entry{Facts: facts(note("new"))})
+		mustExec(t, s, fmt.Sprintf(`UPDATE events SET actor = 'U9' WHERE app = 'shop' AND seq = %d`, events[0].Seq))
+		var broken *BrokenError
+		if _, err := s.Acquire(t.Context(), "shop", 0); !errors.As(err, &broken) || broken.Seq != events[0].Seq {
+			t.Errorf("got %v, want a *BrokenError at %d", err, events[0].Seq)
+		}
+		if err := s.Verify(t.Context(), "shop"); !errors.As(err, &broken) || broken.Seq != 2 {
+			t.Errorf("got %v, want a *BrokenError at 2", err)
+		}
+	})
+}
