@@ -86,6 +86,18 @@ holders() {
     esac
   done
 }
+# theirs lists what the holders have started and this user can't end: what sudo runs. It holds no lock, since sudo closes
+# the descriptor: who ended those that wait for it would let the next command run beside it.
+theirs() {
+  for pid in $(holders); do
+    for child in $(grep -l "^PPid:[[:space:]]*$pid\$" /proc/[0-9]*/status 2>/dev/null); do
+      child=${child#/proc/}
+      child=${child%/status}
+      kill -s 0 "$child" 2>/dev/null || [ ! -d "/proc/$child" ] ||
+        printf "%s\n" "theirs=$child: $(tr "\0\n" "  " <"/proc/$child/cmdline" | tail -c 1000)"
+    done
+  done
+}
 # end sends a signal to each of them, and names those that it has not named before, but for shells of this guard.
 end() {
   for pid in $(holders); do
@@ -210,6 +222,11 @@ show)
 force) # LOCK EPOCH HOLDER SINCE REASON
   # A person takes the lease from whoever has it, and kills what runs: the former holder's epoch is an older one then.
   mkdir -p "$dir" || exit 71
+  theirs=$(theirs)
+  [ -z "$theirs" ] || {
+    printf "%s\n" "$theirs"
+    refuse 73
+  }
   tries=0 named=" " newline="
 "
   until free; do

@@ -405,7 +405,7 @@ func TestGuard_ByForce(t *testing.T) {
 		go func() { waited <- h.run(takeLease(lease("rb-a", 4), true, 10*time.Second)).Status }()
 		time.Sleep(300 * time.Millisecond)
 		ben := Lease{App: "shop", Rollback: "lock:ben", Epoch: 1, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
-		commands := strings.Join(killed(h.want(forceLease(ben), 0)), "\n")
+		commands := strings.Join(linesOf(h.want(forceLease(ben), 0), "killed"), "\n")
 		if !strings.Contains(commands, "sleep "+marker) || strings.Contains(commands, "flock") {
 			t.Errorf("killed, it says: %q", commands)
 		}
@@ -439,5 +439,58 @@ func TestGuard_ByForceWhateverIsThere(t *testing.T) {
 		}
 		h.want(forceLease(ben), 0)
 		h.want(takeLease(lease("rb-a", 8), true, 0), 0)
+	})
+}
+
+// asNobody gives a host whose user is not root, with a program there that runs what it is told as sudo does.
+func (h shellHost) asNobody() (host shellHost, asSudo string) {
+	h.t.Helper()
+	const nobody = 65534
+	if os.Getuid() != 0 {
+		h.t.Skip("only root can make a program that runs as another user")
+	}
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		h.t.Skip("no setpriv on this machine")
+	}
+	home, err := os.MkdirTemp("", "rollbackbot-nobody-") // not the test's own: nobody may enter that
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { os.RemoveAll(home) })
+	h.home, asSudo = home, filepath.Join(home, "assudo")
+	h.shell = append([]string{"setpriv", "--reuid", fmt.Sprint(nobody), "--regid", fmt.Sprint(nobody), "--clear-groups"}, h.shell...)
+	if out, err := exec.CommandContext(h.t.Context(), "go", "build", "-o", asSudo, "./testdata/assudo").CombinedOutput(); err != nil {
+		h.t.Fatalf("build assudo: %v\n%s", err, out)
+	}
+	// For nobody's group alone, as root's programs with this bit should be.
+	if err := errors.Join(os.Chown(home, nobody, nobody), os.Chown(asSudo, 0, nobody), os.Chmod(asSudo, 0o710|os.ModeSetuid)); err != nil {
+		h.t.Fatal(err)
+	}
+	return h, asSudo
+}
+
+// What sudo runs can't be ended by the SSH user and holds no lock. So it is named, and what waits for it is left alone: the
+// lock would be free, and it would be said to be killed, while it still runs.
+func TestGuard_ByForceWhatSudoRunsIsLeftAlone(t *testing.T) {
+	eachShell(t, func(t *testing.T, h shellHost) {
+		h, asSudo := h.asNobody()
+		l := lease("rb-a", 3)
+		h.want(takeLease(l, true, 0), 0)
+		h.want(act(l, "up", time.Minute, Command{Args: []string{asSudo, "sh", "-c", "echo here; while [ ! -e " + h.home + "/end ]; do sleep 0.1; done"}, Dir: h.home}), 0)
+		awaitOutput(t, h, l, "up", "here\n")
+		h.want(stop(l, "up"), 0) // asks in vain
+		ben := Lease{App: "shop", Rollback: "lock:ben", Epoch: 7, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
+		result := h.want(forceLease(ben), guardBusy)
+		if theirs := linesOf(result, "theirs"); len(theirs) != 1 || !strings.Contains(theirs[0], "sh -c echo here") || len(linesOf(result, "killed")) > 0 {
+			t.Errorf("it says: %q", result.Stdout)
+		}
+		if state := jobState(h.want(follow(l, "up", 5), 0).Stderr); state != "running" {
+			t.Errorf("it is said to stand at %q, and it runs", state)
+		}
+		if err := os.WriteFile(filepath.Join(h.home, "end"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		followToTheEnd(t, h, l, "up", 0)
+		h.want(forceLease(ben), 0)
 	})
 }

@@ -92,16 +92,19 @@ func (l HostLock) force(ctx context.Context, lock lookedLock, epoch int64) HostL
 	if err != nil {
 		line.Text, line.OK = hostProblem(lock.Host, err), false
 	}
-	for _, command := range killed(result) {
+	for _, command := range linesOf(result, "theirs") {
+		line.Text += ". The SSH user can't end it, since it runs as another user, by sudo perhaps; end it there by hand: process " + command
+	}
+	for _, command := range linesOf(result, "killed") {
 		line.Text += "; killed: " + command
 	}
 	return line
 }
 
-// killed lists the commands that the guard says it has killed.
-func killed(r Result) (commands []string) {
+// linesOf lists the commands of which the guard says something.
+func linesOf(r Result, what string) (commands []string) {
 	for line := range strings.Lines(string(r.Stdout)) {
-		if command, found := strings.CutPrefix(line, "killed="); found {
+		if command, found := strings.CutPrefix(line, what+"="); found {
 			commands = append(commands, Mask(oneLine(command)))
 		}
 	}
