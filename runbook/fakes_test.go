@@ -29,6 +29,7 @@ type fakeHost struct {
 	restarts   map[string]int      // by service
 	lease      map[string]string   // nil: no file
 	boot       int                 // since when it runs, as the boot id in a lease says it
+	sudo       bool                // docker is run by sudo: nobody else may end it
 	dockerAt   time.Time           // until then docker is not there yet
 	jobs       map[string]*fakeJob
 	ups        []string // the epoch and rollback of every `up` that ran
@@ -302,6 +303,9 @@ func (h *fakeHost) show() (stdout, stderr string, status int) {
 }
 
 func (h *fakeHost) force(args []string) (stdout, stderr string, status int) {
+	if h.sudo && h.runningJob() != nil {
+		return "theirs=41: docker compose up -d\n" + h.leaseText(), "", guardBusy
+	}
 	if job := h.runningJob(); job != nil {
 		stdout, job.endsAt, job.status = "killed=docker compose up -d\n", time.Now(), 143
 	}

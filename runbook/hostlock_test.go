@@ -447,6 +447,30 @@ func TestUnlock_ARollbacksLockOnlyByForce(t *testing.T) {
 	})
 }
 
+// What nobody could end is not said to be killed, and the lock stays whose it was.
+func TestUnlock_WhatSudoRunsIsLeftAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		h := w.hosts["deploy@one"]
+		h.sudo = true
+		r, p := w.stuck()
+		id := w.only().ID
+		lines, err := w.byHand("ben@laptop").GiveBack(t.Context(), true)
+		if !errors.Is(err, ErrNotUnlocked) || h.held() != id {
+			t.Errorf("it was taken: %v %v", lines, err)
+		}
+		text := joined(lines)
+		wantText(t, "by force", text, "a command still runs under the app's lock", "end it there by hand: process 41: docker compose up -d")
+		if strings.Contains(text, "killed") {
+			t.Errorf("it is said to be killed: %s", text)
+		}
+		w.play(r, p, goingWell)
+		w.stop(r, p)
+		if rb := w.only(); rb.Outcome != Succeeded {
+			t.Errorf("outcome %s: %s", rb.Outcome, rb.Why)
+		}
+	})
+}
+
 func TestUnlock_WhatElseIsThere(t *testing.T) {
 	for _, c := range []struct {
 		what  string
