@@ -47,7 +47,7 @@ func newCutSeries(tb testing.TB, w *world, step string, span time.Duration) *cut
 		if err != nil || n < 2 {
 			tb.Fatalf("ROLLBACKBOT_TEST_CUTS is %q, want a number from 2", text)
 		}
-		s.wanted, s.seed = n/2, killSeed(tb)
+		s.wanted, s.seed = n/2, seedOf(tb)
 		s.chance = rand.New(rand.NewPCG(s.seed, 0))
 		tb.Logf("ROLLBACKBOT_TEST_SEED=%d", s.seed)
 	}

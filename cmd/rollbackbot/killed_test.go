@@ -35,7 +35,7 @@ const defaultRollbacks = 2
 // each effect, and starts it again: each comes to the same end, with one record, and no two `docker compose up` ever run
 // at once. A first rollback that nobody kills shows which points there are.
 func TestKilled(t *testing.T) {
-	seed := killSeed(t)
+	seed := seedOf(t)
 	for _, store := range killedOn {
 		t.Run(store.name, func(t *testing.T) {
 			t.Parallel()
@@ -56,8 +56,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killSeed says which points are taken, and in which rollback each is met.
-func killSeed(tb testing.TB) uint64 {
+// seedOf says which points are taken, and in which rollback each is met.
+func seedOf(tb testing.TB) uint64 {
 	tb.Helper()
 	text := os.Getenv("ROLLBACKBOT_TEST_SEED")
 	if text == "" {

@@ -3,9 +3,7 @@ package main_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -151,6 +149,7 @@ func TestReplicas_OwnerKilled(t *testing.T) {
 	r.acts(nil)
 	r.add()
 	seed := seedOf(t)
+	t.Logf("ROLLBACKBOT_TEST_SEED=%d chooses the same moments", seed)
 	chance := rand.New(rand.NewPCG(seed, 0))
 	line := "/rollback " + w.app + " to v1 migration yes owner <@" + lead + "> because v2 answers 503"
 	rollbacks, kills := 0, 0
@@ -297,18 +296,4 @@ func TestReplicas_DatabaseAway(t *testing.T) {
 	r.stopAll()
 	w.mustRun(t, "audit", "verify")
 	watched.check(t)
-}
-
-// seedOf is what chance begins with; ROLLBACKBOT_TEST_SEED repeats a run.
-func seedOf(tb testing.TB) uint64 {
-	tb.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("ROLLBACKBOT_TEST_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			tb.Fatalf("ROLLBACKBOT_TEST_SEED: %v", err)
-		}
-	}
-	tb.Logf("ROLLBACKBOT_TEST_SEED=%d chooses the same moments", seed)
-	return seed
 }
