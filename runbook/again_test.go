@@ -45,12 +45,14 @@ func TestPlanner_AgainGivesTheSamePlanForLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		plans, compose := map[bool]string{}, map[bool]int{}
+		var before *Plan
 		for _, again := range []bool{false, true} {
 			hosts := &listened{Hosts: fakeHosts{w.hosts, &process{}}}
-			plan, err := Planner{Hosts: hosts, Journal: w.journal, Again: again}.Plan(t.Context(), w.app, w.request())
+			plan, err := Planner{Hosts: hosts, Journal: w.journal, Before: before}.Plan(t.Context(), w.app, w.request())
 			if err != nil {
 				t.Fatal(err)
 			}
+			before = &plan
 			plans[again], compose[again] = plan.Hash(), hosts.count("docker compose")
 		}
 		if plans[true] != plans[false] {
@@ -85,6 +87,26 @@ func TestLook_AsksOnceWhatAnImageIs(t *testing.T) {
 		w.hosts[h.Host].containers["api"] = []string{api}
 		if sight, err := x.look(t.Context(), h); err != nil || sight.Running[0].Image != w.v1["api"] {
 			t.Errorf("saw %+v, %v; want the api of v1", sight.Running, err)
+		}
+	})
+}
+
+// A project that has another name by now than in the plan before is looked for under that one.
+func TestPlanner_AgainUnderAnotherProject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		planner := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal}
+		first, err := planner.Plan(t.Context(), w.app, w.request())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stale := first
+		stale.Hosts = []HostPlan{first.Hosts[0]}
+		stale.Hosts[0].Project = "renamed"
+		planner.Before = &stale
+		again, err := planner.Plan(t.Context(), w.app, w.request())
+		if err != nil || again.Hash() != first.Hash() {
+			t.Errorf("the plan is %s, %v; want %s", again.Hash(), err, first.Hash())
 		}
 	})
 }

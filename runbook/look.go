@@ -42,6 +42,30 @@ func look(ctx context.Context, target Target, host Host, a App) (Sight, error) {
 	return lookAt(ctx, target, host, a, stack, nil)
 }
 
+// lookTogether is look where the project's name is known from before: compose and docker are asked at the same time. It
+// is look where project is empty, or the name is another one by now.
+func lookTogether(ctx context.Context, target Target, host Host, a App, project string) (Sight, error) {
+	if project == "" {
+		return look(ctx, target, host, a)
+	}
+	var stack rendered
+	var sight Sight
+	err := together(ctx,
+		func(ctx context.Context) (err error) {
+			stack, err = renderStack(ctx, target, host, a, placeholders(a))
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			sight, err = lookAt(ctx, target, host, a, rendered{Project: project}, nil)
+			return err
+		})
+	if err == nil && stack.Project != project {
+		return lookAt(ctx, target, host, a, stack, nil)
+	}
+	sight.Stack = stack
+	return sight, err
+}
+
 // lookAt is look for a project whose stack is known already: it asks docker alone. Of the images that are known, by
 // their IDs, it doesn't ask what they are: an ID is made from the content.
 func lookAt(ctx context.Context, target Target, host Host, a App, stack rendered, known map[string]imageView) (Sight, error) {

@@ -19,10 +19,10 @@ const surveyTimeout = 20 * time.Second
 type Planner struct {
 	Hosts   Hosts
 	Journal Journal
-	// Again says that the plan was made before and is about to be carried out. Then it is not proven once more that
-	// compose is there and takes the images from the pins: writing the pins proves that right after, before any
-	// container is replaced, and an outage lasts meanwhile.
-	Again bool
+	// Before is the plan as it was made before and is about to be carried out; nil: it is made for the first time. Then it
+	// is not proven once more that compose is there and takes the images from the pins: writing the pins proves that right
+	// after, before any container is replaced, and an outage lasts meanwhile.
+	Before *Plan
 	// Rollback is whose plan it is, where it is made anew: its own lock on the hosts is no news.
 	Rollback string
 }
@@ -132,7 +132,7 @@ func (p Planner) planHosts(ctx context.Context, a App, surveys []survey, plan *P
 	var functions []func(context.Context) error
 	for i, s := range surveys {
 		functions = append(functions, func(ctx context.Context) error {
-			facts[i], failures[i] = s.planHost(ctx, p.Hosts.Target(s.Host), a, plan.Target, p.Again)
+			facts[i], failures[i] = s.planHost(ctx, p.Hosts.Target(s.Host), a, plan.Target, p.Before != nil)
 			return nil
 		})
 	}

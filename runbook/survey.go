@@ -22,15 +22,18 @@ type survey struct {
 }
 
 // surveyHost reads everything of a host that doesn't depend on the target, and checks that a rollback could act there.
-// Again and Rollback are those of the Planner.
+// Before and Rollback are those of the Planner.
 func surveyHost(ctx context.Context, target Target, host Host, a App, p Planner) (survey, error) {
 	s := survey{freeBytes: -1}
 	var around map[string]string
 	looks := []func(context.Context) error{
 		func(ctx context.Context) (err error) { around, err = lookRound(ctx, target, host, a); return err },
-		func(ctx context.Context) (err error) { s.Sight, err = look(ctx, target, host, a); return err },
+		func(ctx context.Context) (err error) {
+			s.Sight, err = lookTogether(ctx, target, host, a, p.Before.project(host))
+			return err
+		},
 	}
-	if !p.Again {
+	if p.Before == nil {
 		looks = slices.Insert(looks, 1, func(ctx context.Context) error { return checkEngine(ctx, target, host, a) },
 			func(ctx context.Context) (err error) {
 				s.lock, err = lockNote(ctx, target, host, a, p.Rollback)
@@ -187,7 +190,7 @@ type hostFacts struct {
 	warnings []string
 }
 
-// planHost proves that a host can go to the target, and says what exactly that takes. again is Planner.Again.
+// planHost proves that a host can go to the target, and says what exactly that takes. again says that the Planner has a plan from Before.
 func (s survey) planHost(ctx context.Context, target Target, a App, to Release, again bool) (hostFacts, error) {
 	var hashes map[string]string
 	var missing []Image
