@@ -62,7 +62,7 @@ func (r *Runner) takeOver(ctx context.Context, app string) (left []Rollback, epo
 		return nil, 0, err
 	}
 	if epoch, err = r.Journal.Acquire(ctx, app, 0); err != nil {
-		return nil, 0, fmt.Errorf("take over %s: %w", app, err)
+		return nil, 0, err
 	}
 	// Read again: until now a former owner that still lives could write.
 	left, err = r.left(ctx, app)

@@ -63,7 +63,7 @@ func TestServe_EditedJournal(t *testing.T) {
 	}
 
 	status, _, stderr := p.run(t, "serve")
-	for _, want := range []string{"take over rb-one of shop", "the journal of shop is broken at event 1", "docs/survival.md"} {
+	for _, want := range []string{"take shop over", "the journal of shop is broken at event 1", "docs/survival.md"} {
 		if status != 1 || !strings.Contains(stderr, want) {
 			t.Errorf("serve ends with status %d and says %q, want 1 and %q", status, stderr, want)
 		}
