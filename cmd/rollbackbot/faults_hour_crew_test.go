@@ -211,6 +211,9 @@ func (c *crew) carry(rb rollbackScene) {
 	}
 }
 
+// enough is after how many failures of a rollback people stop it.
+const enough = 8
+
 type offer struct{ action, user string }
 
 // offers are the buttons that people look for, in this order.
@@ -230,6 +233,8 @@ func (c *crew) offers(rb rollbackScene, m *mood) []offer {
 func (c *crew) afterFailure(m *mood, question string) offer {
 	if m.failures[question] == (offer{}) {
 		switch chance := c.random.IntN(100); {
+		case len(m.failures) >= enough: // what was rolled forward to is broken by itself, and stays so
+			m.failures[question] = offer{"abort", lead}
 		case chance < 10:
 			m.failures[question] = offer{"roll_forward", lead}
 		case chance < 16:
