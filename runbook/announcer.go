@@ -183,7 +183,7 @@ func (p *publisher) updateChanged(ctx context.Context, rb Rollback, live Live) (
 	return err
 }
 
-// slowDown reports whether Slack wants no further call for now.
+// slowDown reports whether Slack wants no further call just now.
 func slowDown(err error) bool {
 	var retry *RetryError
 	return errors.As(err, &retry)

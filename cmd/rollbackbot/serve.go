@@ -61,7 +61,7 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 func newPool(cfg config.Config, log zerolog.Logger) (*ssh.Pool, error) {
 	pool, err := ssh.New(ssh.Config{
 		KeyFile: cfg.SSH.Key, AgentSocket: cfg.SSH.AgentSocket, KnownHosts: cfg.SSH.KnownHosts, Jump: string(cfg.SSH.Jump),
-	}, component(log, "ssh"))
+	}, log)
 	if err != nil {
 		return nil, usage("%v", err)
 	}
