@@ -242,6 +242,10 @@ func TestForm_NotStoredStaysOpen(t *testing.T) {
 		t.Fatalf("sent again: %v, errors %q; want it to be taken", err, ack.Errors)
 	}
 	b.told(ana, "rb-one")
+	// Nothing that the first attempt left behind takes the second one back.
+	if len(b.runner.asked()) != 1 {
+		t.Errorf("asked for %d times, want once", len(b.runner.asked()))
+	}
 }
 
 func TestForm_ThatCantBeOpenedSaysHow(t *testing.T) {

@@ -104,6 +104,10 @@ func (h *Handler) ack(ctx context.Context, log zerolog.Logger, ack Ack, payload 
 const notAccepted = "This was NOT accepted, because the bot can't write to its database. Nothing was done. Try again. " +
 	"If it stays so, go on in a terminal on the bot's machine: `rollbackbot plan APP` prints the exact commands, host by host."
 
+// formNotAccepted is notAccepted for a form, which stays open.
+const formNotAccepted = "As far as the bot can tell this was NOT accepted, because it can't write to its database. Press the button again: it counts once. " +
+	"If it stays so, go on in a terminal on the bot's machine: `rollbackbot plan APP` prints the exact commands, host by host."
+
 // refuse tells the person that what they said is not stored. A click that is not acknowledged shows as failed, which
 // is what it is.
 func (h *Handler) refuse(ctx context.Context, log zerolog.Logger, in incoming, ack Ack) {
@@ -111,7 +115,10 @@ func (h *Handler) refuse(ctx context.Context, log zerolog.Logger, in incoming, a
 	case kindCommand, kindForm:
 		h.ack(ctx, log, ack, map[string]string{"response_type": "ephemeral", "text": notAccepted})
 	case kindSubmission:
-		h.ack(ctx, log, ack, slack.NewErrorsViewSubmissionResponse(map[string]string{fieldRelease: notAccepted}))
+		h.ack(ctx, log, ack, slack.NewErrorsViewSubmissionResponse(map[string]string{fieldRelease: formNotAccepted}))
+		// It is not taken back: it comes again under the same key, and must not be taken back then. Should it be in the
+		// inbox after all, both are one.
+		return
 	case kindClick:
 		if err := h.Private.Private(ctx, in.reply, TextMessage(notAccepted)); err != nil {
 			log.Warn().Err(err).Msg("a person could not be told that their click was not accepted")
