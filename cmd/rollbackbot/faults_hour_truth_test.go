@@ -249,13 +249,14 @@ type journalled struct {
 // chain is what the export of the journal tells.
 type chain struct {
 	rollbacks map[string]*journalled
-	causes    map[string]bool // keys of deliveries that an event names
+	causes    map[string]bool    // keys of deliveries that an event names
+	answers   map[[3]string]bool // what was answered: the rollback, the person, the button
 	problems  []string
 }
 
 // readJournal reads the export of the whole journal.
 func (h *hour) readJournal() (chain, error) {
-	out := chain{rollbacks: map[string]*journalled{}, causes: map[string]bool{}}
+	out := chain{rollbacks: map[string]*journalled{}, causes: map[string]bool{}, answers: map[[3]string]bool{}}
 	path := filepath.Join(h.folder, "journal.jsonl")
 	status, text, errs := h.program().run(h.tb, "audit", "export")
 	if status != 0 {
@@ -269,12 +270,19 @@ func (h *hour) readJournal() (chain, error) {
 	lines.Buffer(nil, 8<<20)
 	for lines.Scan() {
 		var e struct {
-			App, Rollback, Kind, Cause string
-			Seq, Epoch                 int64
-			Body                       json.RawMessage
+			App, Rollback, Kind, Actor, Cause string
+			Seq, Epoch                        int64
+			Body                              json.RawMessage
 		}
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return out, err
+		}
+		if e.Kind == "answered" {
+			var body struct{ Answer string }
+			if err := json.Unmarshal(e.Body, &body); err != nil {
+				return out, err
+			}
+			out.answers[[3]string{e.Rollback, e.Actor, body.Answer}] = true
 		}
 		if e.Cause != "" {
 			out.causes[e.Cause] = true
@@ -397,7 +405,7 @@ func (h *hour) judgeMessages(journal chain) {
 }
 
 // unknown are the accepted things that the journal does not name. A second press of the same button by the same person
-// is none of them: twice is once. Neither is another person's word to stop what was stopped already.
+// is none of them, also where the first one's acknowledgement was lost: twice is once. Neither is another person's word to stop what was stopped already.
 func (l *ledger) unknown(journal chain) (missing []said) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -408,7 +416,7 @@ func (l *ledger) unknown(journal chain) (missing []said) {
 		}
 	}
 	for _, s := range l.accepted {
-		again := s.rollback != "" && known[s.same()]
+		again := s.rollback != "" && (known[s.same()] || journal.answers[s.same()])
 		if !journal.causes[s.key] && !again && s.what != "status" {
 			missing = append(missing, s)
 		}
