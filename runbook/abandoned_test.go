@@ -38,7 +38,7 @@ func TestRollback_ItsAppIsNotConfiguredAnyMore(t *testing.T) {
 			t.Errorf("a click was answered by %v", err)
 		}
 		r.Wait()
-		if ups := w.hosts["deploy@one"].ups; len(ups) > 0 || w.only().State != StateRequested {
+		if ups := w.hosts["deploy@one"].upsRun(); len(ups) > 0 || w.only().State != StateRequested {
 			t.Errorf("%d ups, and the rollback is %s", len(ups), w.only().State)
 		}
 

@@ -83,7 +83,7 @@ func TestAnswer_ARefusedClickIsJournalledAndChangesNothing(t *testing.T) {
 		if now := w.only(); now.State != StateRequested {
 			t.Errorf("the state is %s", now.State)
 		}
-		if ups := w.hosts["deploy@one"].ups; len(ups) > 0 {
+		if ups := w.hosts["deploy@one"].upsRun(); len(ups) > 0 {
 			t.Errorf("something ran: %v", ups)
 		}
 	})
@@ -160,7 +160,7 @@ func TestRollback_NoLeadNeededTheRequesterConfirms(t *testing.T) {
 			t.Fatalf("%v, asked %+v", err, rb.Question())
 		}
 		time.Sleep(time.Minute)
-		if len(w.hosts["deploy@one"].ups) > 0 {
+		if len(w.hosts["deploy@one"].upsRun()) > 0 {
 			t.Error("it ran on the mere command")
 		}
 		w.play(r, p, goingWell)
@@ -223,8 +223,8 @@ func TestRollback_SomebodyDeploysWhileTheLeadSleeps(t *testing.T) {
 		if now.State != StateRequested || now.Plan.Hash() == rb.Plan.Hash() || now.Signoff.By != "" {
 			t.Errorf("the sign-off was not voided: %s, signed by %q", now.State, now.Signoff.By)
 		}
-		if len(h.ups) > 0 {
-			t.Errorf("something ran on a plan that was not true any more: %v", h.ups)
+		if len(h.upsRun()) > 0 {
+			t.Errorf("something ran on a plan that was not true any more: %v", h.upsRun())
 		}
 		if err := w.click(r, rb, SignoffInPlace, "ULEAD"); err == nil {
 			t.Error("a click on the old plan counted")
@@ -244,8 +244,8 @@ func TestRollback_AbortBeforeUpPutsThePinsBack(t *testing.T) {
 		before := h.env
 		h.exported["WEB_IMAGE"] = w.v2["web"].String() // wins over the pins, which is found out after they are written
 		rb := w.run(answers{AskSignoff: {"ULEAD", SignoffInPlace}, AskFailed: {"UONCALL", Abort}})
-		if rb.Outcome != Aborted || h.env != before || len(h.ups) > 0 {
-			t.Errorf("outcome %s, %d ups, pins back: %v", rb.Outcome, len(h.ups), h.env == before)
+		if rb.Outcome != Aborted || h.env != before || len(h.upsRun()) > 0 {
+			t.Errorf("outcome %s, %d ups, pins back: %v", rb.Outcome, len(h.upsRun()), h.env == before)
 		}
 	})
 }
@@ -334,7 +334,7 @@ func TestRollback_SecondHostIsNotTouchedBeforeTheFirstIsHealthy(t *testing.T) {
 		w.app.Health.URLs = []string{"http://{host}/health"}
 		w.health.sick[w.v1["api"].String()] = true
 		w.run(answers{AskSignoff: {"ULEAD", SignoffInPlace}})
-		if ups := w.hosts["deploy@two"].ups; len(ups) > 0 {
+		if ups := w.hosts["deploy@two"].upsRun(); len(ups) > 0 {
 			t.Errorf("the second host was touched: %v", ups)
 		}
 	})
@@ -376,13 +376,13 @@ func TestRollback_TheLeaseIsRemovedUnderWay(t *testing.T) {
 		h.mu.Lock()
 		h.lease = nil
 		h.mu.Unlock()
-		ups := len(h.ups)
+		ups := len(h.upsRun())
 		if err := w.click(r, w.only(), Retry, "UONCALL"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "gone") || len(h.ups) != ups {
-			t.Errorf("it acted in the dark: %d ups, asked %+v", len(h.ups), q)
+		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "gone") || len(h.upsRun()) != ups {
+			t.Errorf("it acted in the dark: %d ups, asked %+v", len(h.upsRun()), q)
 		}
 		w.play(r, p, goingWell)
 		w.stop(r, p)

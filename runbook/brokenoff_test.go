@@ -45,13 +45,13 @@ func TestRollback_SomebodyKillsUp(t *testing.T) {
 			job.endsAt, job.state = time.Now(), "killed"
 			job.cutShort()
 		})
-		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "somebody killed it") || len(h.ups) != 1 {
-			t.Errorf("`up` ran as %v, asked is %+v", h.ups, q)
+		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "somebody killed it") || len(h.upsRun()) != 1 {
+			t.Errorf("`up` ran as %v, asked is %+v", h.upsRun(), q)
 		}
 		w.play(r, p, goingWell)
 		w.stop(r, p)
-		if rb := w.only(); rb.Outcome != Succeeded || len(h.ups) != 2 {
-			t.Errorf("outcome %s (%s), `up` ran as %v", rb.Outcome, rb.Why, h.ups)
+		if rb := w.only(); rb.Outcome != Succeeded || len(h.upsRun()) != 2 {
+			t.Errorf("outcome %s (%s), `up` ran as %v", rb.Outcome, rb.Why, h.upsRun())
 		}
 		w.wantRunning(w.v1)
 	})
@@ -68,8 +68,8 @@ func TestRollback_TheHostRebootsAndSomebodyElseIsFaster(t *testing.T) {
 		})
 		w.play(r, p, nil)
 		w.stop(r, p)
-		if rb := w.only(); rb.Outcome != Failed || !strings.Contains(rb.Why, "CI of shop") || len(h.ups) != 1 {
-			t.Errorf("outcome %s (%s), `up` ran as %v", rb.Outcome, rb.Why, h.ups)
+		if rb := w.only(); rb.Outcome != Failed || !strings.Contains(rb.Why, "CI of shop") || len(h.upsRun()) != 1 {
+			t.Errorf("outcome %s (%s), `up` ran as %v", rb.Outcome, rb.Why, h.upsRun())
 		}
 	})
 }
@@ -82,8 +82,8 @@ func TestRollback_TheFolderOfACommandIsRemoved(t *testing.T) {
 			job.cutShort()
 		})
 		run, _ := w.only().Step(StepDeploy)
-		if run.Verdict != Unknown || !strings.Contains(run.Detail, "somebody removed it") || len(h.ups) != 1 {
-			t.Errorf("%s: %s; `up` ran as %v", run.Verdict, run.Detail, h.ups)
+		if run.Verdict != Unknown || !strings.Contains(run.Detail, "somebody removed it") || len(h.upsRun()) != 1 {
+			t.Errorf("%s: %s; `up` ran as %v", run.Verdict, run.Detail, h.upsRun())
 		}
 		w.stop(r, p)
 	})

@@ -252,8 +252,8 @@ func (w *world) doubled() (problems []string) {
 		}
 	}
 	for name, h := range w.hosts {
-		if !slices.IsSorted(h.ups) {
-			problems = append(problems, fmt.Sprintf("%s: an older owner's up ran after a newer one's: %v", name, h.ups))
+		if !slices.IsSorted(h.upsRun()) {
+			problems = append(problems, fmt.Sprintf("%s: an older owner's up ran after a newer one's: %v", name, h.upsRun()))
 		}
 	}
 	return problems

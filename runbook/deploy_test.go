@@ -51,8 +51,8 @@ func TestRollback_FromAMixSomebodyChangesItMeanwhile(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if now := w.only(); now.Signoff.By != "" || len(h.ups) > 0 {
-			t.Errorf("the sign-off for another mix counted: state %s, %d ups", now.State, len(h.ups))
+		if now := w.only(); now.Signoff.By != "" || len(h.upsRun()) > 0 {
+			t.Errorf("the sign-off for another mix counted: state %s, %d ups", now.State, len(h.upsRun()))
 		}
 		w.stop(r, p)
 	})

@@ -376,6 +376,13 @@ func (h *fakeHost) act(args []string) (stdout, stderr string, status int) {
 	return "", "", 0
 }
 
+// upsRun is who ran `up` so far.
+func (h *fakeHost) upsRun() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.ups)
+}
+
 func (h *fakeHost) up(who string, services []string) int {
 	h.ups = append(h.ups, who)
 	if h.upFails > 0 {

@@ -215,7 +215,7 @@ func TestHostLock_WhileARollbackIsBeingOpened(t *testing.T) {
 		lock := w.byHand("ana@laptop")
 		opened := false
 		lock.Hosts = meddling{Hosts: lock.Hosts, before: func(host Host, words string) error {
-			if !opened && host == "deploy@one" && strings.HasPrefix(words, "take") {
+			if host == "deploy@one" && !opened && strings.HasPrefix(words, "take") {
 				opened = true
 				_, err := r.Request(t.Context(), w.request(), "")
 				return err
@@ -404,7 +404,7 @@ func (w *world) stuck() (*Runner, *process) {
 	if err := w.click(r, rb, SignoffInPlace, "ULEAD"); err != nil {
 		w.t.Fatal(err)
 	}
-	for len(w.hosts["deploy@one"].ups) == 0 {
+	for len(w.hosts["deploy@one"].upsRun()) == 0 {
 		time.Sleep(100 * time.Millisecond)
 	}
 	return r, p
@@ -428,9 +428,9 @@ func TestUnlock_ARollbacksLockOnlyByForce(t *testing.T) {
 		wantText(t, "by force", joined(lines), "deploy@one: taken from rollback "+id+" of UONCALL", "killed: docker compose up -d")
 		time.Sleep(time.Minute) // its renewals come to nothing
 		w.wantHeld("")
-		ups := len(h.ups)
-		if q := w.only().Question(); q == nil || q.Kind != AskFailed || len(h.ups) != ups {
-			t.Errorf("it goes on: %d ups, asked %+v", len(h.ups), q)
+		ups := len(h.upsRun())
+		if q := w.only().Question(); q == nil || q.Kind != AskFailed || len(h.upsRun()) != ups {
+			t.Errorf("it goes on: %d ups, asked %+v", len(h.upsRun()), q)
 		}
 		w.play(r, p, goingWell)
 		w.stop(r, p)
@@ -525,13 +525,13 @@ func TestRollback_TheLeaseIsDamagedUnderWay(t *testing.T) {
 		for w.only().Question() == nil {
 			time.Sleep(time.Second)
 		}
-		ups := len(h.ups)
+		ups := len(h.upsRun())
 		if err := w.click(r, w.only(), Retry, "UONCALL"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "can't be read") || len(h.ups) != ups {
-			t.Errorf("it acted in the dark: %d ups, asked %+v", len(h.ups), q)
+		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "can't be read") || len(h.upsRun()) != ups {
+			t.Errorf("it acted in the dark: %d ups, asked %+v", len(h.upsRun()), q)
 		}
 		if lines, err := w.byHand("ben").GiveBack(t.Context(), true); err != nil {
 			t.Errorf("unlock --force: %v %v", lines, err)

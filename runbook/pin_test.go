@@ -22,8 +22,8 @@ func TestRollback_NobodyDecidesBeforeUpThePinsGoBack(t *testing.T) {
 		}
 		w.play(r, p, nil)
 		w.stop(r, p)
-		if rb = w.only(); rb.Outcome != Failed || len(h.ups) > 0 {
-			t.Fatalf("outcome %s (%s), %d ups", rb.Outcome, rb.Why, len(h.ups))
+		if rb = w.only(); rb.Outcome != Failed || len(h.upsRun()) > 0 {
+			t.Fatalf("outcome %s (%s), %d ups", rb.Outcome, rb.Why, len(h.upsRun()))
 		}
 		if h.env != before {
 			t.Errorf("no container was touched, and the next `up` by anybody would roll back:\n%s", h.env)
@@ -42,8 +42,8 @@ func TestRollback_AbortedBetweenTwoHostsTheSecondGetsItsPinsBack(t *testing.T) {
 		two := w.hosts["deploy@two"]
 		before := two.env
 		rb := w.run(answers{AskSignoff: {"ULEAD", SignoffInPlace}, AskFailed: {"ULEAD", Abort}})
-		if rb.Outcome != Aborted || len(two.ups) > 0 {
-			t.Fatalf("outcome %s (%s), %d ups on the second host", rb.Outcome, rb.Why, len(two.ups))
+		if rb.Outcome != Aborted || len(two.upsRun()) > 0 {
+			t.Fatalf("outcome %s (%s), %d ups on the second host", rb.Outcome, rb.Why, len(two.upsRun()))
 		}
 		if two.env != before {
 			t.Errorf("the second host runs what it ran, but its pins say otherwise:\n%s", two.env)
