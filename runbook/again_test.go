@@ -88,6 +88,33 @@ func TestLook_AsksOnceWhatAnImageIs(t *testing.T) {
 		if sight, err := x.look(t.Context(), h); err != nil || sight.Running[0].Image != w.v1["api"] {
 			t.Errorf("saw %+v, %v; want the api of v1", sight.Running, err)
 		}
+		// What was there a moment ago is inspected while docker lists; what isn't there any more is no answer.
+		w.hosts[h.Host].containers["api"], w.hosts[h.Host].containers["web"] = []string{api, api}, nil
+		if sight, err := x.look(t.Context(), h); err != nil || sight.Running[0].Containers != 2 || !sight.down() {
+			t.Errorf("saw %+v, %v; want two containers of api and none of web", sight.Running, err)
+		}
+	})
+}
+
+// What something else runs by now than the plan before says is asked for once more.
+func TestPlanner_AgainWhereSomethingElseRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		planner := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal}
+		first, err := planner.Plan(t.Context(), w.app, w.request())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.hosts[w.app.Hosts[0]].containers["api"] = []string{release(7)["api"].String()}
+		w.hosts[w.app.Hosts[0]].images[release(7)["api"].String()] = true
+		want, err := planner.Plan(t.Context(), w.app, w.request())
+		if err != nil {
+			t.Fatal(err)
+		}
+		planner.Before = &first
+		if got, err := planner.Plan(t.Context(), w.app, w.request()); err != nil || got.Hash() != want.Hash() || got.Hash() == first.Hash() {
+			t.Errorf("made again the plan is %s, %v; want %s", got.Hash(), err, want.Hash())
+		}
 	})
 }
 

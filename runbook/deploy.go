@@ -38,7 +38,7 @@ func (s deploy) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 func (s deploy) host(ctx context.Context, x *execution, h HostPlan) (hostOutcome, error) {
 	run, _ := x.rollback().Step(StepDeploy)
 	job := fmt.Sprintf("up-%s-%d", directionWord(x.rollback().Direction), run.Attempt)
-	sight, err := x.lookAgain(ctx, h)
+	sight, err := x.lookJustNow(ctx, h)
 	if err != nil {
 		return x.failure(ctx, err)
 	}

@@ -27,7 +27,7 @@ type execution struct {
 	// acquire makes this process the owner under an epoch above floor.
 	acquire func(ctx context.Context, floor int64) (int64, error)
 
-	images  seenImages         // what docker said of the images on each host
+	recall  recall             // of what was seen of each host
 	epoch   atomic.Int64       // of the leases that this process holds; 0: none
 	seen    map[Host]HostState // the hosts as the step under way found them: what restarted since was not healthy all along
 	replace *Plan              // the plan that identify found in place of the signed one
@@ -159,8 +159,11 @@ func (x *execution) unseen(ctx context.Context, err error) (hostOutcome, error) 
 
 // look reads what a host runs now and journals it.
 func (x *execution) look(ctx context.Context, h HostPlan) (Sight, error) {
-	sight, err := lookAt(ctx, x.target(h.Host), h.Host, x.app, rendered{Project: h.Project}, x.images.of(h.Host))
-	x.images.add(h.Host, sight.Images)
+	began := time.Now()
+	sight, err := lookAt(ctx, x.target(h.Host), h.Host, x.app, rendered{Project: h.Project}, x.recall.of(h.Host))
+	if err == nil {
+		x.recall.saw(h.Host, sight, began)
+	}
 	fact := Looked{Host: h.Host, Running: sight.Running}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -312,6 +315,18 @@ func (x *execution) persist(ctx context.Context, host Host, cmd Command) (Result
 		case <-time.After(reconnectInterval):
 		}
 	}
+}
+
+// fresh is how long a look counts as one made right now: compose itself takes about as long from its own look to the first
+// container that it replaces.
+const fresh = 500 * time.Millisecond
+
+// lookJustNow is lookAgain, unless this process has looked at the host just now.
+func (x *execution) lookJustNow(ctx context.Context, h HostPlan) (Sight, error) {
+	if known := x.recall.of(h.Host); !known.at.IsZero() && time.Since(known.at) < fresh {
+		return known.sight, nil
+	}
+	return x.lookAgain(ctx, h)
 }
 
 // returnLimit is how long a host is waited for that was there a moment ago: one that restarts is away for a minute or two,

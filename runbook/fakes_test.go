@@ -143,7 +143,7 @@ func (h *fakeHost) answer(cmd Command) (stdout, stderr string, status int) {
 	case strings.HasPrefix(line, "docker ps --all --quiet"):
 		return strings.Join(h.ids(), "\n"), "", 0
 	case strings.HasPrefix(line, "docker inspect --format {\"id\""):
-		return h.inspect(words[4:]), "", 0
+		return h.inspect(words[4:])
 	case strings.HasPrefix(line, "docker image inspect --format"):
 		return h.inspectImages(words[5:])
 	case strings.HasPrefix(line, "docker manifest inspect"):
@@ -198,22 +198,32 @@ func (h *fakeHost) ids() []string {
 	var ids []string
 	for _, s := range h.app.Services {
 		for i := range h.containers[s.Name] {
-			ids = append(ids, fmt.Sprintf("%s-%d", s.Name, i))
+			ids = append(ids, h.containerID(s.Name, i))
 		}
 	}
 	return ids
 }
 
-func (h *fakeHost) inspect(ids []string) string {
+// containerID is another one as soon as the container is replaced.
+func (h *fakeHost) containerID(service string, i int) string {
+	return fmt.Sprintf("%s-%d-%s", service, i, hashOf(h.containers[service][i])[:12])
+}
+
+func (h *fakeHost) inspect(ids []string) (stdout, stderr string, status int) {
 	var lines []string
 	for _, id := range ids {
-		service, number, _ := strings.Cut(id, "-")
-		i, _ := strconv.Atoi(number)
+		words := strings.Split(id, "-")
+		service := words[0]
+		i, _ := strconv.Atoi(words[1])
+		if i >= len(h.containers[service]) || h.containerID(service, i) != id {
+			stderr, status = stderr+"Error: No such object: "+id+"\n", 1
+			continue
+		}
 		ref := h.containers[service][i]
 		text, _ := json.Marshal(container{ID: id, Service: service, Ref: ref, ImageID: "id:" + ref, State: "running", OneOff: "False", ConfigHash: hashOf(ref), Restarts: h.restarts[service]})
 		lines = append(lines, string(text))
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines, "\n"), stderr, status
 }
 
 func (h *fakeHost) inspectImages(refs []string) (stdout, stderr string, status int) {

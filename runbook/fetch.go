@@ -32,7 +32,8 @@ func (f fetch) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 
 // host fetches what one host lacks, and says whether that was broken off by the host's restart.
 func (fetch) host(ctx context.Context, x *execution, h HostPlan, job string) (outcome hostOutcome, restarted bool, err error) {
-	missing, err := missingImages(ctx, x.target(h.Host), h.Host, x.app, h.To())
+	missing, here, err := missingImages(ctx, x.target(h.Host), h.Host, x.app, h.To())
+	x.recall.learn(h.Host, here...)
 	if err != nil {
 		outcome, err = x.failure(ctx, err)
 		return outcome, false, err

@@ -32,7 +32,7 @@ func (identify) comparePlans(ctx context.Context, x *execution) (StepOutcome, er
 		request.Release = rb.Plan.Target.ID
 	}
 	again := x.planner
-	again.Before = &rb.Plan
+	again.Before, again.recall = &rb.Plan, &x.recall
 	plan, err := again.Plan(ctx, x.app, request)
 	if err == nil && plan.Hash() != rb.Plan.Hash() {
 		plan, err = x.planner.Plan(ctx, x.app, request)

@@ -11,6 +11,7 @@ import (
 // Sight is what one host was seen to run.
 type Sight struct {
 	Host       Host
+	ids        []string    // of all containers of the project, one-off ones too
 	Project    string      // the compose project
 	Containers []container // of the planned services, one-off ones left out
 	Others     []container // of all other services of the project
@@ -39,7 +40,7 @@ func look(ctx context.Context, target Target, host Host, a App) (Sight, error) {
 	if err != nil {
 		return Sight{}, err
 	}
-	return lookAt(ctx, target, host, a, stack, nil)
+	return lookAt(ctx, target, host, a, stack, recollection{})
 }
 
 // lookTogether is look where the project's name is known from before: compose and docker are asked at the same time. It
@@ -56,40 +57,40 @@ func lookTogether(ctx context.Context, target Target, host Host, a App, project 
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			sight, err = lookAt(ctx, target, host, a, rendered{Project: project}, nil)
+			sight, err = lookAt(ctx, target, host, a, rendered{Project: project}, recollection{})
 			return err
 		})
 	if err == nil && stack.Project != project {
-		return lookAt(ctx, target, host, a, stack, nil)
+		return lookAt(ctx, target, host, a, stack, recollection{})
 	}
 	sight.Stack = stack
 	return sight, err
 }
 
 // lookAt is look for a project whose stack is known already: it asks docker alone. Of the images that are known, by
-// their IDs, it doesn't ask what they are: an ID is made from the content.
-func lookAt(ctx context.Context, target Target, host Host, a App, stack rendered, known map[string]imageView) (Sight, error) {
-	sight := Sight{Host: host, Project: stack.Project, Stack: stack, Images: map[string]imageView{}}
-	all, err := containersOf(ctx, target, host, a, stack.Project)
+// their IDs, it doesn't ask what they are; the containers that the last look found are inspected while docker lists them.
+func lookAt(ctx context.Context, target Target, host Host, a App, stack rendered, known recollection) (Sight, error) {
+	all, ids, err := containersOf(ctx, target, host, a, stack.Project, known.sight.ids)
 	if err != nil {
 		return Sight{}, err
 	}
-	var ids []string
+	sight := Sight{Host: host, Project: stack.Project, Stack: stack, Images: map[string]imageView{}, ids: ids}
+	var unknown []string
 	for _, c := range all {
 		switch {
 		case strings.EqualFold(c.OneOff, "true"):
 		case a.HasService(c.Service):
 			sight.Containers = append(sight.Containers, c)
-			if view, ok := known[c.ImageID]; ok && slices.Contains(view.Digests, c.Ref) {
+			if view, ok := known.images[c.ImageID]; ok && slices.Contains(view.Digests, c.Ref) {
 				sight.Images[c.ImageID] = view
-			} else if !slices.Contains(ids, c.ImageID) {
-				ids = append(ids, c.ImageID)
+			} else if !slices.Contains(unknown, c.ImageID) {
+				unknown = append(unknown, c.ImageID)
 			}
 		default:
 			sight.Others = append(sight.Others, c)
 		}
 	}
-	views, err := imagesOf(ctx, target, host, a, ids)
+	views, err := imagesOf(ctx, target, host, a, unknown)
 	if err != nil {
 		return Sight{}, err
 	}
@@ -117,7 +118,25 @@ func renderStack(ctx context.Context, target Target, host Host, a App, pins []Pi
 	return stack, nil
 }
 
-func containersOf(ctx context.Context, target Target, host Host, a App, project string) ([]container, error) {
+// containersOf gives the containers of a project, and the IDs of all that docker lists. The guessed ones are inspected
+// at the same time; where the list is another one, what it says is inspected after it.
+func containersOf(ctx context.Context, target Target, host Host, a App, project string, guess []string) ([]container, []string, error) {
+	var ids []string
+	var guessed []container
+	err := together(ctx,
+		func(ctx context.Context) (err error) { ids, err = listed(ctx, target, host, a, project); return err },
+		func(ctx context.Context) (err error) {
+			guessed, err = inspected(ctx, target, host, a, guess)
+			return err
+		})
+	if err != nil || slices.Equal(ids, guess) && len(guessed) == len(ids) {
+		return guessed, ids, err
+	}
+	containers, err := inspected(ctx, target, host, a, ids)
+	return containers, ids, err
+}
+
+func listed(ctx context.Context, target Target, host Host, a App, project string) ([]string, error) {
 	result, err := target.Run(ctx, listContainers(a, project))
 	if err != nil {
 		return nil, err
@@ -125,11 +144,15 @@ func containersOf(ctx context.Context, target Target, host Host, a App, project 
 	if result.Status != 0 {
 		return nil, dockerProblem(host, a, "list the containers", result)
 	}
-	ids := strings.Fields(string(result.Stdout))
+	return strings.Fields(string(result.Stdout)), nil
+}
+
+func inspected(ctx context.Context, target Target, host Host, a App, ids []string) ([]container, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	if result, err = target.Run(ctx, inspectContainers(a, ids)); err != nil {
+	result, err := target.Run(ctx, inspectContainers(a, ids))
+	if err != nil {
 		return nil, err
 	}
 	// A container that went away in between costs the status, not the answer.

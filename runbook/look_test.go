@@ -17,11 +17,11 @@ func (r refusing) Run(context.Context, Command) (Result, error) {
 func TestMissingImages_AreNotThoseThatNobodyCouldAskFor(t *testing.T) {
 	a := App{Docker: []string{"docker"}, Services: []Service{{"api", "API_IMAGE"}}}
 	wanted := map[string]Image{"api": image("api", 1)}
-	missing, err := missingImages(t.Context(), refusing("Cannot connect to the Docker daemon. Is the docker daemon running?"), "deploy@one", a, wanted)
+	missing, _, err := missingImages(t.Context(), refusing("Cannot connect to the Docker daemon. Is the docker daemon running?"), "deploy@one", a, wanted)
 	if !errors.Is(err, errNoEngine) {
 		t.Errorf("%v are missing, %v; want that the engine doesn't answer", missing, err)
 	}
-	missing, err = missingImages(t.Context(), refusing("Error: No such image: "+wanted["api"].String()), "deploy@one", a, wanted)
+	missing, _, err = missingImages(t.Context(), refusing("Error: No such image: "+wanted["api"].String()), "deploy@one", a, wanted)
 	if err != nil || len(missing) != 1 {
 		t.Errorf("%v are missing, %v; want the one", missing, err)
 	}

@@ -88,9 +88,21 @@ func (x *execution) replaceEnv(ctx context.Context, h HostPlan, oldSum string, c
 	return guardError(h.Host, result)
 }
 
-// provePinned renders the stack as the next `up` by anybody would.
+// provePinned renders the stack as the next `up` by anybody would. What runs is looked at meanwhile, for the next phase:
+// that looks for itself where this could not.
 func (x *execution) provePinned(ctx context.Context, h HostPlan) (hostOutcome, error) {
-	stack, err := renderStack(ctx, x.target(h.Host), h.Host, x.app, nil)
+	var stack rendered
+	err := together(ctx,
+		func(ctx context.Context) (err error) {
+			stack, err = renderStack(ctx, x.target(h.Host), h.Host, x.app, nil)
+			return err
+		},
+		func(ctx context.Context) error {
+			if _, err := x.look(ctx, h); errors.Is(err, errJournal) {
+				return err
+			}
+			return nil
+		})
 	if err != nil {
 		return x.failure(ctx, err)
 	}

@@ -167,19 +167,6 @@ type ReleaseFact struct {
 	Source    string    `json:"source"` // "deployment note", or "seen running, no note"
 }
 
-// project is what compose calls the app on a host, by this plan; "" where that isn't known, or there is no plan.
-func (p *Plan) project(host Host) string {
-	if p == nil {
-		return ""
-	}
-	for _, h := range p.Hosts {
-		if h.Host == host {
-			return h.Project
-		}
-	}
-	return ""
-}
-
 // Hash is the SHA-256, in 64 hex digits, of the canonical JSON of what a signature covers: app, hosts, excluded hosts,
 // per host and service from and to, the command templates in order, config hashes, and migration facts. Who asked,
 // when, why, and the rollback's ID are not in it, so that every door gives the same plan the same hash.

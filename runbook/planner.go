@@ -20,11 +20,13 @@ type Planner struct {
 	Hosts   Hosts
 	Journal Journal
 	// Before is the plan as it was made before and is about to be carried out; nil: it is made for the first time. Then it
-	// is not proven once more that compose is there and takes the images from the pins: writing the pins proves that right
-	// after, before any container is replaced, and an outage lasts meanwhile.
+	// is not proven once more that compose is there and takes the images from the pins, nor that the images can be had: the
+	// next phases prove that, before any container is replaced, and an outage lasts meanwhile.
 	Before *Plan
 	// Rollback is whose plan it is, where it is made anew: its own lock on the hosts is no news.
 	Rollback string
+
+	recall *recall // where it notes what it sees of the hosts; nil: nowhere
 }
 
 // Plan makes the plan for a request. It changes nothing anywhere. A *TargetError when no release can be chosen, a
@@ -70,6 +72,14 @@ func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error)
 	plan.Migration = history.migrationFacts(target, same, plan.Exact)
 	plan.Warnings = append(plan.Warnings, differences(surveys)...)
 	return plan, nil
+}
+
+// before is a host's part of the plan from before; false where there is none.
+func (p Planner) before(host Host) (HostPlan, bool) {
+	if p.Before == nil {
+		return HostPlan{}, false
+	}
+	return p.Before.Host(host)
 }
 
 // survey looks at all hosts at once. A host that can't be reached is left out by name.

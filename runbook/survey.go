@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // survey is what the preflight learns of one host before a target is chosen.
@@ -19,19 +20,31 @@ type survey struct {
 	envSum     string // its SHA-256, or "absent"
 	freeBytes  int64  // on docker's disk; -1: not known
 	lock       string // who holds the app's lock there, for people; "": nobody does
+	hashes     hashes // asked for before it was known what runs
 }
 
 // surveyHost reads everything of a host that doesn't depend on the target, and checks that a rollback could act there.
 // Before and Rollback are those of the Planner.
 func surveyHost(ctx context.Context, target Target, host Host, a App, p Planner) (survey, error) {
 	s := survey{freeBytes: -1}
+	before, planned := p.before(host)
 	var around map[string]string
 	looks := []func(context.Context) error{
 		func(ctx context.Context) (err error) { around, err = lookRound(ctx, target, host, a); return err },
 		func(ctx context.Context) (err error) {
-			s.Sight, err = lookTogether(ctx, target, host, a, p.Before.project(host))
+			began := time.Now()
+			if s.Sight, err = lookTogether(ctx, target, host, a, before.Project); err == nil {
+				p.recall.saw(host, s.Sight, began)
+			}
 			return err
 		},
+	}
+	if planned {
+		// Where that fails, or something else runs by now, it is asked again, and says what is wrong.
+		looks = append(looks, func(ctx context.Context) error {
+			s.hashes, _ = askHashes(ctx, target, host, a, pinsFor(a, before.From()))
+			return nil
+		})
 	}
 	if p.Before == nil {
 		looks = slices.Insert(looks, 1, func(ctx context.Context) error { return checkEngine(ctx, target, host, a) },
@@ -196,13 +209,13 @@ func (s survey) planHost(ctx context.Context, target Target, a App, to Release, 
 	var missing []Image
 	looks := []func(context.Context) error{
 		func(ctx context.Context) (err error) { hashes, err = s.hashesNow(ctx, target, a); return err },
-		func(ctx context.Context) (err error) { missing, err = s.presence(ctx, target, a, to); return err },
 	}
 	if !again {
-		looks = append([]func(context.Context) error{
+		looks = append(looks,
 			func(ctx context.Context) error { return s.proveTarget(ctx, target, a, to) },
 			func(ctx context.Context) error { return s.provePins(ctx, target, a) },
-		}, looks...)
+			func(ctx context.Context) (err error) { missing, err = s.presence(ctx, target, a, to); return err },
+		)
 	}
 	if err := together(ctx, looks...); err != nil {
 		return hostFacts{}, err
@@ -273,14 +286,28 @@ func (s survey) hashesNow(ctx context.Context, target Target, a App) (map[string
 		}
 		pins = append(pins, Pin{Variable: service.Variable, Value: value})
 	}
+	if s.hashes.by != nil && slices.Equal(s.hashes.pins, pins) {
+		return s.hashes.by, nil
+	}
+	now, err := askHashes(ctx, target, s.Host, a, pins)
+	return now.by, err
+}
+
+// hashes are compose's, of each service's configuration with those pins.
+type hashes struct {
+	pins []Pin
+	by   map[string]string // service to hash
+}
+
+func askHashes(ctx context.Context, target Target, host Host, a App, pins []Pin) (hashes, error) {
 	result, err := target.Run(ctx, configHashes(a, pins))
 	if err != nil {
-		return nil, err
+		return hashes{}, err
 	}
 	if result.Status != 0 {
-		return nil, dockerProblem(s.Host, a, "ask compose for its configuration hashes", result)
+		return hashes{}, dockerProblem(host, a, "ask compose for its configuration hashes", result)
 	}
-	return parseHashes(result.Stdout), nil
+	return hashes{pins: pins, by: parseHashes(result.Stdout)}, nil
 }
 
 func (s survey) services(a App, to Release, hashes map[string]string) (plans []ServicePlan, warnings []string) {
@@ -333,7 +360,7 @@ const diskFactor = 4
 
 // presence finds the images that the host lacks, and makes sure that each of them could be fetched and would fit.
 func (s survey) presence(ctx context.Context, target Target, a App, to Release) ([]Image, error) {
-	missing, err := missingImages(ctx, target, s.Host, a, to.Images)
+	missing, _, err := missingImages(ctx, target, s.Host, a, to.Images)
 	if err != nil || len(missing) == 0 {
 		return nil, err
 	}
@@ -354,7 +381,8 @@ func (s survey) presence(ctx context.Context, target Target, a App, to Release) 
 	return missing, nil
 }
 
-func missingImages(ctx context.Context, target Target, host Host, a App, images map[string]Image) ([]Image, error) {
+// missingImages finds which images a host lacks, and what docker says of the others.
+func missingImages(ctx context.Context, target Target, host Host, a App, images map[string]Image) (missing []Image, here []imageView, err error) {
 	var wanted []Image
 	var refs []string
 	for _, service := range a.Services {
@@ -362,13 +390,12 @@ func missingImages(ctx context.Context, target Target, host Host, a App, images 
 			wanted, refs = append(wanted, image), append(refs, image.String())
 		}
 	}
-	views, err := imagesOf(ctx, target, host, a, refs)
-	if err != nil {
-		return nil, err
+	if here, err = imagesOf(ctx, target, host, a, refs); err != nil {
+		return nil, nil, err
 	}
 	return slices.DeleteFunc(wanted, func(image Image) bool {
-		return slices.ContainsFunc(views, func(v imageView) bool { return slices.Contains(v.Digests, image.String()) })
-	}), nil
+		return slices.ContainsFunc(here, func(v imageView) bool { return slices.Contains(v.Digests, image.String()) })
+	}), here, nil
 }
 
 func absentImage(host Host, image Image, r Result) error {
