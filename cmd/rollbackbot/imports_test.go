@@ -23,13 +23,15 @@ var homes = []struct{ dependency, home string }{
 	{"github.com/skeema/knownhosts", "ssh"},
 	{"github.com/kelseyhightower/envconfig", "config"},
 	{"modernc.org/sqlite", "internal/journal"},
+	{"github.com/wasilibs/go-pgquery", "internal/migration"},
+	{"github.com/pingcap/tidb/pkg/parser", "internal/migration"},
 	{"github.com/spf13/cobra", "cmd/rollbackbot"},
 }
 
 // Imports point inward: cmd sees all, adapters see runbook and not each other, runbook sees the standard library.
 func TestImports(t *testing.T) {
 	house := imports(t, "../..")
-	for _, folder := range []string{"runbook", "bot", "ssh", "config", "internal/journal", "internal/probe", "cmd/rollbackbot"} {
+	for _, folder := range []string{"runbook", "bot", "ssh", "config", "internal/journal", "internal/migration", "internal/probe", "cmd/rollbackbot"} {
 		if len(house[folder]) == 0 {
 			t.Fatalf("%s was not found, or imports nothing", folder)
 		}

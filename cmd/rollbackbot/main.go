@@ -14,6 +14,7 @@ import (
 
 	"rollbackbot/config"
 	"rollbackbot/internal/demohost"
+	"rollbackbot/internal/migration"
 )
 
 // version is stamped by the build: scripts/build.sh.
@@ -23,6 +24,10 @@ func main() {
 	// The demo's host runs this very binary under the name of docker, and as its containers.
 	if demohost.IsStandIn() {
 		os.Exit(demohost.RunStandIn())
+	}
+	// Migration files are judged by this very binary, in a process of its own.
+	if migration.IsChild(os.Args) {
+		os.Exit(migration.RunChild())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)

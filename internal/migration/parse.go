@@ -1,0 +1,106 @@
+package migration
+
+import (
+	"errors"
+	"fmt"
+
+	"rollbackbot/runbook"
+)
+
+// dialect is one database's reading of a text.
+type dialect struct {
+	name  string
+	rules rules
+	// parse reads a statement, which may turn out to be several, or none. It gives an error for what is no statement of
+	// this dialect.
+	parse func(text string, made names) ([]opinion, error)
+}
+
+var dialects = []dialect{
+	{"PostgreSQL", postgresRules, parsePostgres},
+	{"MySQL", mysqlRules, parseMySQL},
+}
+
+// opinion is what a dialect thinks of a statement.
+type opinion struct {
+	verdict runbook.MigrationVerdict
+	why     string
+}
+
+func adds(format string, args ...any) opinion {
+	return opinion{runbook.AddsOnly, fmt.Sprintf(format, args...)}
+}
+
+func breaks(format string, args ...any) opinion {
+	return opinion{runbook.MayBreak, fmt.Sprintf(format, args...)}
+}
+
+func unjudged(format string, args ...any) opinion {
+	return opinion{runbook.NotJudged, fmt.Sprintf(format, args...)}
+}
+
+// worse gives the worse of two opinions, the first one where they are equally bad.
+func (o opinion) worse(than opinion) opinion {
+	if o.verdict.Worse(than.verdict) != o.verdict {
+		return than
+	}
+	return o
+}
+
+// worst of several opinions, at least one.
+func worst(opinions []opinion) opinion {
+	w := opinions[0]
+	for _, o := range opinions[1:] {
+		w = w.worse(o)
+	}
+	return w
+}
+
+// names are the tables and types that the file itself has made further up, as one dialect writes them. The former version
+// knows none of them: what is done to them can't break it. CREATE … IF NOT EXISTS makes none, for it may have found one.
+type names map[string]bool
+
+func name(schema, object string) string { return schema + "\x00" + object }
+
+// The limits on one statement: far above what people write, and what a parser takes from it stays small.
+const (
+	maxStatement = 64 << 10 // bytes; the costliest statement of that size takes under 100 MB to parse
+	maxDepth     = 100      // parentheses in parentheses; PostgreSQL's parser recurses for each
+)
+
+// errNotRead is for statements that are not given to a parser.
+var errNotRead = errors.New("longer, or deeper in parentheses, than what this judge reads")
+
+// read has one dialect read a piece. A parser that panics reads nothing.
+func (d dialect) read(text string, p piece, made names) (opinions []opinion, err error) {
+	statement := text[p.start:p.end]
+	if len(statement) > maxStatement || depth(statement, d.rules) > maxDepth {
+		return nil, errNotRead
+	}
+	if p.unclosed {
+		return nil, fmt.Errorf("%s: a string or a comment is not closed", d.name)
+	}
+	defer func() {
+		if problem := recover(); problem != nil {
+			opinions, err = nil, fmt.Errorf("%s's parser broke down", d.name)
+		}
+	}()
+	return d.parse(statement, made)
+}
+
+func depth(text string, rules rules) int {
+	now, deepest := 0, 0
+	for t := range tokens(text, rules) {
+		if t.kind != other {
+			continue
+		}
+		switch text[t.start] {
+		case '(', '[', '{':
+			now++
+			deepest = max(deepest, now)
+		case ')', ']', '}':
+			now--
+		}
+	}
+	return deepest
+}
