@@ -3,6 +3,7 @@ package migration
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"rollbackbot/runbook"
 )
@@ -66,15 +67,18 @@ func name(schema, object string) string { return schema + "\x00" + object }
 const (
 	maxStatement = 64 << 10 // bytes; the costliest statement of that size takes under 100 MB to parse
 	maxDepth     = 100      // parentheses in parentheses; PostgreSQL's parser recurses for each
+	// Of operators in a row: a sum of 500 takes libpg_query 0.15 s, one of 2000 over 15 s. And of words that nest
+	// without parentheses: 4000 UNIONs break it down.
+	maxChain = 200
 )
 
 // errNotRead is for statements that are not given to a parser.
-var errNotRead = errors.New("longer, or deeper in parentheses, than what this judge reads")
+var errNotRead = errors.New("longer, or more deeply nested, than what this judge reads")
 
 // read has one dialect read a piece. A parser that panics reads nothing.
 func (d dialect) read(text string, p piece, made names) (opinions []opinion, err error) {
 	statement := text[p.start:p.end]
-	if len(statement) > maxStatement || depth(statement, d.rules) > maxDepth {
+	if len(statement) > maxStatement || nesting(statement, d.rules) {
 		return nil, errNotRead
 	}
 	if p.unclosed {
@@ -88,19 +92,32 @@ func (d dialect) read(text string, p piece, made names) (opinions []opinion, err
 	return d.parse(statement, made)
 }
 
-func depth(text string, rules rules) int {
-	now, deepest := 0, 0
+// nesting tells a statement that is longer, deeper or longer chained than what goes to a parser.
+func nesting(text string, rules rules) bool {
+	depth, chain, words := 0, 0, 0
 	for t := range tokens(text, rules) {
 		if t.kind != other {
 			continue
 		}
-		switch text[t.start] {
+		switch c := text[t.start]; c {
 		case '(', '[', '{':
-			now++
-			deepest = max(deepest, now)
+			depth++
 		case ')', ']', '}':
-			now--
+			depth--
+		case ',':
+			chain = 0
+		case '+', '-', '*', '/', '<', '>', '=', '~', '!', '@', '#', '%', '^', '&', '|', '?':
+			chain++
+		default:
+			if nestingWords[strings.ToLower(text[t.start:t.end])] {
+				words++
+			}
+		}
+		if depth > maxDepth || chain > maxChain || words > maxChain {
+			return true
 		}
 	}
-	return deepest
+	return false
 }
+
+var nestingWords = setOf("union", "intersect", "except", "minus", "not", "case", "join", "and", "or")

@@ -17,6 +17,9 @@ import (
 
 // TestMain is the child as well: the word after the program's name says how it behaves.
 func TestMain(m *testing.M) {
+	if IsChild(os.Args) {
+		os.Exit(RunChild())
+	}
 	if len(os.Args) == 2 {
 		if child, known := children[os.Args[1]]; known {
 			os.Exit(child())

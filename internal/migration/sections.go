@@ -137,8 +137,11 @@ func between(text string, markers []marker) (up []section, doubt string) {
 			if !sawUp || open {
 				return all, "its markers for the way up and down are not in their order"
 			}
+			if doubt := restDoubt(markers, m); doubt != "" {
+				return all, doubt
+			}
 			add(m.start, false)
-			return up, restDoubt(markers, m)
+			return up, ""
 		}
 		from = m.end
 	}

@@ -90,3 +90,21 @@ func TestJudge_WholeFile(t *testing.T) {
 		}
 	}
 }
+
+// The whole way: this binary starts itself, and judges what it is given in the order of the files.
+func TestProcess_Judges(t *testing.T) {
+	got := NewProcess().Judge(t.Context(), []runbook.MigrationFile{
+		{Name: "1.up.sql", Content: []byte("CREATE TABLE a (id uuid);\nDROP TABLE b;")},
+		{Name: "1.down.sql", Content: []byte("DROP TABLE a;")},
+		{Name: "2.go", Content: []byte("package migrations")},
+		{Name: "3.sql", Content: []byte("ALTER TABLE a ADD COLUMN `b` INT UNSIGNED")},
+	})
+	var lines []string
+	for _, j := range got {
+		lines = append(lines, fmt.Sprintf("%s:%d %s", j.File, j.Line, j.Verdict))
+	}
+	want := "1.up.sql:1 adds only, 1.up.sql:2 breaks or may break the former version, 2.go:0 could not be judged, 3.sql:1 adds only"
+	if strings.Join(lines, ", ") != want {
+		t.Errorf("got  %s\nwant %s", strings.Join(lines, ", "), want)
+	}
+}
