@@ -18,6 +18,14 @@ func (d Digest) Short() string {
 	return string(d[:len("sha256:")+12])
 }
 
+// ParseDigest reads "sha256:" and 64 lower-case hex digits; every error is an *ImageError.
+func ParseDigest(text string) (Digest, error) {
+	if !digestPattern.MatchString(text) {
+		return "", &ImageError{Ref: Truncate(text, maxNameLength), Why: "give sha256: and 64 lower-case hex digits"}
+	}
+	return Digest(text), nil
+}
+
 // Image names one immutable image: a repository and a digest, never a tag.
 // The zero Image means "not known": a container that was built on its host has no digest that a registry could serve.
 type Image struct {
@@ -25,10 +33,14 @@ type Image struct {
 	Digest Digest
 }
 
-// String is the reference that docker takes, "name@sha256:…", or "" for the zero Image.
+// String is the reference that docker takes, "name@sha256:…", the digest where the name isn't known, or "" for the zero
+// Image.
 func (i Image) String() string {
-	if i.IsZero() {
+	switch {
+	case i.IsZero():
 		return ""
+	case i.Name == "":
+		return string(i.Digest)
 	}
 	return i.Name + "@" + string(i.Digest)
 }
