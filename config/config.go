@@ -24,8 +24,13 @@ type Config struct {
 	People      People
 	SSH         SSH
 	Log         Log
-	// HTTPAddr is where /healthz and /readyz are served, host:port; empty: nowhere.
+	// HTTPAddr is where /healthz, /readyz and the gate for pipelines are served, host:port; empty: nowhere.
 	HTTPAddr string
+	// HTTPToken is what pipelines show to the gate, and what deployed and allowed show at URL; empty: none.
+	HTTPToken Secret
+	// URL is the bot's address, for deployed and allowed away from its machine; empty: they go to the database. There is
+	// an HTTPToken where it is set.
+	URL string
 	// SignoffAlways is true where the lead signs off every rollback; otherwise only where a migration can't be ruled out.
 	SignoffAlways bool
 	// SignoffTimeout is how long every question waits for its answer.
@@ -54,6 +59,8 @@ func Load(need Need) (Config, error) {
 		DatabaseURL:     r.database(env.DatabaseURL),
 		SSH:             r.ssh(env),
 		HTTPAddr:        r.listenAddress(env.HTTPAddr),
+		HTTPToken:       r.bearer(env.HTTPToken),
+		URL:             r.remote(env.URL, env.HTTPToken),
 		SignoffAlways:   r.oneOf(env.Signoff, "migration", "always") == "always",
 		SignoffTimeout:  r.duration(env.SignoffTimeout),
 		ObserveInterval: r.duration(env.ObserveInterval),

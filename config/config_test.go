@@ -74,6 +74,9 @@ func least(t *testing.T) map[string]string {
 	}
 }
 
+// token is one that is hard enough to guess.
+const token = "hunter5-0123456789abcdef0123456789abcdef"
+
 func with(env map[string]string, more map[string]string) map[string]string {
 	for name, value := range more {
 		env[name] = value
@@ -138,6 +141,8 @@ func TestLoad_EverythingSet(t *testing.T) {
 		"ROLLBACK_SSH_JUMP":              "jump@bastion:2222",
 		"ROLLBACK_OBSERVE_INTERVAL":      "250ms",
 		"ROLLBACK_LOG_LEVEL":             "debug",
+		"ROLLBACK_URL":                   "http://rollbackbot:8080",
+		"ROLLBACK_HTTP_TOKEN":            token,
 		"ROLLBACK_LOG_FORMAT":            "console",
 		"ROLLBACK_SUGGEST":               "false",
 		"ROLLBACK_BREAK_GLASS":           "0",
@@ -189,6 +194,8 @@ func TestLoad_EverythingSet(t *testing.T) {
 	got.Apps = nil
 	want := Config{
 		DatabaseURL: NewSecret("sqlite:/data/journal.db"),
+		HTTPToken:   NewSecret(token),
+		URL:         "http://rollbackbot:8080",
 		Slack: Slack{
 			BotToken: NewSecret("xoxb-hunter2"), AppToken: NewSecret("xapp-hunter3"),
 			APIURL: "http://127.0.0.1:8400/api/", Channel: "G0TEAM",
@@ -321,10 +328,16 @@ func TestLoad_OneProblem(t *testing.T) {
 		{"ROLLBACK_SIGNERS", "/etc/signers", "not in this version"},
 		{"ROLLBACK_GITHUB_TOKEN", "ghp_hunter2", "not in this version"},
 		{"ROLLBACK_GITHUB_URL", "https://x", "not in this version"},
-		{"ROLLBACK_URL", "https://x", "not in this version"},
+		{"ROLLBACK_URL", "rollbackbot.example.com", "it is no http or https URL"},
+		{"ROLLBACK_URL", "https://bot:hunter2@rollbackbot.example.com", "it holds a user name or password"},
+		{"ROLLBACK_URL", "https://rollbackbot.example.com?token=hunter2", "it holds more than an address"},
+		{"ROLLBACK_URL", "http://rollbackbot.example.com", "over http:// everybody on the way could read the token"},
+		{"ROLLBACK_URL", "http://203.0.113.7:8080", "write https://…, or go through a tunnel"},
 		{"ROLLBACK_HTTP_ADDR", "8080", `"8080" is no address to listen on: write HOST:PORT`},
 		{"ROLLBACK_HTTP_ADDR", "127.0.0.1:http", `"127.0.0.1:http" is no address to listen on`},
-		{"ROLLBACK_HTTP_TOKEN", "hunter2", "not in this version"},
+		{"ROLLBACK_HTTP_TOKEN", "hunter2", "it is too short to be safe: 7 characters of at least 32: make one with: openssl rand -hex 32"},
+		{"ROLLBACK_HTTP_TOKEN", "hunter2 hunter2 hunter2 hunter2 hunter2", "it holds characters that no bearer token can have"},
+		{"ROLLBACK_HTTP_TOKEN", "hunter2hunter2hunter2hunter2hunter2", "it is easily guessed"},
 
 		{"ROLLBACK_SIGNOF", "always", "unknown variable: did you mean ROLLBACK_SIGNOFF?"},
 		{"ROLLBACK_NONSENSE_ALTOGETHER", "hunter2", "unknown variable: remove it; the README lists all variables"},
@@ -332,7 +345,11 @@ func TestLoad_OneProblem(t *testing.T) {
 		{"ROLLBACK_APP_SHPO_DIR", "/x", "unknown variable: did you mean ROLLBACK_APP_SHOP_DIR?"},
 	} {
 		t.Run(c.name+"="+c.value, func(t *testing.T) {
-			set(t, with(least(t), map[string]string{c.name: c.value}))
+			env := with(least(t), map[string]string{c.name: c.value})
+			if c.name == "ROLLBACK_URL" {
+				env["ROLLBACK_HTTP_TOKEN"] = token
+			}
+			set(t, env)
 			cfg, err := Load(Everything)
 			var problems Problems
 			if !errors.As(err, &problems) {
@@ -398,7 +415,8 @@ func TestLoad_Needs(t *testing.T) {
 		wrong map[string]string
 	}{
 		{Nothing, nil, nil},
-		{Database, nil, map[string]string{"ROLLBACK_DATABASE_URL": "x", "ROLLBACK_DATABSE_URL": "sqlite:x", "ROLLBACK_URL": "https://x"}},
+		{Remote, nil, map[string]string{"ROLLBACK_URL": "https://x", "ROLLBACK_HTTP_TOKEN": "x", "ROLLBACK_ULR": "https://x"}},
+		{Database, nil, map[string]string{"ROLLBACK_DATABASE_URL": "x"}},
 		{Apps, []string{"ROLLBACK_APPS"}, map[string]string{"ROLLBACK_APP_SHOP_IMAGES": "x", "ROLLBACK_APP_SHOP_IMAGE": "x"}},
 		{Hosts, []string{"ROLLBACK_SSH_KEY", "ROLLBACK_SSH_KNOWN_HOSTS", "ROLLBACK_APP_SHOP_HOSTS", "ROLLBACK_APP_SHOP_DIR"},
 			map[string]string{"ROLLBACK_SSH_KEY": "/missing", "ROLLBACK_APP_SHOP_HOSTS": "x"}},
@@ -430,6 +448,26 @@ func TestLoad_Needs(t *testing.T) {
 			if _, err := Load(level.need); err == nil {
 				t.Errorf("level %d takes a wrong %s", level.need, name)
 			}
+		}
+	}
+}
+
+// Where the token may travel in the clear.
+func TestLoad_RemoteAddresses(t *testing.T) {
+	for address, want := range map[string]bool{
+		"https://rollbackbot.example.com": true, "https://203.0.113.7/bot": true, "http://127.0.0.1:8080": true, "http://localhost:8080": true,
+		"http://[::1]:8080": true, "http://rollbackbot:8080": true, "http://10.1.2.3": true, "http://192.168.0.9:80": true, "http://[fd00::1]:1": true,
+		"http://100.100.1.2": true, "http://rollbackbot.internal": false, "http://8.8.8.8": false, "http://[2001:db8::1]": false,
+		"http://[::ffff:8.8.8.8]": false, "http://localhost.example.com": false, "http://0x7f.1": false, "ftp://127.0.0.1": false,
+	} {
+		set(t, map[string]string{"ROLLBACK_URL": address, "ROLLBACK_HTTP_TOKEN": token})
+		cfg, err := Load(Remote)
+		if (err == nil) != want || want && (cfg.URL != address || cfg.HTTPToken.Reveal() != token) {
+			t.Errorf("%s: %+v, %v", address, cfg, err)
+		}
+		set(t, map[string]string{"ROLLBACK_URL": address})
+		if _, err := Load(Remote); err == nil || !strings.Contains(err.Error(), "ROLLBACK_HTTP_TOKEN: it is not set, and ROLLBACK_URL is") {
+			t.Errorf("%s without a token: %v", address, err)
 		}
 	}
 }

@@ -40,12 +40,12 @@ type environment struct {
 	ObserveInterval setting `envconfig:"ROLLBACK_OBSERVE_INTERVAL" default:"1m" need:"everything" desc:"how often each host is asked what it runs"`
 	// Suggest lets the bot speak first.
 	Suggest setting `envconfig:"ROLLBACK_SUGGEST" default:"false" need:"everything" desc:"may the bot suggest a rollback by itself"`
-	// URL sends deployed and allowed to the bot instead of the database.
-	URL setting `envconfig:"ROLLBACK_URL" need:"database" desc:"the bot's address, for deployed and allowed away from its machine"`
+	// URL sends deployed and allowed to the bot instead of the database; they then demand nothing but its token.
+	URL setting `envconfig:"ROLLBACK_URL" need:"remote" desc:"the bot's address, as in https://rollbackbot.example.com, for deployed and allowed away from its machine: they then go over HTTP with ROLLBACK_HTTP_TOKEN"`
 	// HTTPAddr is for whoever watches over the bot: what is told there is no secret, but nobody else's business either.
-	HTTPAddr setting `envconfig:"ROLLBACK_HTTP_ADDR" need:"everything" desc:"address on which /healthz and /readyz are served, as in 127.0.0.1:8080; without it nowhere"`
-	// HTTPToken guards what the HTTP server takes and tells.
-	HTTPToken setting `envconfig:"ROLLBACK_HTTP_TOKEN" need:"database" desc:"bearer token of the HTTP server and its clients"`
+	HTTPAddr setting `envconfig:"ROLLBACK_HTTP_ADDR" need:"everything" desc:"address on which /healthz, /readyz and the gate for pipelines are served, as in 127.0.0.1:8080; without it nowhere"`
+	// HTTPToken guards what pipelines note and ask: whoever has it can note deployments.
+	HTTPToken setting `envconfig:"ROLLBACK_HTTP_TOKEN" need:"remote" desc:"the token that pipelines show, 32 characters or more, as from openssl rand -hex 32; without it the gate for pipelines is switched off"`
 	// GitHubToken opens tickets and reads the deployment history.
 	GitHubToken setting `envconfig:"ROLLBACK_GITHUB_TOKEN" need:"everything" desc:"GitHub token for tickets and the deployment history"`
 	// GitHubURL points at another GitHub.

@@ -21,8 +21,6 @@ var notInThisVersion = []string{
 	"ROLLBACK_SIGNERS",
 	"ROLLBACK_GITHUB_TOKEN",
 	"ROLLBACK_GITHUB_URL",
-	"ROLLBACK_URL",
-	"ROLLBACK_HTTP_TOKEN",
 }
 
 // notYet refuses what would be ignored.

@@ -6,6 +6,7 @@ type Need int
 // The levels, with the commands that have them.
 const (
 	Nothing    Need = iota // demo, manifest, version
+	Remote                 // deployed and allowed away from the bot's machine: ROLLBACK_URL and its token
 	Database               // allowed, history, audit, postmortem
 	Apps                   // deployed
 	Hosts                  // plan, lock, unlock: hosts and SSH as well
@@ -13,4 +14,4 @@ const (
 )
 
 // needs are the levels as the `need` tags name them.
-var needs = map[string]Need{"database": Database, "apps": Apps, "hosts": Hosts, "everything": Everything}
+var needs = map[string]Need{"remote": Remote, "database": Database, "apps": Apps, "hosts": Hosts, "everything": Everything}

@@ -12,7 +12,7 @@ func (r *reader) unknown() {
 		if slices.ContainsFunc(r.settings, func(s *setting) bool { return s.Name == name }) {
 			continue
 		}
-		need := Database
+		need := Remote
 		if strings.HasPrefix(name, "ROLLBACK_APP_") {
 			if r.appsUnsure {
 				continue

@@ -31,7 +31,7 @@ var homes = []struct{ dependency, home string }{
 // Imports point inward: cmd sees all, adapters see runbook and not each other, runbook sees the standard library.
 func TestImports(t *testing.T) {
 	house := imports(t, "../..")
-	for _, folder := range []string{"runbook", "bot", "ssh", "config", "internal/journal", "internal/migration", "internal/probe", "cmd/rollbackbot"} {
+	for _, folder := range []string{"runbook", "bot", "ssh", "config", "internal/gate", "internal/journal", "internal/migration", "internal/probe", "cmd/rollbackbot"} {
 		if len(house[folder]) == 0 {
 			t.Fatalf("%s was not found, or imports nothing", folder)
 		}

@@ -20,24 +20,31 @@ func deployedCommand() *cobra.Command {
 		Use:   "deployed APP --image SERVICE=NAME@sha256:… …",
 		Short: "Note a release: the deployment notes, by CI or a person",
 		Long: "Notes that these images go live together. Every service of the app is named. Exit status 3 where one of the\n" +
-			"images is quarantined: then nothing is noted.",
+			"images is quarantined: then nothing is noted. Away from the bot's machine ROLLBACK_URL and ROLLBACK_HTTP_TOKEN\n" +
+			"are all that it needs.",
 		Example: "  rollbackbot deployed shop --version v42 --commit 3f2c1d0 --migration none \\\n" +
 			"    --image api=ghcr.io/acme/shop/api@sha256:… --image worker=… --image web=…",
 		Args: exactly("the app"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := config.Load(config.Apps)
+			bot, err := remoteBot()
 			if err != nil {
 				return err
 			}
-			app, err := findApp(cfg, args[0])
+			note, noteErr := deploymentNote(images, version, commit, migration)
+			var release runbook.Release
+			switch {
+			case bot == nil:
+				release, err = noteHere(cmd.Context(), args[0], note, noteErr)
+			case noteErr != nil:
+				err = noteErr
+			default:
+				release, err = noteAt(cmd.Context(), bot, args[0], note)
+			}
 			if err != nil {
 				return err
 			}
-			note, err := deploymentNote(images, version, commit, migration)
-			if err != nil {
-				return err
-			}
-			return noteDeployment(cmd, cfg, app, note)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "noted: %s of %s, migration %s\n", release.Name(), args[0], release.Migration)
+			return err
 		},
 	}
 	cmd.Flags().StringArrayVar(&images, "image", nil, "SERVICE=NAME@sha256:<64 hex digits>; once for every service")
@@ -77,22 +84,30 @@ func deploymentNote(images []string, version, commit, migration string) (runbook
 	return note, nil
 }
 
-func noteDeployment(cmd *cobra.Command, cfg config.Config, app runbook.App, note runbook.Deployed) error {
-	store, err := journal.Open(cmd.Context(), cfg.DatabaseURL.Reveal(), journal.Options{})
+// noteHere notes a deployment in the journal. noteErr is what is wrong with the note by itself: the configuration is told
+// of first.
+func noteHere(ctx context.Context, name string, note runbook.Deployed, noteErr error) (runbook.Release, error) {
+	cfg, err := config.Load(config.Apps)
 	if err != nil {
-		return err
+		return runbook.Release{}, err
+	}
+	app, err := findApp(cfg, name)
+	if err != nil {
+		return runbook.Release{}, err
+	}
+	if noteErr == nil {
+		noteErr = note.Check(app)
+	}
+	if noteErr != nil {
+		return runbook.Release{}, usage("%v", noteErr) // before a journal is created
+	}
+	store, err := journal.Open(ctx, cfg.DatabaseURL.Reveal(), journal.Options{})
+	if err != nil {
+		return runbook.Release{}, err
 	}
 	defer store.Close()
-	release, err := runbook.NoteDeployment(cmd.Context(), store, app, note)
-	var target *runbook.TargetError
-	if errors.As(err, &target) {
-		return usage("%v", err)
-	}
-	if err != nil {
-		return quarantined(err)
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "noted: %s of %s, migration %s\n", release.Name(), app.Name, release.Migration)
-	return err
+	release, err := runbook.NoteDeployment(ctx, store, app, note)
+	return release, quarantined(err)
 }
 
 // quarantined gives a quarantine its exit status.
@@ -120,7 +135,7 @@ func allowedCommand() *cobra.Command {
 		Use:   "allowed NAME@sha256:… …",
 		Short: "Ask, before deploying, whether images are quarantined",
 		Long: "The gate for CI. Exit status 0: none of them is quarantined. 3: one is, with why. 1: it can't be judged.\n" +
-			"Take anything but 0 as no.",
+			"Take anything but 0 as no. Away from the bot's machine ROLLBACK_URL and ROLLBACK_HTTP_TOKEN are all that it needs.",
 		Example: "  rollbackbot allowed ghcr.io/acme/shop/api@sha256:… && docker compose up -d",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -129,23 +144,45 @@ func allowedCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := config.Load(config.Database)
+			bot, err := remoteBot()
 			if err != nil {
 				return err
 			}
-			return judge(cmd.Context(), cfg, args)
+			images, imagesErr := parseRefs(args)
+			switch {
+			case bot == nil:
+				return judgeHere(cmd.Context(), images, imagesErr)
+			case imagesErr != nil:
+				return imagesErr
+			}
+			return quarantined(bot.Allowed(cmd.Context(), images...))
 		},
 	}
 }
 
-func judge(ctx context.Context, cfg config.Config, refs []string) error {
-	var images []runbook.Image
+// parseRefs reads images; all that is wrong with them comes together.
+func parseRefs(refs []string) (images []runbook.Image, err error) {
+	var problems []string
 	for _, ref := range refs {
 		image, err := runbook.ParseImage(ref)
 		if err != nil {
-			return usage("%v", err)
+			problems = append(problems, err.Error())
 		}
 		images = append(images, image)
+	}
+	if len(problems) > 0 {
+		return nil, usage("%s", strings.Join(problems, "\n"))
+	}
+	return images, nil
+}
+
+func judgeHere(ctx context.Context, images []runbook.Image, imagesErr error) error {
+	cfg, err := config.Load(config.Database)
+	if err == nil {
+		err = imagesErr
+	}
+	if err != nil {
+		return err
 	}
 	store, err := journal.Open(ctx, cfg.DatabaseURL.Reveal(), journal.Options{MustExist: true})
 	if err != nil {
@@ -156,12 +193,7 @@ func judge(ctx context.Context, cfg config.Config, refs []string) error {
 	if err != nil {
 		return err
 	}
-	for _, image := range images {
-		if err := runbook.Allowed(ctx, store, apps, image); err != nil {
-			return quarantined(err)
-		}
-	}
-	return nil
+	return quarantined(runbook.Allowed(ctx, store, apps, images...))
 }
 
 func historyCommand() *cobra.Command {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"rollbackbot/internal/gate"
 )
 
 // statusServer answers whoever watches over the bot: an orchestrator, a monitor, a person with curl.
@@ -23,7 +25,7 @@ const (
 	databaseTimeout = 2 * time.Second
 )
 
-// openStatus serves /healthz and /readyz, where ROLLBACK_HTTP_ADDR asks for one; otherwise it gives a server that serves nothing.
+// openStatus serves /healthz, /readyz and the gate for pipelines, where ROLLBACK_HTTP_ADDR asks for one; otherwise it gives a server that serves nothing.
 func (r *replica) openStatus(ctx context.Context) (*statusServer, error) {
 	if r.cfg.HTTPAddr == "" {
 		return &statusServer{}, nil
@@ -35,6 +37,7 @@ func (r *replica) openStatus(ctx context.Context) (*statusServer, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", r.serveReady)
+	(&gate.Handler{Apps: r.cfg.Apps, Journal: r.store, Token: r.cfg.HTTPToken.Reveal(), Log: component(r.log, "gate")}).Register(mux)
 	s := &statusServer{done: make(chan struct{}), server: &http.Server{
 		Handler: mux, ReadTimeout: statusTimeout, WriteTimeout: statusTimeout, IdleTimeout: time.Minute,
 	}}
@@ -44,7 +47,7 @@ func (r *replica) openStatus(ctx context.Context) (*statusServer, error) {
 			r.log.Error().Err(err).Msg("the HTTP server ended; the bot goes on without it")
 		}
 	}()
-	r.log.Info().Stringer("address", listener.Addr()).Msg("serving /healthz and /readyz")
+	r.log.Info().Stringer("address", listener.Addr()).Bool("gate", !r.cfg.HTTPToken.IsZero()).Msg("serving HTTP")
 	return s, nil
 }
 

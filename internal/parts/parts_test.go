@@ -59,6 +59,7 @@ func TestMissingPart_SkipsAndNotesOneLine(t *testing.T) {
 	skips := bareMachine(t)
 	for part, look := range map[string]func(testing.TB){
 		"Chromium":                           func(tb testing.TB) { Chromium(tb) },
+		"curl":                               func(tb testing.TB) { Curl(tb) },
 		"Slack's client @slack/bolt on Node": func(tb testing.TB) { Bolt(tb) },
 	} {
 		got := ended(t, look)

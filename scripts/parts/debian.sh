@@ -23,6 +23,7 @@ debian_missing() {
 	have iptables || echo iptables
 	have sshd || echo openssh-server
 	have chromium || echo chromium
+	have curl || echo curl
 	postgresql_present || echo postgresql
 	# Without it emoji in screenshots are empty boxes.
 	[ -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf ] || echo fonts-noto-color-emoji
