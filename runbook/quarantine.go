@@ -52,8 +52,13 @@ func (r *Runner) blocking(ctx context.Context, prefix string) (apps []string, fu
 	if len(prefix) < len("sha256:")+minDigestDigits {
 		return nil, "", refused("%s is too short: give at least %d digits of the digest.", prefix, minDigestDigits)
 	}
-	for _, app := range r.Apps {
-		blocked, err := r.Blocked(ctx, app.Name)
+	// Also those that are not configured any more: what they block is not allowed either.
+	all, err := r.Journal.Apps(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, app := range all {
+		blocked, err := r.Blocked(ctx, app)
 		if err != nil {
 			return nil, "", err
 		}
@@ -63,7 +68,7 @@ func (r *Runner) blocking(ctx context.Context, prefix string) (apps []string, fu
 			case full != "" && full != digest:
 				return nil, "", refused("%s fits more than one quarantined image; give more digits.", prefix)
 			default:
-				full, apps = digest, append(apps, app.Name)
+				full, apps = digest, append(apps, app)
 			}
 		}
 	}
