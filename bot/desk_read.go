@@ -54,13 +54,19 @@ func (d *Desk) status(ctx context.Context, c Command) (Message, error) {
 func (d *Desk) last(ctx context.Context, apps []string) ([]runbook.Rollback, error) {
 	var found []runbook.Rollback
 	for _, app := range apps {
-		all, err := d.Runner.Rollbacks(ctx, app)
+		history, err := d.Runner.History(ctx, app)
 		if err != nil {
 			return nil, err
 		}
-		if len(all) > 0 {
-			found = append(found, all[len(all)-1])
+		all := history.Rollbacks()
+		if len(all) == 0 {
+			continue
 		}
+		rb, err := d.Runner.Status(ctx, all[len(all)-1].ID)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, rb)
 	}
 	return found, nil
 }
@@ -82,8 +88,7 @@ func (d *Desk) history(ctx context.Context, app string) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	rollbacks, err := d.Runner.Rollbacks(ctx, app)
-	return HistoryMessage(app, history.Releases(), rollbacks), err
+	return HistoryMessage(app, history.Releases(), history.Rollbacks()), nil
 }
 
 func (d *Desk) quarantine(ctx context.Context, name string) (Message, error) {

@@ -12,7 +12,7 @@ import (
 const maxListed = 20
 
 // HistoryMessage lists an app's releases, the one that went live last first, and its rollbacks, given oldest first.
-func HistoryMessage(app string, releases []runbook.Release, rollbacks []runbook.Rollback) Message {
+func HistoryMessage(app string, releases []runbook.Release, rollbacks []runbook.Past) Message {
 	d := newDraft()
 	d.header("History of " + app)
 	d.field("Releases, the latest first")
@@ -36,17 +36,18 @@ func HistoryMessage(app string, releases []runbook.Release, rollbacks []runbook.
 	return d.message()
 }
 
-func rollbackPoints(rollbacks []runbook.Rollback) [][]span {
+func rollbackPoints(rollbacks []runbook.Past) [][]span {
 	var points [][]span
 	for i, rb := range slices.Backward(rollbacks) {
 		if len(points) == maxListed {
 			return append(points, []span{words(fmt.Sprintf("… %d more", i+1))})
 		}
-		state := string(rb.State)
-		if rb.State == runbook.StateEnded {
+		state := "under way"
+		if rb.Outcome != "" {
 			state = outcomeText(rb.Outcome)
 		}
-		points = append(points, []span{code(rb.ID), words(" " + instant(rb.Request.At) + ", " + fromName(rb.Plan) + " to " + targetName(rb.Plan) + ": " + state)})
+		from, to := shownName(orElse(rb.From, whatRuns)), shownName(rb.To)
+		points = append(points, []span{code(rb.ID), words(" " + instant(rb.At) + ", " + from + " to " + to + ": " + state)})
 	}
 	return points
 }

@@ -66,7 +66,7 @@ func hugeMessages(t *testing.T) map[string]Message {
 	for range 200 {
 		many = append(many, s.plan.Target)
 	}
-	all["huge_history"] = HistoryMessage("shop", many, slices.Repeat([]runbook.Rollback{s.rb}, 100))
+	all["huge_history"] = HistoryMessage("shop", many, slices.Repeat(pasts(s.rb), 100))
 	blocked := map[runbook.Digest]string{}
 	for i := range 300 {
 		blocked[imageOf("api", i).Digest] = "rb-1"

@@ -120,7 +120,7 @@ func privateMessages(t *testing.T, all map[string]Message) {
 	good := newStory(t).plan.Target
 	bad := runbook.Release{ID: "r-0123456789ab", Migration: runbook.MigrationYes, Quarantine: "rb-7q2mzk4x", LastLiveAt: asked}
 	good.Migration = runbook.MigrationNone
-	all["private_history"] = HistoryMessage("shop", []runbook.Release{bad, good}, []runbook.Rollback{done, broken})
+	all["private_history"] = HistoryMessage("shop", []runbook.Release{bad, good}, pasts(done, broken))
 	all["private_history_empty"] = HistoryMessage("shop", nil, nil)
 	s := newStory(t)
 	all["private_plan"] = PlanMessage(s.plan, "it is not proven that there was no migration", s.request())
@@ -177,4 +177,14 @@ func TestMessages_AsInTestdata(t *testing.T) {
 			t.Errorf("%s is no message any more: remove it", file)
 		}
 	}
+}
+
+// pasts are rollbacks as a history lists them.
+func pasts(rollbacks ...runbook.Rollback) (list []runbook.Past) {
+	for _, rb := range rollbacks {
+		list = append(list, runbook.Past{
+			ID: rb.ID, At: rb.Request.At, By: rb.Request.By, Reason: rb.Request.Reason, From: rb.Plan.Running, To: rb.Plan.Target.Name(), Outcome: rb.Outcome,
+		})
+	}
+	return list
 }

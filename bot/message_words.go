@@ -131,7 +131,9 @@ func shownReason(rb runbook.Rollback) string {
 }
 
 // fromName is the release that a plan starts from.
-func fromName(p runbook.Plan) string { return shownName(orElse(p.Running, "what runs now")) }
+func fromName(p runbook.Plan) string { return shownName(orElse(p.Running, whatRuns)) }
+
+const whatRuns = "what runs now"
 
 // targetName is the release that a plan goes to.
 func targetName(p runbook.Plan) string { return shownName(p.Target.Name()) }

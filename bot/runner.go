@@ -18,11 +18,9 @@ type Runner interface {
 	Plan(ctx context.Context, request runbook.Request) (plan runbook.Plan, needsLead string, err error)
 	// Status is one rollback as it stands.
 	Status(ctx context.Context, id string) (runbook.Rollback, error)
-	// Rollbacks are all of an app, oldest first.
-	Rollbacks(ctx context.Context, app string) ([]runbook.Rollback, error)
 	// Abandoned are the open rollbacks of apps that are not configured any more: nobody carries them.
 	Abandoned(ctx context.Context) ([]runbook.Rollback, error)
-	// History is what is known of an app's releases.
+	// History is what is known of an app's releases and rollbacks.
 	History(ctx context.Context, app string) (runbook.History, error)
 	// Blocked gives an app's quarantined digests, each with the rollback that blocked it.
 	Blocked(ctx context.Context, app string) (map[runbook.Digest]string, error)

@@ -129,6 +129,11 @@ func (o *outside) Events(ctx context.Context, app, rollback string, after int64)
 	return call(ctx, o, func(ctx context.Context) ([]runbook.Event, error) { return o.store.Events(ctx, app, rollback, after) })
 }
 
+// Since implements runbook.Journal.
+func (o *outside) Since(ctx context.Context, app string, after runbook.Place, kinds ...string) ([]runbook.Event, error) {
+	return call(ctx, o, func(ctx context.Context) ([]runbook.Event, error) { return o.store.Since(ctx, app, after, kinds...) })
+}
+
 // Acquire implements runbook.Journal.
 func (o *outside) Acquire(ctx context.Context, app string, floor int64) (int64, error) {
 	return call(ctx, o, func(ctx context.Context) (int64, error) { return o.store.Acquire(ctx, app, floor) })

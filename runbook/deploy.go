@@ -117,11 +117,11 @@ func (x *execution) quarantine(ctx context.Context) error {
 	if rb.Touched() || rb.Direction == Forward {
 		return nil
 	}
-	events, err := x.planner.Journal.Events(ctx, rb.App, "", 0)
+	history, err := x.planner.Chronicle.History(ctx, x.planner.Journal, rb.App)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errJournal, err)
 	}
-	images := NewHistory(events).harmed(rb.Plan)
+	images := history.harmed(rb.Plan)
 	if len(images) == 0 {
 		return nil
 	}

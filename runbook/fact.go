@@ -267,6 +267,9 @@ func register[F Fact]() {
 	}
 }
 
+// KnownKind reports whether this version knows that kind of fact.
+func KnownKind(kind string) bool { return kinds[kind] != nil }
+
 // DecodeFact reads a fact of that kind from its JSON. An unknown kind is an error: a newer binary wrote it, and
 // guessing at what it meant is not safe. Unknown fields of a known kind are ignored.
 func DecodeFact(kind string, body []byte) (Fact, error) {

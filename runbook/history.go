@@ -8,23 +8,44 @@ import (
 	"time"
 )
 
-// History is what is known about an app's releases: a fold over its journal.
+// History is what is known about an app's releases and rollbacks: a fold over its journal. It is a value that never changes:
+// then makes the next one.
 type History struct {
-	releases   map[string]*Release // by ID
+	releases   map[string]*Release // by ID; none is changed once it is in a History
 	live       []string            // release IDs in the order in which they went live
 	observed   string              // the release that every host was last seen to run
 	quarantine map[Digest]string   // the rollback that blocked each digest
+	rollbacks  []Past              // in the order in which they were asked for
+	latest     time.Time           // of all events so far
+}
+
+// historyKinds are the kinds of events that a History is made of. All others leave it as it is.
+var historyKinds = []string{
+	Deployed{}.Kind(), Observed{}.Kind(), Diverged{}.Kind(), Verified{}.Kind(), Quarantined{}.Kind(), Lifted{}.Kind(),
+	Requested{}.Kind(), Replanned{}.Kind(), Ended{}.Kind(),
 }
 
 // NewHistory folds an app's events, oldest first.
-func NewHistory(events []Event) History {
-	h := History{releases: map[string]*Release{}, quarantine: map[Digest]string{}}
-	var latest time.Time
+func NewHistory(events []Event) History { return History{}.then(events) }
+
+// then is the history after more events, oldest first.
+func (h History) then(events []Event) History {
+	h.releases, h.quarantine = maps.Clone(h.releases), maps.Clone(h.quarantine)
+	if h.releases == nil {
+		h.releases = map[string]*Release{}
+	}
+	if h.quarantine == nil {
+		h.quarantine = map[Digest]string{}
+	}
+	h.live, h.rollbacks = slices.Clone(h.live), slices.Clone(h.rollbacks)
 	for _, event := range events {
-		if event.At.Before(latest) {
-			event.At = latest.Add(time.Microsecond) // what came later is later, whatever a clock said
+		if !slices.Contains(historyKinds, event.Fact.Kind()) {
+			continue
 		}
-		latest = event.At
+		if event.At.Before(h.latest) {
+			event.At = h.latest.Add(time.Microsecond) // what came later is later, whatever a clock said
+		}
+		h.latest = event.At
 		h.apply(event)
 	}
 	return h
@@ -54,15 +75,22 @@ func (h *History) apply(event Event) {
 		}
 	case Lifted:
 		delete(h.quarantine, fact.Digest)
+	case Requested, Replanned, Ended:
+		h.past(event)
 	}
 }
 
+// release is the release of these images, to be changed.
 func (h *History) release(images map[string]Image) *Release {
 	id := ReleaseID(images)
-	if h.releases[id] == nil {
-		h.releases[id] = &Release{ID: id, Images: maps.Clone(images), Migration: MigrationUnknown}
+	r := Release{ID: id, Migration: MigrationUnknown}
+	if known := h.releases[id]; known != nil {
+		r = *known
+	} else {
+		r.Images = maps.Clone(images)
 	}
-	return h.releases[id]
+	h.releases[id] = &r
+	return &r
 }
 
 func (h *History) goLive(r *Release, at time.Time) {
@@ -82,24 +110,27 @@ func (h *History) goLiveUnknown() {
 	}
 }
 
-// Releases gives all releases, the one that went live last first.
+// Releases gives all releases, the one that went live last first. Their images are the history's own: they are not changed.
 func (h History) Releases() []Release {
-	var out []Release
-	for _, r := range h.releases {
-		out = append(out, h.seen(*r))
-	}
-	slices.SortFunc(out, func(a, b Release) int {
+	all := slices.Collect(maps.Values(h.releases)) // pointers: a release is large to be moved about
+	slices.SortFunc(all, func(a, b *Release) int {
 		if c := b.LastLiveAt.Compare(a.LastLiveAt); c != 0 {
 			return c
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
+	out := make([]Release, len(all))
+	for i, r := range all {
+		out[i] = h.seen(*r)
+	}
 	return out
 }
 
 // seen adds to a release what the whole history knows of it.
 func (h History) seen(r Release) Release {
-	r.Images = maps.Clone(r.Images)
+	if len(h.quarantine) == 0 {
+		return r
+	}
 	for _, image := range r.Images {
 		if rollback, blocked := h.quarantine[image.Digest]; blocked {
 			r.Quarantine = rollback

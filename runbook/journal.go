@@ -43,6 +43,9 @@ type Journal interface {
 	Append(ctx context.Context, entry Entry) ([]Event, error)
 	// Events gives the app's events after seq, oldest first; those of one rollback alone when rollback is not empty.
 	Events(ctx context.Context, app, rollback string, after int64) ([]Event, error)
+	// Since gives the app's events of those kinds after a place that the caller knows, oldest first. ErrOtherChain where the
+	// event that stands in that place is another one by now, or none does.
+	Since(ctx context.Context, app string, after Place, kinds ...string) ([]Event, error)
 	// Acquire makes the caller the owner of the app's rollbacks: the app's epoch becomes
 	// max(its own, floor) + 1 and is given back. Entries with an older epoch are refused from then on.
 	// Every error leaves open whether the epoch has grown.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -74,6 +75,22 @@ func (j *memoryStore) Events(_ context.Context, app, rollback string, after int6
 	var out []Event
 	for _, e := range j.events[app] {
 		if e.Seq > after && (rollback == "" || e.Rollback == rollback) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func (j *memoryStore) Since(_ context.Context, app string, after Place, kinds ...string) ([]Event, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	events := j.events[app]
+	if after != (Place{}) && (after.Seq > int64(len(events)) || events[after.Seq-1].Hash != after.Hash) {
+		return nil, ErrOtherChain
+	}
+	var out []Event
+	for _, e := range events[after.Seq:] {
+		if slices.Contains(kinds, e.Fact.Kind()) {
 			out = append(out, e)
 		}
 	}

@@ -22,6 +22,13 @@ func (s *newerStore) Events(ctx context.Context, app, rollback string, after int
 	return s.Store.Events(ctx, app, rollback, after)
 }
 
+func (s *newerStore) Since(ctx context.Context, app string, after Place, kinds ...string) ([]Event, error) {
+	if _, err := s.Events(ctx, app, "", after.Seq); err != nil {
+		return nil, err
+	}
+	return s.Store.Since(ctx, app, after, kinds...)
+}
+
 // Nothing is done on a journal that can't be read as a whole, neither by who meets it at its start nor by who carries a
 // rollback when it happens.
 func TestRollback_ANewerVersionWritesMeanwhile(t *testing.T) {

@@ -24,12 +24,15 @@ func (e *QuarantinedError) Error() string {
 		"a lead lifts that in Slack by `/rollback lift %s because …` with the postmortem's link", e.Image, e.Rollback, e.App, e.Image.Digest.Short())
 }
 
+// quarantineKinds are the kinds of events that say what is quarantined.
+var quarantineKinds = []string{Quarantined{}.Kind(), Lifted{}.Kind()}
+
 // Allowed is nil when no app has any of the images quarantined, or else a *QuarantinedError for each that is, joined. They
 // are matched by digest, whatever the name: the same content under another name is the same failure.
 func Allowed(ctx context.Context, j Journal, apps []string, images ...Image) error {
 	blocked := map[string]map[Digest]string{}
 	for _, app := range apps {
-		events, err := j.Events(ctx, app, "", 0)
+		events, err := j.Since(ctx, app, Place{}, quarantineKinds...)
 		if err != nil {
 			return fmt.Errorf("read the journal of %s: %w", app, err)
 		}

@@ -11,10 +11,12 @@ import (
 // Observer asks every host what it runs and keeps the history: which release went live when, and which one was healthy
 // on every host for so long that it counts as known-good. It needs no integration with whatever deploys.
 type Observer struct {
-	Hosts    Hosts
-	Journal  Journal
-	Health   HealthChecker
-	Interval time.Duration // between two looks at an app
+	Hosts   Hosts
+	Journal Journal
+	Health  HealthChecker
+	// Chronicle remembers what is known of the apps' releases; nil: each look reads the whole journal.
+	Chronicle *Chronicle
+	Interval  time.Duration // between two looks at an app
 	// Report gets every event after it was written; may be nil.
 	Report func(Event)
 	// Problem gets what went wrong with a look; it is tried again at the next one. May be nil.
@@ -64,7 +66,7 @@ func (o Observer) look(ctx context.Context, a App, before watch) (watch, error) 
 	if err != nil {
 		return watch{diverged: before.diverged}, err
 	}
-	events, err := o.Journal.Events(ctx, a.Name, "", 0)
+	history, err := o.Chronicle.History(ctx, o.Journal, a.Name)
 	if err != nil {
 		return watch{}, err
 	}
@@ -79,7 +81,6 @@ func (o Observer) look(ctx context.Context, a App, before watch) (watch, error) 
 	if images == nil {
 		return o.diverged(ctx, a, sights, before)
 	}
-	history := NewHistory(events)
 	now.set = ReleaseID(images)
 	if history.observed != now.set {
 		if err := o.append(ctx, a, Observed{Images: images}); err != nil {

@@ -19,6 +19,8 @@ const surveyTimeout = 20 * time.Second
 type Planner struct {
 	Hosts   Hosts
 	Journal Journal
+	// Chronicle remembers what is known of the app's releases; nil: the whole journal is read.
+	Chronicle *Chronicle
 	// Before is the plan as it was made before and is about to be carried out; nil: it is made for the first time. Then it
 	// is not proven once more that compose is there and takes the images from the pins, nor that the images can be had: the
 	// next phases prove that, before any container is replaced, and an outage lasts meanwhile.
@@ -34,11 +36,10 @@ type Planner struct {
 func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error) {
 	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
 	defer cancel()
-	events, err := p.Journal.Events(ctx, a.Name, "", 0)
+	history, err := p.Chronicle.History(ctx, p.Journal, a.Name)
 	if err != nil {
-		return Plan{}, fmt.Errorf("read the history of %s: %w", a.Name, err)
+		return Plan{}, err
 	}
-	history := NewHistory(events)
 	surveys, excluded, err := p.survey(ctx, a)
 	if err != nil {
 		return Plan{}, err

@@ -21,6 +21,7 @@ type Runner struct {
 	Announcer      Announcer
 	Policy         Policy
 	SignoffTimeout time.Duration // the deadline of every question
+	Chronicle      *Chronicle    // remembers what is known of releases, for all that asks in this process; nil: each question reads the whole journal
 	Inbox          Inbox         // where answers come from: no question expires while one from before its deadline lies there; nil: nowhere
 
 	// Report gets every event after it was written, for the log; Problem what went wrong and is tried again.
@@ -115,7 +116,9 @@ func (r *Runner) owner(id string) *owner {
 	return r.owners[id]
 }
 
-func (r *Runner) planner() Planner { return Planner{Hosts: r.Hosts, Journal: r.Journal} }
+func (r *Runner) planner() Planner {
+	return Planner{Hosts: r.Hosts, Journal: r.Journal, Chronicle: r.Chronicle}
+}
 
 // App finds an app by its name.
 func (r *Runner) App(name string) (App, error) {
@@ -445,10 +448,9 @@ func foldAll(events []Event) ([]Rollback, error) {
 	return out, nil
 }
 
-// History gives what is known of an app's releases.
+// History gives what is known of an app's releases and rollbacks.
 func (r *Runner) History(ctx context.Context, app string) (History, error) {
-	events, err := r.Journal.Events(ctx, app, "", 0)
-	return NewHistory(events), err
+	return r.Chronicle.History(ctx, r.Journal, app)
 }
 
 func (r *Runner) reportEvent(e Event) {

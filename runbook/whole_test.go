@@ -87,7 +87,7 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	p := &process{dieAt: dieAt, kill: kill}
 	r := &Runner{
 		Apps: []App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: fakeHosts{w.hosts, p}, Health: w.health,
-		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox,
+		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox, Chronicle: &Chronicle{},
 	}
 	if err := r.Start(ctx); err != nil && !p.isDead() {
 		w.t.Fatalf("start: %v", err)

@@ -7,6 +7,7 @@ import (
 
 	"rollbackbot/config"
 	"rollbackbot/internal/journal"
+	"rollbackbot/runbook"
 )
 
 func auditCommand() *cobra.Command {
@@ -57,6 +58,9 @@ func withJournal(f func(*cobra.Command, *journal.Store, []string) error) func(*c
 func verifyAll(cmd *cobra.Command, store *journal.Store, apps []string) error {
 	for _, app := range apps {
 		if err := store.Verify(cmd.Context(), app); err != nil {
+			return err
+		}
+		if err := runbook.CheckMemo(cmd.Context(), store, store, app); err != nil {
 			return err
 		}
 		head, err := store.Head(cmd.Context(), app)

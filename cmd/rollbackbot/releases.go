@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -219,35 +221,32 @@ func printHistory(cmd *cobra.Command, store *journal.Store, app string) error {
 	if err != nil {
 		return err
 	}
-	events, err := store.Events(cmd.Context(), app, "", 0)
-	if err != nil {
-		return err
-	}
-	if len(events) == 0 {
+	if !slices.Contains(apps, app) {
 		return &runbook.UnknownAppError{Name: app, Apps: apps}
 	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintln(out, "Releases:")
-	for _, release := range runbook.NewHistory(events).Releases() {
-		fmt.Fprintln(out, "  "+runbook.Describe(release))
-	}
-	runner := runbook.Runner{Journal: store}
-	rollbacks, err := runner.Rollbacks(cmd.Context(), app)
+	// What is kept of a former question is good enough to be shown; nothing is decided on it.
+	chronicle := &runbook.Chronicle{Memos: store, Read: true, Keep: true}
+	history, err := chronicle.History(cmd.Context(), store, app)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Rollbacks:")
-	for i := len(rollbacks) - 1; i >= 0; i-- {
-		fmt.Fprintln(out, "  "+rollbackLine(rollbacks[i]))
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	fmt.Fprintln(out, "Releases:")
+	for _, release := range history.Releases() {
+		fmt.Fprintln(out, "  "+runbook.Describe(release))
 	}
-	return nil
+	fmt.Fprintln(out, "Rollbacks:")
+	for _, rb := range slices.Backward(history.Rollbacks()) {
+		fmt.Fprintln(out, "  "+rollbackLine(rb))
+	}
+	return out.Flush()
 }
 
-func rollbackLine(rb runbook.Rollback) string {
+func rollbackLine(rb runbook.Past) string {
 	state := string(rb.Outcome)
 	if state == "" {
-		state = string(rb.State)
+		state = "under way"
 	}
-	return fmt.Sprintf("%s  %s  to %s  %s  asked for by %s: %s", rb.Request.At.UTC().Format("2006-01-02 15:04 UTC"), rb.ID, rb.Plan.Target.Name(), state,
-		rb.Request.By, runbook.Truncate(strings.Join(strings.Fields(rb.Request.Reason), " "), 80))
+	return fmt.Sprintf("%s  %s  to %s  %s  asked for by %s: %s", rb.At.UTC().Format("2006-01-02 15:04 UTC"), rb.ID, rb.To, state,
+		rb.By, runbook.Truncate(strings.Join(strings.Fields(rb.Reason), " "), 80))
 }

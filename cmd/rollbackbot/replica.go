@@ -26,6 +26,7 @@ type replica struct {
 	announcer *bot.Announcer
 	directory *bot.Directory
 	listener  *bot.Bot
+	chronicle *runbook.Chronicle // for all that asks in this process
 
 	mu   sync.Mutex
 	term *term // nil while it stands by
@@ -57,6 +58,9 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 			API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
 		},
 	}
+	r.chronicle = &runbook.Chronicle{Memos: store, Keep: true, Problem: func(app string, err error) {
+		r.log.Warn().Str("app", app).Err(err).Msg("the history could not be kept for commands; they read the journal")
+	}}
 	r.listener = &bot.Bot{
 		API: api, Inbox: store, Directory: r.directory, Speaker: r.announcer, Channel: bot.Channel{API: api, ID: cfg.Slack.Channel},
 		// A form is opened by whichever replica hears of it; it only reads, which needs no ownership.
@@ -182,7 +186,7 @@ func (r *replica) attend(ctx context.Context, t *term) {
 
 func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 	observer := observerOf(r.cfg, runner.Hosts, runner.Journal)
-	observer.Report = runner.Report
+	observer.Report, observer.Chronicle = runner.Report, runner.Chronicle
 	observer.Problem = func(app string, err error) {
 		r.log.Warn().Str("component", "observer").Str("app", app).Err(err).Msg("what runs could not be seen")
 	}
@@ -211,7 +215,7 @@ var errStuck = errors.New("stopped before everything was put down; the next star
 func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
 	runner := &runbook.Runner{
 		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, Directory: r.directory, Announcer: announcer,
-		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Report: reportTo(r.log), Problem: problemTo(r.log),
+		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Report: reportTo(r.log), Problem: problemTo(r.log),
 	}
 	failpoints(runner)
 	return runner

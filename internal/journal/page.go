@@ -66,6 +66,11 @@ func readPage(ctx context.Context, tx *sql.Tx, app, rollback string, after int64
 	if rollback != "" {
 		query, args = ofRollback, append(args, rollback)
 	}
+	return readRecords(ctx, tx, query, args...)
+}
+
+// readRecords reads the records that a query of selectEvents gives.
+func readRecords(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]linked, error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

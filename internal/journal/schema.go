@@ -70,6 +70,19 @@ var migrations = [][]string{
 		)`,
 		`INSERT INTO ownership (term, process, server, until_at) VALUES ('', '', '', 0)`,
 	},
+	{ // version 3
+		// What is asked most is made of some kinds of events: the history of releases, what is quarantined.
+		`CREATE INDEX events_of_kind ON events (app, kind, seq)`,
+		// What folds came to, so that they need not begin at the first event. Nothing is lost with it.
+		`CREATE TABLE memos (
+			app  TEXT   NOT NULL,
+			kind TEXT   NOT NULL,
+			seq  BIGINT NOT NULL,
+			hash TEXT   NOT NULL,
+			body TEXT   NOT NULL,
+			PRIMARY KEY (app, kind)
+		)`,
+	},
 }
 
 // migrate brings the schema up to date. With mustExist it only looks: a command that reads must not upgrade a journal

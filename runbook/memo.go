@@ -1,0 +1,204 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Memo is what a fold of an app's events up to a Place came to, kept so that a process which lives shortly need not read
+// all of them again. It is no part of the journal and proves nothing: it can be thrown away at any time.
+type Memo struct {
+	Kind  string // of which fold, and how its Body is written
+	Place Place
+	Body  string // empty: there is none
+}
+
+// Memos keeps memos, the last one of each kind for each app.
+type Memos interface {
+	// Memo gives the memo of a kind; a zero one where there is none.
+	Memo(ctx context.Context, app, kind string) (Memo, error)
+	// KeepMemo replaces it.
+	KeepMemo(ctx context.Context, app string, memo Memo) error
+}
+
+// memoKind changes whenever a history is made of other events, made otherwise, or written otherwise.
+const memoKind = "history/1"
+
+// encode writes a history as decodeHistory reads it: numbers in decimal with a blank after each, texts with their length
+// before them. It is read in the time in which a command starts, which JSON of that size is not.
+func (h History) encode() string {
+	var w memoWriter
+	w.time(h.latest)
+	place := map[string]int64{differed: -1}
+	ids := slices.Sorted(maps.Keys(h.releases))
+	w.number(int64(len(ids)))
+	for i, id := range ids {
+		place[id] = int64(i)
+		w.release(*h.releases[id])
+	}
+	w.number(int64(len(h.live)))
+	for _, id := range h.live {
+		w.number(place[id])
+	}
+	w.text(h.observed)
+	w.number(int64(len(h.quarantine)))
+	for _, digest := range slices.Sorted(maps.Keys(h.quarantine)) {
+		w.text(string(digest))
+		w.text(h.quarantine[digest])
+	}
+	w.number(int64(len(h.rollbacks)))
+	for _, rb := range h.rollbacks {
+		w.time(rb.At)
+		for _, text := range []string{rb.ID, rb.By, rb.From, rb.To, rb.Reason, string(rb.Outcome)} {
+			w.text(text)
+		}
+	}
+	return w.String()
+}
+
+type memoWriter struct{ strings.Builder }
+
+func (w *memoWriter) number(n int64) {
+	w.WriteString(strconv.FormatInt(n, 10))
+	w.WriteByte(' ')
+}
+
+func (w *memoWriter) text(s string) {
+	w.number(int64(len(s)))
+	w.WriteString(s)
+}
+
+// time is microseconds, as a journal keeps them; 0 for the zero time.
+func (w *memoWriter) time(t time.Time) {
+	if t.IsZero() {
+		w.number(0)
+		return
+	}
+	w.number(t.UnixMicro())
+}
+
+func (w *memoWriter) release(r Release) {
+	w.text(r.ID)
+	w.text(r.Version)
+	w.text(r.Commit)
+	w.text(string(r.Migration))
+	noted := int64(0)
+	if r.Noted {
+		noted = 1
+	}
+	w.number(noted)
+	w.time(r.SeenAt)
+	w.time(r.VerifiedAt)
+	w.time(r.LastLiveAt)
+	w.number(int64(len(r.Images)))
+	for _, service := range slices.Sorted(maps.Keys(r.Images)) {
+		w.text(service)
+		w.text(r.Images[service].Name)
+		w.text(string(r.Images[service].Digest))
+	}
+}
+
+var errMemo = errors.New("what was kept of the history can't be read; it is read from the journal")
+
+// decodeHistory reads what encode wrote; anything else is an error.
+func decodeHistory(body string) (History, error) {
+	r := memoReader{rest: body}
+	h := History{latest: r.time(), quarantine: map[Digest]string{}}
+	ids := make([]string, r.count())
+	releases := make([]Release, len(ids))
+	h.releases = make(map[string]*Release, len(ids))
+	for i := range ids {
+		releases[i] = r.release()
+		ids[i] = releases[i].ID
+		h.releases[ids[i]] = &releases[i]
+	}
+	h.live = make([]string, r.count())
+	for i := range h.live {
+		switch n := r.number(); {
+		case n == -1:
+			h.live[i] = differed
+		case n >= 0 && n < int64(len(ids)):
+			h.live[i] = ids[n]
+		default:
+			r.failed = true
+		}
+	}
+	h.observed = r.text()
+	for range r.count() {
+		digest := Digest(r.text())
+		h.quarantine[digest] = r.text()
+	}
+	h.rollbacks = make([]Past, r.count())
+	for i := range h.rollbacks {
+		h.rollbacks[i] = Past{At: r.time(), ID: r.text(), By: r.text(), From: r.text(), To: r.text(), Reason: r.text(), Outcome: Outcome(r.text())}
+	}
+	if r.failed || r.rest != "" {
+		return History{}, errMemo
+	}
+	return h, nil
+}
+
+// memoReader takes a memo apart. What it can't read is zero, and failed says so.
+type memoReader struct {
+	rest   string
+	failed bool
+}
+
+func (r *memoReader) number() int64 {
+	digits, rest, found := strings.Cut(r.rest, " ")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if !found || err != nil || r.failed {
+		r.failed, r.rest = true, ""
+		return 0
+	}
+	r.rest = rest
+	return n
+}
+
+// count is a number of things that follow: each takes two bytes at least.
+func (r *memoReader) count() int {
+	n := r.number()
+	if n < 0 || n > int64(len(r.rest)/2) {
+		r.failed, r.rest = true, ""
+		return 0
+	}
+	return int(n)
+}
+
+func (r *memoReader) text() string {
+	n := r.number()
+	if n < 0 || n > int64(len(r.rest)) {
+		r.failed, r.rest = true, ""
+		return ""
+	}
+	text := r.rest[:n]
+	r.rest = r.rest[n:]
+	return text
+}
+
+func (r *memoReader) time() time.Time {
+	n := r.number()
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
+
+func (r *memoReader) release() Release {
+	release := Release{
+		ID: r.text(), Version: r.text(), Commit: r.text(), Migration: Migration(r.text()), Noted: r.number() == 1,
+		SeenAt: r.time(), VerifiedAt: r.time(), LastLiveAt: r.time(),
+	}
+	n := r.count()
+	release.Images = make(map[string]Image, n)
+	for range n {
+		service := r.text()
+		release.Images[service] = Image{Name: r.text(), Digest: Digest(r.text())}
+	}
+	return release
+}
