@@ -44,7 +44,7 @@ func NewAnnouncer(api *slack.Client, cfg AnnouncerConfig, log zerolog.Logger) *A
 const (
 	eventRequest = "rollback_request"
 	eventRecord  = "rollback_record"
-	eventNotice  = "rollback_notice" // what stands in threads
+	eventNotice  = "rollback_notice" // all others
 )
 
 // message is what a notice says now.
@@ -60,6 +60,8 @@ func (a *Announcer) message(n runbook.Notice) Message {
 		m = planMessage(n.Rollback)
 	case runbook.NoticeQuestion:
 		m = questionMessage(n.Rollback, n.Question, v)
+	case runbook.NoticeLift:
+		m = liftMessage(*n.Lift)
 	}
 	m.Metadata = slack.SlackMetadata{EventType: eventNotice, EventPayload: map[string]any{"rollback": n.Rollback.ID, "key": n.Key}}
 	return m

@@ -76,3 +76,13 @@ func QuarantineMessage(blocked map[string]map[runbook.Digest]string) Message {
 	}
 	return d.message()
 }
+
+// liftMessage tells the channel that an image may be deployed again.
+func liftMessage(l runbook.Lift) Message {
+	d := newDraft()
+	d.header("Quarantine lifted: " + l.App)
+	d.say(code(string(l.Digest)), words(" is not quarantined any more: it may be deployed again."))
+	d.field("Lifted by", person(l.By), words(", "+instant(l.At)))
+	d.field("Because", words(runbook.Truncate(l.Cause, maxReason)))
+	return d.message()
+}

@@ -121,6 +121,9 @@ func privateMessages(t *testing.T, all map[string]Message) {
 	bad := runbook.Release{ID: "r-0123456789ab", Migration: runbook.MigrationYes, Quarantine: "rb-7q2mzk4x", LastLiveAt: asked}
 	good.Migration = runbook.MigrationNone
 	all["private_history"] = HistoryMessage("shop", []runbook.Release{bad, good}, pasts(done, broken))
+	all["lift"] = liftMessage(runbook.Lift{App: "shop", At: done.EndedAt, Lifted: runbook.Lifted{
+		Digest: imageOf("api", 2).Digest, Cause: "<!channel> the pool was *too small*: https://github.com/acme/shop/issues/7", By: "U0LEAD",
+	}})
 	all["private_history_empty"] = HistoryMessage("shop", nil, nil)
 	s := newStory(t)
 	all["private_plan"] = PlanMessage(s.plan, "it is not proven that there was no migration", s.request())

@@ -17,14 +17,15 @@ type Announcer interface {
 	Update(ctx context.Context, at Post, n Notice) error
 }
 
-// Notice is one message of a rollback. What it says is the Announcer's; that it is there, once, is the Publisher's.
+// Notice is one message to the channel, of a rollback where it is not said otherwise. What it says is the Announcer's; that it is there, once, is the Publisher's.
 type Notice struct {
 	Key      string // the same for the same message of the same rollback
 	Kind     NoticeKind
 	Question int64 // for NoticeQuestion: which one
 	Rollback Rollback
 	Live     Live
-	Thread   Post // the message in whose thread it stands; zero for top-level ones
+	Lift     *Lift // for NoticeLift, which belongs to no rollback
+	Thread   Post  // the message in whose thread it stands; zero for top-level ones
 }
 
 // NoticeKind says what a notice is about.
@@ -36,6 +37,7 @@ const (
 	NoticePlan     NoticeKind = "plan"     // the exact commands, in its thread
 	NoticeQuestion NoticeKind = "question" // a question in the middle of things, in its thread
 	NoticeRecord   NoticeKind = "record"   // the runbook's six fields, at top level
+	NoticeLift     NoticeKind = "lift"     // a quarantine was lifted, at top level
 )
 
 // Live is what happens right now. It isn't journalled.

@@ -147,6 +147,7 @@ type (
 		Digest Digest `json:"digest"`
 		Cause  string `json:"cause"` // holds the link of the postmortem
 		By     string `json:"by"`
+		Notice string `json:"notice,omitempty"` // the key of the notice that tells the channel; empty: it isn't told of this one
 	}
 	// Diverged says that the hosts do not run the same images, or not only known ones.
 	Diverged struct {

@@ -33,8 +33,14 @@ func (r *Runner) Lift(ctx context.Context, digest, cause, by, delivery string) e
 	if err != nil {
 		return err
 	}
-	for _, app := range apps {
-		entry := Entry{App: app, At: time.Now().UTC(), Actor: by, Cause: delivery, Facts: []Fact{Lifted{Digest: full, Cause: Mask(cause), By: by}}}
+	for i, app := range apps {
+		entry := Entry{App: app, At: time.Now().UTC(), Actor: by}
+		lifted := Lifted{Digest: full, Cause: Mask(cause), By: by}
+		if i == len(apps)-1 {
+			// A delivery is dealt with once all of it is, and the channel is told once.
+			entry.Cause, lifted.Notice = delivery, "lift-"+newID()
+		}
+		entry.Facts = []Fact{lifted}
 		events, err := r.Journal.Append(ctx, entry)
 		if err != nil {
 			return err
@@ -42,8 +48,8 @@ func (r *Runner) Lift(ctx context.Context, digest, cause, by, delivery string) e
 		for _, event := range events {
 			r.reportEvent(event)
 		}
-		delivery = "" // a delivery is dealt with once
 	}
+	r.herald.wake()
 	return nil
 }
 

@@ -32,6 +32,7 @@ type Runner struct {
 	base    context.Context // ends when the process stops
 	gate    *gate
 	running sync.WaitGroup
+	herald  *herald
 	opening sync.Mutex // held while a rollback is opened
 	mu      sync.Mutex
 	owners  map[string]*owner // by rollback ID, until everything about it is said
@@ -39,7 +40,7 @@ type Runner struct {
 
 // Start takes over what a former process left under way, and returns; the rollbacks go on until ctx ends.
 func (r *Runner) Start(ctx context.Context) error {
-	r.base, r.gate, r.owners = ctx, newGate(), map[string]*owner{}
+	r.base, r.gate, r.owners, r.herald = ctx, newGate(), map[string]*owner{}, newHerald(r)
 	for _, app := range r.Apps {
 		rollbacks, epoch, err := r.takeOver(ctx, app.Name)
 		if err != nil {
@@ -53,6 +54,7 @@ func (r *Runner) Start(ctx context.Context) error {
 		}
 	}
 	r.reportAbandoned(ctx)
+	r.running.Go(func() { r.herald.tell(ctx) })
 	return nil
 }
 

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"rollbackbot/internal/localslack"
 )
 
 // TestGate rolls a broken release back on real parts and asks the gate, in a terminal and over HTTP: the failed api is
@@ -97,6 +100,11 @@ func TestGate(t *testing.T) {
 	w.told(t, lead, before, "not quarantined any more")
 	asks(0, v2["api"])
 	asks(3, v2["worker"])
+	w.await(t, "the channel to be told of the lift", func(now *localslack.Snapshot) bool {
+		told := ofKind(now, "rollback_notice")
+		told = slices.DeleteFunc(told, func(m localslack.Message) bool { return !strings.Contains(m.Text, digest) })
+		return len(told) == 1 && strings.Contains(told[0].Text, cause) && strings.Contains(told[0].Text, lead)
+	})
 	w.liftJournalled(t, digest, cause)
 	bot.stop(t)
 	w.keepsItsSecrets(t, bot)

@@ -1,0 +1,162 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Lift is a quarantine that was lifted, as the channel is told of it.
+type Lift struct {
+	App string
+	Lifted
+	At time.Time
+}
+
+// herald tells the channel what the journals have for it and what belongs to no rollback: each thing once, also when the
+// process dies in the middle of that. As with a rollback's messages, the intent is journalled first, and a post whose
+// fate is not known is looked for.
+type herald struct {
+	runner *Runner
+	news   chan struct{}      // has something when a journal may have more to tell
+	places map[string]Place   // how far each app's journal was read
+	untold map[string]*untold // by the notice's key
+}
+
+// untold is what is still to be told.
+type untold struct {
+	lift     Lift
+	intended time.Time // zero: nobody tried yet
+}
+
+// toldKinds are the kinds of events that a herald reads.
+var toldKinds = []string{Lifted{}.Kind(), NoticeIntended{}.Kind(), NoticePosted{}.Kind()}
+
+func newHerald(r *Runner) *herald {
+	return &herald{runner: r, news: make(chan struct{}, 1), places: map[string]Place{}, untold: map[string]*untold{}}
+}
+
+// wake never waits.
+func (h *herald) wake() {
+	if h == nil {
+		return // its Runner was not started: whoever acts tells it
+	}
+	select {
+	case h.news <- struct{}{}:
+	default: // it is going to look anyway
+	}
+}
+
+// tell runs until ctx ends.
+func (h *herald) tell(ctx context.Context) {
+	for wait := firstRetry; ; {
+		err := h.round(ctx)
+		if err == nil {
+			wait = firstRetry
+			select {
+			case <-ctx.Done():
+				return
+			case <-h.news:
+			}
+			continue
+		}
+		if ctx.Err() != nil || errors.Is(err, ErrStaleEpoch) {
+			return
+		}
+		h.runner.reportProblem(Rollback{}, fmt.Errorf("tell the channel: %w", err))
+		var retry *RetryError
+		if errors.As(err, &retry) {
+			wait = max(retry.After, firstRetry)
+		}
+		if pause(ctx, wait) != nil {
+			return
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+// round tells all that there is to tell now.
+func (h *herald) round(ctx context.Context) error {
+	if err := h.read(ctx); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(h.untold)) {
+		if err := h.post(ctx, key, h.untold[key]); err != nil {
+			return err
+		}
+		delete(h.untold, key)
+	}
+	return nil
+}
+
+// read takes up what is new in the journals of all apps, also of those that are not configured any more.
+func (h *herald) read(ctx context.Context) error {
+	apps, err := h.runner.Journal.Apps(ctx)
+	if err != nil {
+		return err
+	}
+	for _, app := range apps {
+		events, err := h.runner.Journal.Since(ctx, app, h.places[app], toldKinds...)
+		if errors.Is(err, ErrOtherChain) {
+			delete(h.places, app)
+			events, err = h.runner.Journal.Since(ctx, app, Place{}, toldKinds...)
+		}
+		if err != nil {
+			return err
+		}
+		for _, event := range events {
+			h.note(event)
+			h.places[app] = Place{Seq: event.Seq, Hash: event.Hash}
+		}
+	}
+	return nil
+}
+
+func (h *herald) note(event Event) {
+	switch fact := event.Fact.(type) {
+	case Lifted:
+		if fact.Notice != "" {
+			h.untold[fact.Notice] = &untold{lift: Lift{App: event.App, Lifted: fact, At: event.At}}
+		}
+	case NoticeIntended:
+		if u := h.untold[fact.Key]; u != nil && event.Rollback == "" {
+			u.intended = event.At
+		}
+	case NoticePosted:
+		if event.Rollback == "" {
+			delete(h.untold, fact.Key)
+		}
+	}
+}
+
+func (h *herald) post(ctx context.Context, key string, u *untold) error {
+	n := Notice{Key: key, Kind: NoticeLift, Lift: &u.lift}
+	var at Post
+	found := false
+	var err error
+	if u.intended.IsZero() {
+		if err = h.append(ctx, u.lift.App, NoticeIntended{Key: key}); err == nil {
+			u.intended = time.Now()
+		}
+	} else {
+		at, found, err = h.runner.Announcer.Find(ctx, n, u.intended)
+	}
+	if err == nil && !found {
+		at, err = h.runner.Announcer.Post(ctx, n)
+	}
+	if err != nil {
+		return err
+	}
+	return h.append(ctx, u.lift.App, NoticePosted{Key: key, Channel: at.Channel, TS: at.TS})
+}
+
+func (h *herald) append(ctx context.Context, app string, fact Fact) error {
+	events, err := h.runner.Journal.Append(ctx, Entry{App: app, At: time.Now().UTC(), Facts: []Fact{fact}})
+	for _, event := range events {
+		h.runner.reportEvent(event)
+	}
+	return err
+}
