@@ -24,7 +24,7 @@ type Config struct {
 	People      People
 	SSH         SSH
 	Log         Log
-	// HTTPAddr is where /healthz, /readyz and the gate for pipelines are served, host:port; empty: nowhere.
+	// HTTPAddr is where /healthz, /readyz, /metrics and the gate for pipelines are served, host:port; empty: nowhere.
 	HTTPAddr string
 	// HTTPToken is what pipelines show to the gate, and what deployed and allowed show at URL; empty: none.
 	HTTPToken Secret

@@ -43,7 +43,7 @@ type environment struct {
 	// URL sends deployed and allowed to the bot instead of the database; they then demand nothing but its token.
 	URL setting `envconfig:"ROLLBACK_URL" need:"remote" desc:"the bot's address, as in https://rollbackbot.example.com, for deployed and allowed away from its machine: they then go over HTTP with ROLLBACK_HTTP_TOKEN"`
 	// HTTPAddr is for whoever watches over the bot: what is told there is no secret, but nobody else's business either.
-	HTTPAddr setting `envconfig:"ROLLBACK_HTTP_ADDR" need:"everything" desc:"address on which /healthz, /readyz and the gate for pipelines are served, as in 127.0.0.1:8080; without it nowhere"`
+	HTTPAddr setting `envconfig:"ROLLBACK_HTTP_ADDR" need:"everything" desc:"address on which /healthz, /readyz, /metrics and the gate for pipelines are served, as in 127.0.0.1:8080; without it nowhere"`
 	// HTTPToken guards what pipelines note and ask: whoever has it can note deployments.
 	HTTPToken setting `envconfig:"ROLLBACK_HTTP_TOKEN" need:"remote" desc:"the token that pipelines show, 32 characters or more, as from openssl rand -hex 32; without it the gate for pipelines is switched off"`
 	// GitHubToken opens tickets and reads the deployment history.

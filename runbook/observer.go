@@ -17,6 +17,8 @@ type Observer struct {
 	// Chronicle remembers what is known of the apps' releases; nil: each look reads the whole journal.
 	Chronicle *Chronicle
 	Interval  time.Duration // between two looks at an app
+	// Seen is told of every look at an app in which all its hosts were seen; may be nil.
+	Seen func(app string)
 	// Report gets every event after it was written; may be nil.
 	Report func(Event)
 	// Problem gets what went wrong with a look; it is tried again at the next one. May be nil.
@@ -65,6 +67,9 @@ func (o Observer) look(ctx context.Context, a App, before watch) (watch, error) 
 	sights, err := o.sights(ctx, a)
 	if err != nil {
 		return watch{diverged: before.diverged}, err
+	}
+	if o.Seen != nil {
+		o.Seen(a.Name)
 	}
 	history, err := o.Chronicle.History(ctx, o.Journal, a.Name)
 	if err != nil {

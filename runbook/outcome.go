@@ -14,6 +14,9 @@ const (
 	Aborted       Outcome = "aborted"        // a person stopped it
 )
 
+// Outcomes are all of them.
+var Outcomes = []Outcome{Succeeded, Unconfirmed, Failed, RolledForward, Rejected, Expired, Aborted}
+
 // Verdict is what came of a step.
 type Verdict string
 

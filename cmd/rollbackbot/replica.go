@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,6 +28,8 @@ type replica struct {
 	directory *bot.Directory
 	listener  *bot.Bot
 	chronicle *runbook.Chronicle // for all that asks in this process
+	observed  sync.Map           // when the hosts of each app were last seen, by its name
+	heard     atomic.Int64       // when this process last stored what somebody said, in Unix milliseconds; 0: never
 
 	mu   sync.Mutex
 	term *term // nil while it stands by
@@ -186,6 +189,7 @@ func (r *replica) attend(ctx context.Context, t *term) {
 
 func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 	observer := observerOf(r.cfg, runner.Hosts, runner.Journal)
+	observer.Seen = func(app string) { r.observed.Store(app, time.Now()) }
 	observer.Report, observer.Chronicle = runner.Report, runner.Chronicle
 	observer.Problem = func(app string, err error) {
 		r.log.Warn().Str("component", "observer").Str("app", app).Err(err).Msg("what runs could not be seen")
@@ -235,6 +239,7 @@ func (r *replica) current() *term {
 
 // stored tells the desk of this process, if it has one; the owner of the journal hears of it from the database.
 func (r *replica) stored() {
+	r.heard.Store(time.Now().UnixMilli())
 	if t := r.current(); t != nil {
 		t.desk.Wake()
 	}

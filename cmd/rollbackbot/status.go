@@ -25,7 +25,7 @@ const (
 	databaseTimeout = 2 * time.Second
 )
 
-// openStatus serves /healthz, /readyz and the gate for pipelines, where ROLLBACK_HTTP_ADDR asks for one; otherwise it gives a server that serves nothing.
+// openStatus serves /healthz, /readyz, /metrics and the gate for pipelines, where ROLLBACK_HTTP_ADDR asks for one; otherwise it gives a server that serves nothing.
 func (r *replica) openStatus(ctx context.Context) (*statusServer, error) {
 	if r.cfg.HTTPAddr == "" {
 		return &statusServer{}, nil
@@ -37,6 +37,7 @@ func (r *replica) openStatus(ctx context.Context) (*statusServer, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", r.serveReady)
+	mux.HandleFunc("GET /metrics", r.serveMetrics)
 	(&gate.Handler{Apps: r.cfg.Apps, Journal: r.store, Token: r.cfg.HTTPToken.Reveal(), Log: component(r.log, "gate")}).Register(mux)
 	s := &statusServer{done: make(chan struct{}), server: &http.Server{
 		Handler: mux, ReadTimeout: statusTimeout, WriteTimeout: statusTimeout, IdleTimeout: time.Minute,

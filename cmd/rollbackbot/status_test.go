@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -28,10 +29,26 @@ func TestStatus_TellsTheTruth(t *testing.T) {
 	second := p.with(map[string]string{"ROLLBACK_HTTP_ADDR": freeAddress(t)})
 	standing := second.serve(t, nil)
 	(&asking{address: second.env["ROLLBACK_HTTP_ADDR"]}).until(t, http.StatusOK, `"ready": true`, `"acting": false`)
+	if status, text := (&asking{address: second.env["ROLLBACK_HTTP_ADDR"]}).get(t, "/metrics"); status != http.StatusOK || !strings.Contains(text, "\nrollbackbot_acting 0\n") {
+		t.Errorf("a replica that stands by: %d %s", status, text)
+	}
 	standing.stop(t)
+	metrics := func(parts ...string) {
+		t.Helper()
+		status, text := asks.get(t, "/metrics")
+		for _, part := range append(parts, "# TYPE rollbackbot_acting gauge\n", "rollbackbot_build_info{version=") {
+			if status != http.StatusOK || !strings.Contains("\n"+text, "\n"+part) {
+				t.Errorf("/metrics answers %d and lacks %q:\n%s", status, part, text)
+			}
+		}
+		checkExposition(t, text)
+	}
+	metrics("rollbackbot_acting 1\n", "rollbackbot_slack_sockets ", "rollbackbot_database_up 1\n", `rollbackbot_open_rollbacks{app="shop"} 0`+"\n",
+		`rollbackbot_rollbacks_total{app="shop",outcome="rolled_forward"} 0`+"\n")
 
 	server.Stop(t, "fast")
 	asks.until(t, http.StatusServiceUnavailable, `"ready": false`, `"database": false`, `"listening": true`, "ROLLBACK_DATABASE_URL")
+	metrics("rollbackbot_database_up 0\n")
 	server.Start(t)
 	asks.until(t, http.StatusOK, `"ready": true`)
 
@@ -50,6 +67,32 @@ func TestStatus_TellsTheTruth(t *testing.T) {
 		t.Errorf("a path that is not there: %d", status)
 	}
 	first.stop(t)
+}
+
+// expositionLine is a line of Prometheus' text format, as far as this program writes it.
+var expositionLine = regexp.MustCompile(`^(# HELP [a-z_]+ [^\n]+|# TYPE [a-z_]+ (gauge|counter)|[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? -?[0-9]+(\.[0-9]+)?)$`)
+
+// checkExposition wants every line to be one, every family once, and every sample after its family's type.
+func checkExposition(t *testing.T, text string) {
+	t.Helper()
+	typed, seen := map[string]bool{}, map[string]bool{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if !expositionLine.MatchString(line) || seen[line] {
+			t.Errorf("no line of an exposition, or there twice: %q", line)
+		}
+		seen[line] = true
+		fields := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '{' })
+		if fields[0] == "#" && fields[1] == "TYPE" {
+			if typed[fields[2]] {
+				t.Errorf("%s is there twice", fields[2])
+			}
+			typed[fields[2]] = true
+		}
+		if fields[0] != "#" && !typed[fields[0]] {
+			t.Errorf("a sample without its type: %q", line)
+		}
+	}
 }
 
 func TestStatus_AddressTaken(t *testing.T) {
