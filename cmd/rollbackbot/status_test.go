@@ -26,12 +26,20 @@ func TestStatus_TellsTheTruth(t *testing.T) {
 	asks := &asking{address: p.env["ROLLBACK_HTTP_ADDR"]}
 	asks.until(t, http.StatusOK, `"ready": true`, `"listening": true`, `"database": true`, `"acting": true`)
 
-	second := p.with(map[string]string{"ROLLBACK_HTTP_ADDR": freeAddress(t)})
+	second := p.with(map[string]string{"ROLLBACK_HTTP_ADDR": freeAddress(t), "ROLLBACK_HTTP_TOKEN": gateToken})
 	standing := second.serve(t, nil)
 	(&asking{address: second.env["ROLLBACK_HTTP_ADDR"]}).until(t, http.StatusOK, `"ready": true`, `"acting": false`)
 	if status, text := (&asking{address: second.env["ROLLBACK_HTTP_ADDR"]}).get(t, "/metrics"); status != http.StatusOK || !strings.Contains(text, "\nrollbackbot_acting 0\n") {
 		t.Errorf("a replica that stands by: %d %s", status, text)
 	}
+	// A note needs no ownership, so that one that stands by takes it as well.
+	away := &program{binary: p.binary, env: map[string]string{"ROLLBACK_URL": "http://" + second.env["ROLLBACK_HTTP_ADDR"], "ROLLBACK_HTTP_TOKEN": gateToken}}
+	away.mustRun(t, "deployed", "shop", "--version", "v7", "--image", "api="+image("api", "a").String(), "--image", "worker="+image("worker", "b").String(), "--image", "web="+image("web", "c").String())
+	away.mustRun(t, "allowed", image("api", "a").String())
+	if history := p.mustRun(t, "history", "shop"); !strings.Contains(history, "v7") {
+		t.Errorf("what was noted with a replica that stands by is not in the history:\n%s", history)
+	}
+	p.mustRun(t, "audit", "verify")
 	standing.stop(t)
 	metrics := func(parts ...string) {
 		t.Helper()
