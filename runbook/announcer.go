@@ -24,8 +24,9 @@ type Notice struct {
 	Question int64 // for NoticeQuestion: which one
 	Rollback Rollback
 	Live     Live
-	Lift     *Lift // for NoticeLift, which belongs to no rollback
-	Thread   Post  // the message in whose thread it stands; zero for top-level ones
+	Judged   StepRun // for NoticeErrorRate: the run of the step in which the error rate was judged
+	Lift     *Lift   // for NoticeLift, which belongs to no rollback
+	Thread   Post    // the message in whose thread it stands; zero for top-level ones
 }
 
 // NoticeKind says what a notice is about.
@@ -38,6 +39,8 @@ const (
 	NoticeQuestion NoticeKind = "question" // a question in the middle of things, in its thread
 	NoticeRecord   NoticeKind = "record"   // the runbook's six fields, at top level
 	NoticeLift     NoticeKind = "lift"     // a quarantine was lifted, at top level
+	// NoticeErrorRate has what the error rate came to, with a picture, in its thread.
+	NoticeErrorRate NoticeKind = "error_rate"
 )
 
 // Live is what happens right now. It isn't journalled.
@@ -75,10 +78,24 @@ func notices(rb Rollback, live Live) []Notice {
 	return list
 }
 
+// decorations are the messages that only show what others say too. They are posted beside the others, since they take
+// longer, and are never waited for.
+func decorations(rb Rollback, _ Live) (list []Notice) {
+	for _, run := range rb.Steps {
+		if run.Rate != nil && len(run.Rate.Curve) > 0 {
+			list = append(list, Notice{
+				Key: fmt.Sprintf("error-rate-%d", len(list)+1), Kind: NoticeErrorRate, Rollback: rb, Judged: run, Thread: rb.Posts[string(NoticeRequest)],
+			})
+		}
+	}
+	return list
+}
+
 // publisher keeps a rollback's messages as they should be: each is posted once, and brought up to date as things go on.
 // It is a projection of the journal, so that a restart posts what is missing and nothing twice.
 type publisher struct {
 	announcer Announcer
+	list      func(Rollback, Live) []Notice // its notices, in the order in which they are posted
 	gate      *gate
 	state     func() (Rollback, Live, <-chan struct{})
 	note      func(ctx context.Context, facts ...Fact) error
@@ -92,6 +109,46 @@ const (
 	firstRetry     = time.Second
 	lastRetry      = time.Minute
 )
+
+// decorate posts the decorations until the rollback has ended and all of them are there, or ctx ends.
+func (p *publisher) decorate(ctx context.Context) {
+	wait := firstRetry
+	for {
+		rb, live, changed := p.state()
+		posted, err := p.postMissing(ctx, rb, live)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case posted:
+			wait = firstRetry
+			continue
+		case err == nil && rb.State == StateEnded && decorated(rb):
+			return
+		case err == nil:
+			p.waitFor(ctx, changed)
+			continue
+		}
+		p.report(err)
+		var retry *RetryError
+		if errors.As(err, &retry) {
+			wait = max(retry.After, firstRetry)
+		}
+		if pause(ctx, wait) != nil {
+			return
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+// decorated reports whether all decorations are posted.
+func decorated(rb Rollback) bool {
+	for _, n := range decorations(rb, Live{}) {
+		if rb.Posts[n.Key].TS == "" {
+			return false
+		}
+	}
+	return true
+}
 
 // publish runs until the rollback has ended and everything about it is said, or ctx ends.
 func (p *publisher) publish(ctx context.Context) {
@@ -140,12 +197,12 @@ func (p *publisher) round(ctx context.Context, rb Rollback, live Live) (done boo
 	}
 	err = errors.Join(err, p.updateChanged(ctx, rb, live))
 	now, _, _ := p.state()
-	return err == nil && rb.State == StateEnded && now.Seq == rb.Seq, err
+	return err == nil && rb.State == StateEnded && now.Seq == rb.Seq && decorated(now), err
 }
 
 // postMissing posts one notice that is missing: the first one that can be said.
 func (p *publisher) postMissing(ctx context.Context, rb Rollback, live Live) (posted bool, err error) {
-	for _, n := range notices(rb, live) {
+	for _, n := range p.list(rb, live) {
 		threadless := n.Kind != NoticeRequest && n.Kind != NoticeRecord && n.Thread.TS == ""
 		if rb.Posts[n.Key].TS != "" || threadless {
 			continue
@@ -164,7 +221,7 @@ func (p *publisher) postMissing(ctx context.Context, rb Rollback, live Live) (po
 
 // updateChanged brings posted notices up to date, until there are newer things to be said first.
 func (p *publisher) updateChanged(ctx context.Context, rb Rollback, live Live) (err error) {
-	for _, n := range notices(rb, live) {
+	for _, n := range p.list(rb, live) {
 		version := versionOf(n)
 		if n.Kind != NoticeRequest && n.Kind != NoticeQuestion || p.shown[n.Key] == version || rb.Posts[n.Key].TS == "" {
 			continue

@@ -45,10 +45,13 @@ type Health struct {
 // Budget is how long a release may take to become healthy: the runbook's attempts times its interval.
 func (h Health) Budget() time.Duration { return time.Duration(h.Attempts) * h.Interval }
 
-// ErrorRate is step 4 of the runbook: how long it is watched, and where a person can look.
+// ErrorRate is step 4 of the runbook: how long it is watched, where a person can look, and how it is judged.
 type ErrorRate struct {
 	Window       time.Duration // the runbook's 5 minutes
 	DashboardURL string        // empty when there is none
+	Query        string        // PromQL: one series, failed requests as a fraction in [0, 1]; empty: a person is asked
+	Tolerance    float64       // how far above the baseline counts as back to it, as a fraction of the baseline
+	Floor        float64       // the rate up to which the baseline doesn't matter, in [0, 1]
 }
 
 // EnvPath is the file of the pins as configured, relative to Dir or absolute.

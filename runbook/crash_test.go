@@ -46,6 +46,9 @@ var courses = []course{
 		name: "it is stopped after up", people: answers{AskSignoff: {"ULEAD", SignoffInPlace}}, outcome: Aborted,
 		prepare: func(w *world) { w.abortIn = StepErrorRate },
 	}, {
+		name: "Prometheus judges the error rate", people: signsOff, outcome: Succeeded,
+		prepare: func(w *world) { newFakeRate(w) },
+	}, {
 		name: "nobody signs off", outcome: Expired, forward: true,
 	}, {
 		name: "nobody judges the error rate", people: answers{AskSignoff: {"ULEAD", SignoffInPlace}}, outcome: Unconfirmed,
@@ -212,6 +215,11 @@ func (w *world) lost(c course) (problems []string) {
 	for _, key := range []string{"request", "record"} {
 		if w.slack.count(key) == 0 {
 			problems = append(problems, "there is no "+key)
+		}
+	}
+	for _, n := range decorations(rb, Live{}) {
+		if w.slack.count(n.Key) == 0 {
+			problems = append(problems, "there is no "+n.Key)
 		}
 	}
 	for name, h := range w.hosts {

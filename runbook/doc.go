@@ -14,7 +14,8 @@
 //  2. Deploy the previous image: fetch what is missing on every host, write the pins on every host, then replace the
 //     containers host by host, the first one proven healthy before the next is touched.
 //  3. Verify health checks: three 200s in a row, every container on its planned image and not restarted.
-//  4. Confirm error rate returns to baseline: watch on through the window, then ask a person.
+//  4. Confirm error rate returns to baseline: watch on through the window, then judge what was read against the baseline
+//     that was frozen at the request; where the bot can't tell, ask a person.
 //  5. Assess migration state: what the sign-off said.
 //  6. Record the rollback: the six fields, once, whatever the outcome.
 //
@@ -37,6 +38,7 @@
 //	Announcer         posts and updates notices            package bot
 //	Directory         says who may do what                 package bot
 //	HealthChecker     asks a health endpoint               package internal/probe
+//	ErrorRateChecker  reads the error rate                 package internal/probe
 //
 // # On a host
 //

@@ -7,8 +7,8 @@ import (
 )
 
 // confirmErrorRate is step 4. While the window lasts, digests, restarts and health are watched on, and proven once
-// more at its end. Whether the error rate itself is back at its baseline only a person can tell who looks at the
-// dashboard: so the step ends undecided, and is asked about.
+// more at its end; beside that the error rate is read, and then judged. Where the bot doesn't read it, or can't tell,
+// only a person can who looks at the dashboard: so the step ends undecided, and is asked about.
 type confirmErrorRate struct{}
 
 func (confirmErrorRate) Name() StepName { return StepErrorRate }
@@ -20,17 +20,48 @@ const (
 
 func (s confirmErrorRate) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 	restarts, gap := x.runningBefore(), &gap{}
-	if outcome, err := s.watch(ctx, x, restarts, gap); err != nil || outcome.verdict != Passed {
-		return StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
+	rate := x.watchRate(ctx)
+	outcome, err := s.watch(ctx, x, restarts, gap)
+	var readings []rateReading
+	ended := time.Now()
+	if rate != nil {
+		readings = rate.end()
 	}
-	outcome, err := x.proveHealthy(ctx, x.plan().Hosts, allURLs(x.app, x.plan()), restarts)
 	if err != nil || outcome.verdict != Passed {
 		return StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
 	}
-	return StepOutcome{
-		Verdict: Undecided,
-		Detail:  gap.watched(x.app.ErrorRate.Window) + "; nobody has said yet whether the error rate is back at its baseline",
-	}, nil
+	outcome, err = x.proveHealthy(ctx, x.plan().Hosts, allURLs(x.app, x.plan()), restarts)
+	if err != nil || outcome.verdict != Passed {
+		return StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
+	}
+	watched := gap.watched(x.app.ErrorRate.Window)
+	if rate == nil {
+		return StepOutcome{Verdict: Undecided, Detail: watched + "; nobody has said yet whether the error rate is back at its baseline"}, nil
+	}
+	baseline := x.rollback().Baseline
+	judgement := judgeRate(x.app.ErrorRate, baseline, readings, ended)
+	judgement.Curve = rate.curve()
+	return rateOutcome(judgement, baseline, watched), nil
+}
+
+// rateOutcome is the step's outcome where the error rate was read.
+func rateOutcome(j RateJudgement, b *Baseline, watched string) StepOutcome {
+	switch j.Verdict {
+	case RateBack:
+		return StepOutcome{Verdict: Passed, Detail: watched + "; the error rate is back at its baseline: " + j.Describe(b), Rate: &j}
+	case RateElevated:
+		return StepOutcome{Verdict: Broken, Detail: "the error rate is still elevated: " + j.Describe(b) + "; " + watched, Rate: &j}
+	}
+	detail := watched + "; whether the error rate is back at its baseline could not be judged: " + j.Missing
+	if j.Readings > 0 {
+		detail += "; " + j.Describe(b)
+	}
+	return StepOutcome{Verdict: Undecided, Detail: detail, Rate: &j}
+}
+
+// watchPause parts the looks of a window.
+func watchPause(window time.Duration) time.Duration {
+	return min(watchInterval, window/10+time.Millisecond)
 }
 
 // gap is when hosts could not be seen while they were watched.
@@ -105,7 +136,7 @@ func (confirmErrorRate) watch(ctx context.Context, x *execution, restarts map[Ho
 		}
 		left := time.Until(end).Round(time.Second)
 		x.progress("", fmt.Sprintf("%s; %s of %s left", outcome.problem, left, window))
-		if err := pause(ctx, min(watchInterval, window/10+time.Millisecond, time.Until(end)+time.Millisecond)); err != nil {
+		if err := pause(ctx, min(watchPause(window), time.Until(end)+time.Millisecond)); err != nil {
 			return hostOutcome{}, err
 		}
 	}

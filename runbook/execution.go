@@ -17,6 +17,7 @@ type execution struct {
 	hosts   Hosts
 	planner Planner
 	health  HealthChecker
+	rate    ErrorRateChecker // nil: a person is asked
 
 	// rollback gives the rollback as its journal stands now.
 	rollback func() Rollback

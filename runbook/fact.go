@@ -141,6 +141,9 @@ type (
 	// Observed is a set of images that the bot began to see running on every host.
 	Observed struct {
 		Images map[string]Image `json:"images"`
+		// After is when the same process last saw every host run another release: these came up between then and now. Zero:
+		// nobody saw them come up.
+		After time.Time `json:"after,omitzero"`
 	}
 	// Lifted takes an image out of quarantine: a lead says why it may be deployed again.
 	Lifted struct {

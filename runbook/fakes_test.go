@@ -471,12 +471,13 @@ type fakeSlack struct {
 	lives []string // what was said to happen right now, in updates
 	lose  int      // so many answers of Post are lost after the message was taken
 	down  bool
+	stuck map[NoticeKind]time.Duration // how long such notices take
 }
 
 var errSlack = errors.New("slack doesn't answer")
 
 func (f *fakeSlack) Post(_ context.Context, n Notice) (Post, error) {
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(50*time.Millisecond + f.stuck[n.Kind])
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.down {

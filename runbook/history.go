@@ -13,6 +13,7 @@ import (
 type History struct {
 	releases   map[string]*Release // by ID; none is changed once it is in a History
 	live       []string            // release IDs in the order in which they went live
+	spells     []spell             // when each of them did
 	observed   string              // the release that every host was last seen to run
 	quarantine map[Digest]string   // the rollback that blocked each digest
 	rollbacks  []Past              // in the order in which they were asked for
@@ -37,7 +38,7 @@ func (h History) then(events []Event) History {
 	if h.quarantine == nil {
 		h.quarantine = map[Digest]string{}
 	}
-	h.live, h.rollbacks = slices.Clone(h.live), slices.Clone(h.rollbacks)
+	h.live, h.spells, h.rollbacks = slices.Clone(h.live), slices.Clone(h.spells), slices.Clone(h.rollbacks)
 	for _, event := range events {
 		if !slices.Contains(historyKinds, event.Fact.Kind()) {
 			continue
@@ -57,6 +58,7 @@ func (h *History) apply(event Event) {
 		r := h.release(fact.Images)
 		r.Noted, r.Version, r.Commit, r.Migration = true, fact.Version, fact.Commit, fact.Migration
 		h.goLive(r, event.At)
+		h.spells[len(h.spells)-1].noted(event.At)
 	case Observed:
 		r := h.release(fact.Images)
 		if r.SeenAt.IsZero() {
@@ -64,6 +66,7 @@ func (h *History) apply(event Event) {
 		}
 		h.observed = r.ID
 		h.goLive(r, event.At)
+		h.spells[len(h.spells)-1].seen(fact.After, event.At)
 	case Diverged:
 		h.observed = ""
 		h.goLiveUnknown()
@@ -96,7 +99,7 @@ func (h *History) release(images map[string]Image) *Release {
 func (h *History) goLive(r *Release, at time.Time) {
 	r.LastLiveAt = at
 	if len(h.live) == 0 || h.live[len(h.live)-1] != r.ID {
-		h.live = append(h.live, r.ID)
+		h.live, h.spells = append(h.live, r.ID), append(h.spells, spell{})
 	}
 }
 
@@ -106,8 +109,34 @@ const differed = ""
 
 func (h *History) goLiveUnknown() {
 	if len(h.live) > 0 && h.live[len(h.live)-1] != differed {
-		h.live = append(h.live, differed)
+		h.live, h.spells = append(h.live, differed), append(h.spells, spell{})
 	}
+}
+
+// spell is when a release began to run, as near as anybody knows.
+type spell struct {
+	after time.Time // it came up no earlier; zero: not known
+	by    time.Time // it ran by then
+	ran   bool      // it was seen to run
+}
+
+// noted takes in a deployment note: it is written when a release goes live, unless the release was seen before.
+func (s *spell) noted(at time.Time) {
+	if s.by.IsZero() {
+		s.after, s.by = at, at
+	}
+}
+
+// seen takes in that the release was seen to run, and when another one last was.
+func (s *spell) seen(after, at time.Time) {
+	if s.ran {
+		return
+	}
+	s.ran = true
+	if s.by.IsZero() || !after.IsZero() && after.Before(s.after) {
+		s.after = after
+	}
+	s.by = at
 }
 
 // Releases gives all releases, the one that went live last first. Their images are the history's own: they are not changed.

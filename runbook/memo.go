@@ -42,8 +42,9 @@ func (h History) encode() string {
 		w.release(*h.releases[id])
 	}
 	w.number(int64(len(h.live)))
-	for _, id := range h.live {
+	for i, id := range h.live {
 		w.number(place[id])
+		w.spell(h.spells[i])
 	}
 	w.text(h.observed)
 	w.number(int64(len(h.quarantine)))
@@ -82,16 +83,26 @@ func (w *memoWriter) time(t time.Time) {
 	w.number(t.UnixMicro())
 }
 
+func (w *memoWriter) flag(on bool) {
+	if on {
+		w.number(1)
+		return
+	}
+	w.number(0)
+}
+
+func (w *memoWriter) spell(s spell) {
+	w.time(s.after)
+	w.time(s.by)
+	w.flag(s.ran)
+}
+
 func (w *memoWriter) release(r Release) {
 	w.text(r.ID)
 	w.text(r.Version)
 	w.text(r.Commit)
 	w.text(string(r.Migration))
-	noted := int64(0)
-	if r.Noted {
-		noted = 1
-	}
-	w.number(noted)
+	w.flag(r.Noted)
 	w.time(r.SeenAt)
 	w.time(r.VerifiedAt)
 	w.time(r.LastLiveAt)
@@ -118,6 +129,7 @@ func decodeHistory(body string) (History, error) {
 		h.releases[ids[i]] = &releases[i]
 	}
 	h.live = make([]string, r.count())
+	h.spells = make([]spell, len(h.live))
 	for i := range h.live {
 		switch n := r.number(); {
 		case n == -1:
@@ -127,6 +139,7 @@ func decodeHistory(body string) (History, error) {
 		default:
 			r.failed = true
 		}
+		h.spells[i] = spell{after: r.time(), by: r.time(), ran: r.number() == 1}
 	}
 	h.observed = r.text()
 	for range r.count() {

@@ -31,6 +31,9 @@ type watch struct {
 	healthy  time.Time // since when it was seen healthy without a break; zero: it isn't
 	running  map[Host][]Running
 	diverged string // what was last journalled as a divergence
+
+	last   string    // the release that every host was last seen to run, also before a look that failed
+	lastAt time.Time // when that was
 }
 
 // ObserveAll observes all apps until ctx ends, and returns when the last look is over.
@@ -46,9 +49,15 @@ func (o Observer) ObserveAll(ctx context.Context, apps []App) {
 func (o Observer) Observe(ctx context.Context, a App) {
 	seen := watch{}
 	for {
+		looked := time.Now()
 		next, err := o.look(ctx, a, seen)
 		if err != nil && ctx.Err() == nil && o.Problem != nil {
 			o.Problem(a.Name, err)
+		}
+		if next.set != "" {
+			next.last, next.lastAt = next.set, looked
+		} else {
+			next.last, next.lastAt = seen.last, seen.lastAt
 		}
 		seen = next
 		if pause(ctx, o.Interval) != nil {
@@ -88,7 +97,11 @@ func (o Observer) look(ctx context.Context, a App, before watch) (watch, error) 
 	}
 	now.set = ReleaseID(images)
 	if history.observed != now.set {
-		if err := o.append(ctx, a, Observed{Images: images}); err != nil {
+		fact := Observed{Images: images}
+		if before.last != "" && before.last != now.set {
+			fact.After = before.lastAt.UTC()
+		}
+		if err := o.append(ctx, a, fact); err != nil {
 			return watch{}, err
 		}
 	}

@@ -38,4 +38,6 @@ type StepOutcome struct {
 	// LockGone says that the lease on a host was removed or damaged under way. It is taken anew only after a person
 	// was told so and said to go on.
 	LockGone bool `json:"lock_gone,omitempty"`
+	// Rate is what the error rate came to in its window; nil in other steps, and where the bot doesn't read it.
+	Rate *RateJudgement `json:"rate,omitempty"`
 }

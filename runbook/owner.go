@@ -24,14 +24,15 @@ type owner struct {
 	doubtful bool          // an Append failed, and may have been done nevertheless
 
 	execution *execution
-	stopKeep  func() // ends the renewal of the leases and waits for that; nil while none are held
-	gaveBack  bool   // this process has given back what it held, and whatever a former one did
+	stopKeep  func()    // ends the renewal of the leases and waits for that; nil while none are held
+	tried     *Baseline // what came of the last attempt to read the baseline, where that may yet succeed
+	gaveBack  bool      // this process has given back what it held, and whatever a former one did
 }
 
 func newOwner(r *Runner, app App, rb Rollback, epoch int64) *owner {
 	o := &owner{runner: r, app: app, began: time.Now(), rollback: rb, epoch: epoch, changed: make(chan struct{})}
 	o.execution = &execution{
-		app: app, hosts: r.Hosts, health: r.Health, planner: r.planner(),
+		app: app, hosts: r.Hosts, health: r.Health, rate: r.ErrorRate, planner: r.planner(),
 		rollback: o.snapshot, progress: o.progress,
 		acquire: func(ctx context.Context, floor int64) (int64, error) {
 			o.mu.Lock()
@@ -258,6 +259,11 @@ func (o *owner) runStep(ctx context.Context, step Step, attempt int) error {
 	if err := x.note(ctx, StepStarted{Step: step.Name(), Attempt: attempt}); err != nil {
 		return err
 	}
+	if step.Name() == StepDeploy {
+		if err := o.settleBaseline(ctx); err != nil {
+			return err
+		}
+	}
 	outcome := StepOutcome{Verdict: Passed}
 	var err error
 	if step.Name() != StepIdentify && (x.epoch.Load() == 0 || o.snapshot().toldToGoOn()) {
@@ -349,6 +355,7 @@ func (o *owner) replan(ctx context.Context, finished StepFinished, plan Plan) er
 	o.execution.replace = nil
 	o.releaseLeases(ctx)
 	o.prefetch(ctx)
+	o.freezeBaseline(ctx)
 	return nil
 }
 

@@ -20,6 +20,7 @@ type Rollback struct {
 	Questions []Asking // every question so far; the last one may be open
 	Signoff   Signoff  // zero until somebody signed off or confirmed
 	Direction Direction
+	Baseline  *Baseline // of the error rate; nil: not read yet, or never
 	Steps     []StepRun // every run of a step, in order; those of a plan that was replaced are dropped
 	Hosts     map[Host]HostState
 	Fetched   map[Host]Fetched // what came of fetching images beforehand
@@ -206,6 +207,12 @@ func (rb Rollback) apply(e Event) (Rollback, error) {
 		return rb, nil
 	case StepFinished:
 		return rb.stepFinished(e, fact)
+	case BaselineFrozen:
+		if rb.Baseline != nil {
+			return rb, errors.New("it is frozen already")
+		}
+		rb.Baseline = &fact.Baseline
+		return rb, nil
 	case Ended:
 		rb.State, rb.Outcome, rb.Why, rb.EndedAt = StateEnded, fact.Outcome, fact.Why, e.At
 		return rb, nil
@@ -236,7 +243,7 @@ func (rb Rollback) posted(key string, post Post) Rollback {
 // replanned starts over: what was signed is void, and so is what was done so far, which was only looking.
 func (rb Rollback) replanned(e Event, fact Replanned) Rollback {
 	rb = rb.closeQuestion(func(a *Asking) { a.Void = true })
-	rb.Plan, rb.State, rb.Signoff, rb.SignedAt, rb.Steps = fact.Plan, StateRequested, Signoff{}, time.Time{}, nil
+	rb.Plan, rb.State, rb.Signoff, rb.SignedAt, rb.Steps, rb.Baseline = fact.Plan, StateRequested, Signoff{}, time.Time{}, nil, nil
 	rb.Questions = append(slices.Clone(rb.Questions), Asking{Question: fact.Question, AskedAt: e.At})
 	return rb
 }
@@ -296,6 +303,7 @@ func (rb Rollback) judged(outcome StepOutcome) Rollback {
 	rb.Steps = slices.Clone(rb.Steps)
 	for i := len(rb.Steps) - 1; i >= 0; i-- {
 		if rb.Steps[i].Step == StepErrorRate {
+			outcome.Rate = rb.Steps[i].Rate
 			rb.Steps[i].StepOutcome = outcome
 			break
 		}

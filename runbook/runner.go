@@ -17,6 +17,7 @@ type Runner struct {
 	Journal        Journal
 	Hosts          Hosts
 	Health         HealthChecker
+	ErrorRate      ErrorRateChecker // nil: a person is asked about every app's error rate
 	Directory      Directory
 	Announcer      Announcer
 	Policy         Policy
@@ -51,6 +52,7 @@ func (r *Runner) Start(ctx context.Context) error {
 			if rb.State == StateRequested && len(rb.Fetched) < len(rb.Plan.Missing) {
 				o.prefetch(ctx)
 			}
+			o.freezeBaseline(ctx)
 		}
 	}
 	r.reportAbandoned(ctx)
@@ -92,19 +94,22 @@ func (r *Runner) own(app App, rb Rollback, epoch int64) *owner {
 	r.mu.Lock()
 	r.owners[rb.ID] = o
 	r.mu.Unlock()
-	speaker := &publisher{
-		announcer: r.Announcer, gate: r.gate, state: o.state, note: o.execution.note, shown: map[string]string{},
-		report: func(err error) { r.reportProblem(rb, err) },
+	speaker := func(list func(Rollback, Live) []Notice) *publisher {
+		return &publisher{
+			announcer: r.Announcer, list: list, gate: r.gate, state: o.state, note: o.execution.note, shown: map[string]string{},
+			report: func(err error) { r.reportProblem(rb, err) },
+		}
 	}
-	var both sync.WaitGroup
-	both.Go(func() {
+	var all sync.WaitGroup
+	all.Go(func() {
 		if err := o.drive(r.base); err != nil && r.base.Err() == nil {
 			r.reportProblem(rb, err)
 		}
 	})
-	both.Go(func() { speaker.publish(r.base) })
+	all.Go(func() { speaker(notices).publish(r.base) })
+	all.Go(func() { speaker(decorations).decorate(r.base) })
 	r.running.Go(func() {
-		both.Wait()
+		all.Wait()
 		r.mu.Lock()
 		delete(r.owners, rb.ID)
 		r.mu.Unlock()
@@ -257,7 +262,9 @@ func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, 
 	for _, event := range events {
 		r.reportEvent(event)
 	}
-	r.own(app, rb, epoch).prefetch(r.base)
+	o := r.own(app, rb, epoch)
+	o.prefetch(r.base)
+	o.freezeBaseline(r.base)
 	return rb, nil
 }
 

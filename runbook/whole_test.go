@@ -20,6 +20,7 @@ type world struct {
 	slack   *fakeSlack
 	people  fakePeople
 	health  fakeHealth
+	rate    ErrorRateChecker
 	policy  Policy
 	inbox   Inbox
 	v1, v2  map[string]Image
@@ -86,7 +87,7 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	ctx, kill := context.WithCancel(w.t.Context())
 	p := &process{dieAt: dieAt, kill: kill}
 	r := &Runner{
-		Apps: []App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: fakeHosts{w.hosts, p}, Health: w.health,
+		Apps: []App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: fakeHosts{w.hosts, p}, Health: w.health, ErrorRate: w.rate,
 		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox, Chronicle: &Chronicle{},
 	}
 	if err := r.Start(ctx); err != nil && !p.isDead() {
