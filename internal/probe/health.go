@@ -1,4 +1,5 @@
-// Package probe asks health endpoints over HTTP. It implements runbook.HealthChecker.
+// Package probe asks health endpoints over HTTP, and Prometheus for error rates. It implements runbook.HealthChecker and
+// runbook.ErrorRateChecker.
 package probe
 
 import (
