@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"strconv"
+	"strings"
 )
 
 // decodeTree reads JSON with its numbers as they are written.
@@ -28,6 +29,7 @@ func (s *Server) checkedBlocks(raw json.RawMessage, on surface, code string) (js
 	}
 	v := &validator{}
 	checkBlocks(v, "/blocks", tree, on)
+	s.checkFiles(v, "/blocks", tree)
 	if len(v.problems) > 0 {
 		return nil, &apiError{code: code, messages: v.problems}
 	}
@@ -78,6 +80,21 @@ func checkBlock(v *validator, at string, block object) {
 			v.fail(at+"/elements", "`action_id` %q already exists", id)
 		}
 		actions[id] = true
+	}
+}
+
+// checkFiles checks that the pictures that blocks name are there: uploaded, complete and pictures.
+// https://docs.slack.dev/reference/block-kit/composition-objects/slack-file-object
+func (s *Server) checkFiles(v *validator, at string, tree any) {
+	blocks, _ := tree.([]any)
+	for i, b := range blocks {
+		block, _ := b.(map[string]any)
+		named, _ := block["slack_file"].(map[string]any)
+		if id, ok := named["id"].(string); ok {
+			if f := s.world.files[id]; f == nil || !f.shared || !strings.HasPrefix(f.MIME, "image/") {
+				v.fail(at+"/"+strconv.Itoa(i)+"/slack_file", "invalid slack file")
+			}
+		}
 	}
 }
 
