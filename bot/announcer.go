@@ -19,6 +19,8 @@ type AnnouncerConfig struct {
 	Channel string        // ID of the team channel
 	Leads   []string      // who may sign off: IDs of users (U…) and of user groups (S…)
 	Apps    []runbook.App // for their dashboards, waiting times and runbooks
+	// ErrorRate draws what a run of the step judged, as a PNG, and says it in words; nil: there are no pictures.
+	ErrorRate func(runbook.Rollback, runbook.StepRun) (picture []byte, alt string, err error)
 	// Self is who the bot is; zero: the Announcer asks Slack when it first has to know.
 	Self Identity
 }
@@ -62,7 +64,14 @@ func (a *Announcer) message(n runbook.Notice) Message {
 		m = questionMessage(n.Rollback, n.Question, v)
 	case runbook.NoticeLift:
 		m = liftMessage(*n.Lift)
+	case runbook.NoticeErrorRate:
+		m = errorRateMessage(n.Rollback, n.Judged, uploaded{})
 	}
+	return a.noticed(n, m)
+}
+
+// noticed gives a message of a thread the metadata by which it is found again.
+func (a *Announcer) noticed(n runbook.Notice, m Message) Message {
 	m.Metadata = slack.SlackMetadata{EventType: eventNotice, EventPayload: map[string]any{"rollback": n.Rollback.ID, "key": n.Key}}
 	return m
 }
@@ -80,7 +89,13 @@ func (a *Announcer) app(name string) runbook.App {
 // other error nobody knows whether the message is there. A thread whose first message somebody has deleted is no reason
 // to keep quiet: the notice then goes to the channel.
 func (a *Announcer) Post(ctx context.Context, n runbook.Notice) (runbook.Post, error) {
-	m := a.message(n)
+	if n.Kind == runbook.NoticeErrorRate {
+		return a.postPicture(ctx, n)
+	}
+	return a.postWherever(ctx, n, a.message(n))
+}
+
+func (a *Announcer) postWherever(ctx context.Context, n runbook.Notice, m Message) (runbook.Post, error) {
 	at, err := a.post(ctx, a.channelOf(n), n.Thread.TS, m)
 	if isCode(err, goneThread...) {
 		a.log.Warn().Str("rollback_id", n.Rollback.ID).Str("notice", n.Key).Msg("the thread's first message is gone; posting to the channel")

@@ -30,6 +30,7 @@ const (
 	maxConfirmTitle = 100
 	maxConfirmText  = 300
 	maxText         = 3800
+	maxAlt          = 2000
 )
 
 // maxReason is how much of a reason a message shows; the journal has it whole.
@@ -132,6 +133,11 @@ func (d *draft) output(text string) {
 	d.rich(&slack.RichTextPreformatted{Type: slack.RTEPreformatted, Elements: elements(spans)})
 }
 
+// picture adds an uploaded file, with what it shows in words.
+func (d *draft) picture(file, alt string) {
+	d.blocks = append(d.blocks, slack.NewImageBlockSlackFile(&slack.SlackFileObject{ID: file}, runbook.Truncate(orElse(alt, "a picture"), maxAlt), "", nil))
+}
+
 // quote adds somebody's words.
 func (d *draft) quote(text string) {
 	if d.full() {
@@ -214,6 +220,8 @@ func setID(block slack.Block, id string) {
 	case *slack.ActionBlock:
 		b.BlockID = id
 	case *slack.DividerBlock:
+		b.BlockID = id
+	case *slack.ImageBlock:
 		b.BlockID = id
 	}
 }

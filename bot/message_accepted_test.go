@@ -24,7 +24,16 @@ func TestMessages_AreTakenBySlack(t *testing.T) {
 	}
 	all := goldenMessages(t)
 	maps.Copy(all, hugeMessages(t))
+	picture, err := api.UploadFile(slack.UploadFileParameters{Filename: "curve.png", FileSize: 8, Content: "\x89PNG\r\n\x1a\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, m := range all {
+		for _, block := range m.Blocks {
+			if image, ok := block.(*slack.ImageBlock); ok {
+				image.SlackFile.ID = picture.ID
+			}
+		}
 		if _, _, err := api.PostMessage("C1", content(m)...); err != nil {
 			t.Errorf("post %s: %v", name, err)
 		}

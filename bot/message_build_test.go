@@ -208,3 +208,31 @@ func (s *story) succeeded() *story {
 	return s.judging().answer(runbook.ErrorRateBaseline, "U0ONCALL").pass(runbook.StepMigration).
 		end(runbook.Succeeded, "digests, health checks and error rate were seen to be right")
 }
+
+// rated is a rollback whose error rate the bot has read: its median, and the run's outcome around the judgement.
+func (s *story) rated(median float64, b runbook.Baseline, j runbook.RateJudgement, outcome runbook.StepOutcome) *story {
+	s.deployed().pass(runbook.StepHealth).event(0, runbook.BaselineFrozen{Baseline: b})
+	j.Median, j.Readings, j.Span, j.Floor = median, 13, time.Minute, 0.01
+	outcome.Rate = &j
+	return s.step(runbook.StepErrorRate, outcome)
+}
+
+var knownBaseline = runbook.Baseline{Rate: 0.0022, From: asked.Add(-2 * time.Hour), Until: asked.Add(-time.Hour), Samples: 61}
+
+func (s *story) back() *story {
+	return s.rated(0.0024, knownBaseline, runbook.RateJudgement{Verdict: runbook.RateBack, Limit: 0.01}, runbook.StepOutcome{Verdict: runbook.Passed})
+}
+
+func (s *story) elevated() *story {
+	s.rated(0.41, knownBaseline, runbook.RateJudgement{Verdict: runbook.RateElevated, Limit: 0.01}, runbook.StepOutcome{Verdict: runbook.Broken, Detail: "the error rate is still elevated"})
+	run, _ := s.rb.Step(runbook.StepErrorRate)
+	return s.ask(runbook.Question{Kind: runbook.AskFailed, Text: "the error rate is still elevated: " + run.Rate.Describe(s.rb.Baseline) + "; healthy for the whole window of 5m0s",
+		Answers: []runbook.Answer{runbook.Retry, runbook.Abort}}, nil)
+}
+
+func (s *story) unjudged() *story {
+	const missing = "there is no baseline: nobody saw the failed release come up"
+	s.rated(0.0024, runbook.Baseline{Problem: "nobody saw the failed release come up"}, runbook.RateJudgement{Verdict: runbook.RateNoData, Missing: missing}, runbook.StepOutcome{Verdict: runbook.Undecided})
+	return s.ask(runbook.Question{Kind: runbook.AskErrorRate, Answers: []runbook.Answer{runbook.ErrorRateBaseline, runbook.ErrorRateElevated},
+		Text: "healthy for the whole window of 5m0s; whether the error rate is back at its baseline could not be judged: " + missing + "; the median of the last minute is 0.24 %"}, nil)
+}

@@ -61,6 +61,8 @@ func hugeMessages(t *testing.T) map[string]Message {
 	all["huge_question"], all["huge_asking"], all["huge_status"] = s.question(), s.requestMessage(), StatusMessage(s.rb, true, "")
 	s.event(time.Second, runbook.AbortRequested{By: "U0ONCALL"}).end(runbook.Failed, hostile+strings.Repeat("e", 5000))
 	all["huge_record"] = s.record()
+	j := runbook.RateJudgement{Verdict: runbook.RateNoData, Missing: hostile + strings.Repeat("m", 5000)}
+	all["huge_error_rate"] = errorRateMessage(s.rb, runbook.StepRun{StepOutcome: runbook.StepOutcome{Rate: &j}}, uploaded{file: "F0CURVE", alt: hostile + strings.Repeat("a", 5000)})
 	all["huge_text"] = TextMessage(strings.ReplaceAll(hostile, "<@U0VICTIM>", "") + strings.Repeat("&", 9000))
 	var many []runbook.Release
 	for range 200 {

@@ -26,6 +26,7 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	d.field("What runs on each host now")
 	d.pointsWithin(roomHosts, hostPoints(rb))
 	d.field("Outcome", words(string(rb.Outcome)))
+	sayRate(d, rb)
 	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
 	if rb.Signoff.By != "" {
 		d.field("Signed off by", person(rb.Signoff.By), words(" at "+instant(rb.Signoff.At)+": "+signedText(rb)))

@@ -29,7 +29,7 @@ func (s *story) record() Message { return recordMessage(s.rb, s.view()) }
 // goldenMessages is every message in every state, by its file's name.
 func goldenMessages(t *testing.T) map[string]Message {
 	all := map[string]Message{}
-	for _, add := range []func(*testing.T, map[string]Message){requestStates, questionStates, recordStates, privateMessages} {
+	for _, add := range []func(*testing.T, map[string]Message){requestStates, questionStates, errorRates, recordStates, privateMessages} {
 		add(t, all)
 	}
 	return all
@@ -92,7 +92,21 @@ func questionStates(t *testing.T, all map[string]Message) {
 	lost.event(0, runbook.Looked{Host: "deploy@two", Problem: "no route to host"})
 	all["question_unknown"] = lost.ask(runbook.Question{Kind: runbook.AskFailed, Text: "deploy@two: it can't be reached", Answers: []runbook.Answer{runbook.Retry, runbook.Abort}}, nil).question()
 	all["question_error_rate"] = fresh().judging().question()
+	all["question_error_rate_no_data"] = fresh().unjudged().question()
+	all["question_error_rate_elevated"] = fresh().elevated().question()
 	all["question_error_rate_answered"] = fresh().judging().answer(runbook.ErrorRateElevated, "U0ONCALL").question()
+}
+
+func errorRates(t *testing.T, all map[string]Message) {
+	back, elevated, unjudged := newStory(t).back(), newStory(t).elevated(), newStory(t).unjudged()
+	judged := func(s *story, picture uploaded) Message {
+		run, _ := s.rb.Step(runbook.StepErrorRate)
+		return errorRateMessage(s.rb, run, picture)
+	}
+	all["error_rate_back"] = judged(back, uploaded{file: "F0CURVE", alt: "Curve of the error rate of shop."})
+	all["error_rate_elevated"] = judged(elevated, uploaded{file: "F0CURVE", alt: "Curve of the error rate of shop."})
+	all["error_rate_no_data"] = judged(unjudged, uploaded{})
+	all["record_back"] = back.pass(runbook.StepMigration).end(runbook.Succeeded, "digests, health checks and error rate were seen to be right").record()
 }
 
 func recordStates(t *testing.T, all map[string]Message) {

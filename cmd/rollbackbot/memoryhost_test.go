@@ -35,7 +35,7 @@ func shopApp() runbook.App {
 		Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
 		Services:  []runbook.Service{{Name: "api", Variable: "API_IMAGE"}, {Name: "worker", Variable: "WORKER_IMAGE"}},
 		Health:    runbook.Health{URLs: []string{"https://shop.example/health"}, Attempts: 12, Interval: time.Second},
-		ErrorRate: runbook.ErrorRate{Window: 2 * time.Second}, VerifyAfter: time.Minute,
+		ErrorRate: runbook.ErrorRate{Window: 2 * time.Second, Query: "errors"}, VerifyAfter: time.Minute,
 	}
 }
 
@@ -69,6 +69,16 @@ func (h *memoryHost) Check(context.Context, string, string) (int, error) {
 		return 503, nil
 	}
 	return 200, nil
+}
+
+// Now is the shop's error rate: none.
+func (h *memoryHost) Now(context.Context, runbook.App) (runbook.Sample, error) {
+	return runbook.Sample{At: time.Now()}, nil
+}
+
+// Between has nothing of the time before, so that people are asked what the error rate is.
+func (h *memoryHost) Between(context.Context, runbook.App, time.Time, time.Time, time.Duration) ([]runbook.Sample, error) {
+	return nil, &runbook.NoRateError{Why: "the query gives no series for that time", Answered: true}
 }
 
 func (h *memoryHost) Run(_ context.Context, cmd runbook.Command) (runbook.Result, error) {

@@ -31,7 +31,10 @@ var methods = []struct{ name, call string }{
 	{"conversations.info", "GetConversationInfoContext"},
 	{"conversations.members", "GetUsersInConversationContext"},
 	{"conversations.replies", "GetConversationRepliesContext"},
+	{"files.completeUploadExternal", "CompleteUploadExternalContext"},
+	{"files.getUploadURLExternal", "GetUploadURLExternalContext"},
 	{"response_url", "PostMessageContext"},
+	{"upload", "UploadToURL"},
 	{"usergroups.users.list", "GetUserGroupMembersContext"},
 	{"users.info", "GetUserInfoContext"},
 	{"views.open", "OpenViewContext"},
@@ -170,7 +173,7 @@ func (b *sickbed) wantOneOfEach() {
 			}
 		}
 	}
-	want := map[string]int{"rollback_request": 1, "plan": 1, "question": 1, "rollback_record": 1}
+	want := map[string]int{"rollback_request": 1, "plan": 1, "question": 1, "error": 1, "rollback_record": 1}
 	if !maps.Equal(counts, want) {
 		b.Errorf("the channel has %v, want %v\n%s", counts, want, b.transcript())
 	}
