@@ -20,10 +20,13 @@ type Config struct {
 	// DatabaseURL is "sqlite:PATH" or "postgres://…", which may hold a password.
 	DatabaseURL Secret
 	Apps        []runbook.App // in the order of ROLLBACK_APPS
-	Slack       Slack
-	People      People
-	SSH         SSH
-	Log         Log
+	// Prometheus is where each app's error rate is read, by the app's name: a URL, which may hold a password. An app without
+	// one is not in it.
+	Prometheus map[string]Secret
+	Slack      Slack
+	People     People
+	SSH        SSH
+	Log        Log
 	// HTTPAddr is where /healthz, /readyz, /metrics and the gate for pipelines are served, host:port; empty: nowhere.
 	HTTPAddr string
 	// HTTPToken is what pipelines show to the gate, and what deployed and allowed show at URL; empty: none.
@@ -73,6 +76,7 @@ func Load(need Need) (Config, error) {
 	if cfg.Apps, err = r.apps(env.Apps); err != nil {
 		return Config{}, err
 	}
+	cfg.Prometheus = r.prometheus
 	r.notYet()
 	r.unknown()
 	if len(r.problems) > 0 {

@@ -87,7 +87,7 @@ type appEnvironment struct {
 	// ErrorRateWindow is step 4's 5 minutes.
 	ErrorRateWindow setting `split_words:"true" default:"5m" need:"everything" desc:"how long the error rate is watched after a rollback"`
 	// PrometheusURL lets the bot read the error rate itself.
-	PrometheusURL setting `split_words:"true" need:"everything" desc:"address of Prometheus; without it a person is asked about the error rate"`
+	PrometheusURL setting `split_words:"true" need:"everything" desc:"address of Prometheus, which may hold a user name and a password; without it a person is asked about the error rate"`
 	// ErrorRateQuery gives one series.
 	ErrorRateQuery setting `split_words:"true" need:"everything" desc:"PromQL query that gives one series: failed requests as a fraction in [0, 1]"`
 	// DashboardURL is step 4's dashboard.

@@ -10,10 +10,6 @@ import (
 // notInThisVersion lists the variables, those of an app without their prefix, that are declared and not yet obeyed.
 // Setting one is a problem: who sets it counts on what it does. A version that obeys one removes its line.
 var notInThisVersion = []string{
-	"PROMETHEUS_URL",
-	"ERROR_RATE_QUERY",
-	"ERROR_RATE_TOLERANCE",
-	"ERROR_RATE_FLOOR",
 	"MIGRATIONS_PATH",
 	"ROLLBACK_SUGGEST",
 	"ROLLBACK_BREAK_GLASS",

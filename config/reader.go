@@ -17,6 +17,8 @@ type reader struct {
 	need     Need
 	problems Problems
 	settings []*setting // all that were read, whoever's
+	// prometheus are the addresses that were read, by app; nil: none.
+	prometheus map[string]Secret
 	// appsUnsure is true where ROLLBACK_APPS is wrong, so that nobody can tell whose variables those of an app are.
 	appsUnsure bool
 }

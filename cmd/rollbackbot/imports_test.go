@@ -25,6 +25,8 @@ var homes = []struct{ dependency, home string }{
 	{"modernc.org/sqlite", "internal/journal"},
 	{"github.com/wasilibs/go-pgquery", "internal/migration"},
 	{"github.com/pingcap/tidb/pkg/parser", "internal/migration"},
+	{"github.com/prometheus/client_golang", "internal/probe"},
+	{"golang.org/x/image", "internal/picture"},
 	{"github.com/spf13/cobra", "cmd/rollbackbot"},
 }
 

@@ -12,6 +12,7 @@ import (
 	"rollbackbot/bot"
 	"rollbackbot/config"
 	"rollbackbot/internal/journal"
+	"rollbackbot/internal/picture"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
 	"rollbackbot/ssh"
@@ -24,6 +25,7 @@ type replica struct {
 	log       zerolog.Logger
 	store     *journal.Store
 	pool      *ssh.Pool
+	rates     runbook.ErrorRateChecker
 	announcer *bot.Announcer
 	directory *bot.Directory
 	listener  *bot.Bot
@@ -52,11 +54,11 @@ const (
 	startInterval = time.Second
 )
 
-func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, pool *ssh.Pool) *replica {
+func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, pool *ssh.Pool, rates runbook.ErrorRateChecker) *replica {
 	api := bot.NewClient(cfg.Slack.BotToken.Reveal(), cfg.Slack.AppToken.Reveal(), cfg.Slack.APIURL)
 	r := &replica{
-		cfg: cfg, log: log, store: store, pool: pool,
-		announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Apps: cfg.Apps}, log),
+		cfg: cfg, log: log, store: store, pool: pool, rates: rates,
+		announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Apps: cfg.Apps, ErrorRate: picture.ErrorRate}, log),
 		directory: &bot.Directory{
 			API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
 		},
@@ -218,7 +220,7 @@ var errStuck = errors.New("stopped before everything was put down; the next star
 
 func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
 	runner := &runbook.Runner{
-		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, Directory: r.directory, Announcer: announcer,
+		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, ErrorRate: r.rates, Directory: r.directory, Announcer: announcer,
 		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Report: reportTo(r.log), Problem: problemTo(r.log),
 	}
 	failpoints(runner)

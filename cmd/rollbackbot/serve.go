@@ -48,7 +48,11 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 		return err
 	}
 	defer pool.Close()
-	r := newReplica(cfg, log, store, pool)
+	rates, err := newPrometheus(cfg)
+	if err != nil {
+		return err
+	}
+	r := newReplica(cfg, log, store, pool, rates)
 	r.listener.Listening = listening
 	status, err := r.openStatus(ctx)
 	if err != nil {
@@ -66,6 +70,18 @@ func newPool(cfg config.Config, log zerolog.Logger) (*ssh.Pool, error) {
 		return nil, usage("%v", err)
 	}
 	return pool, nil
+}
+
+func newPrometheus(cfg config.Config) (*probe.Prometheus, error) {
+	addresses := map[string]string{}
+	for app, address := range cfg.Prometheus {
+		addresses[app] = address.Reveal()
+	}
+	rates, err := probe.NewPrometheus(addresses)
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	return rates, nil
 }
 
 func observerOf(cfg config.Config, hosts runbook.Hosts, journal runbook.Journal) runbook.Observer {
@@ -116,6 +132,8 @@ func detail(line *zerolog.Event, fact runbook.Fact) *zerolog.Event {
 		return line.Str("answer", string(f.Answer))
 	case runbook.Refused:
 		return line.Str("action", f.Action).Str("why", f.Why)
+	case runbook.BaselineFrozen:
+		return line.Float64("rate", f.Baseline.Rate).Int("samples", f.Baseline.Samples).Str("problem", f.Baseline.Problem)
 	case runbook.Ended:
 		return line.Str("outcome", string(f.Outcome)).Str("why", f.Why)
 	}
