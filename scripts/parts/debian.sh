@@ -25,6 +25,7 @@ debian_missing() {
 	have chromium || echo chromium
 	have curl || echo curl
 	postgresql_present || echo postgresql
+	have prometheus || echo prometheus
 	# Without it emoji in screenshots are empty boxes.
 	[ -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf ] || echo fonts-noto-color-emoji
 	# The race detector links with a C compiler.
@@ -55,6 +56,20 @@ postgresql_without_cluster() {
 	echo 'create_main_cluster = false' >"$settings"
 }
 
+# prometheus_without_service keeps Debian's package from starting a Prometheus
+# of the machine's, now and at the next boot, which would listen on port 9090 of
+# every address: the tests start servers of their own. A machine that has the
+# package already is left as it is.
+prometheus_without_service() {
+	mkdir -p /etc/systemd/system
+	[ -e /etc/systemd/system/prometheus.service ] || ln -s /dev/null /etc/systemd/system/prometheus.service
+	# For a machine without systemd. Whoever has a policy keeps it.
+	[ ! -e /usr/sbin/policy-rc.d ] || return 0
+	printf '#!/bin/sh\n[ "$1" != prometheus ] || exit 101\n' >/usr/sbin/policy-rc.d
+	chmod 0755 /usr/sbin/policy-rc.d
+	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+}
+
 # debian_install installs what debian_missing lists.
 debian_install() {
 	local packages
@@ -67,6 +82,7 @@ debian_install() {
 	# The package asks ucf to place its own settings there, and ucf keeps ours.
 	export UCF_FORCE_CONFFOLD=1
 	if ! postgresql_present; then postgresql_without_cluster; fi
+	if ! have prometheus; then prometheus_without_service; fi
 	logged "$log" apt-get -q -o Acquire::Retries=3 update &&
 		logged "$log" apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 \
 			install --no-install-recommends "${packages[@]}" || return 1
