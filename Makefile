@@ -33,16 +33,17 @@ faults: ## random faults for DURATION (1h), as SEED decides; STORE=postgresql or
 cuts: ## CUTS times, by default 20, the link to the host is cut in the midst of pulling and of `up`; needs what `make parts` brings
 	ROLLBACKBOT_TEST_CUTS=$${CUTS:-20} go test -count=1 -v -run TestLink_Cut -timeout 30m ./cmd/rollbackbot
 
-parts: ## as root on Debian 12: the engine, Compose, sshd, Chromium and Node packages for the tests
+parts: ## as root on Debian 12: the engine, Compose, sshd, Prometheus, Chromium and Node packages for the tests
 	scripts/parts.sh
 
 demo: ## the whole product on embedded parts; ARGS=--headless plays it in the terminal
 	go run ./cmd/rollbackbot demo $(ARGS)
 
-screenshots: ## plays the demo in Chromium, and takes the README's picture from there
+screenshots: ## plays the demo in Chromium and has Prometheus watch a rollback, and takes the README's pictures from there
 	mkdir -p docs/images; rm -rf screenshots; mkdir screenshots
-	ROLLBACKBOT_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -run TestDemo_InTheBrowser ./cmd/rollbackbot
+	ROLLBACKBOT_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -run 'TestDemo_InTheBrowser|TestPrometheus' ./cmd/rollbackbot
 	cp screenshots/desktop-*-request-top.png docs/images/demo.png
+	cp screenshots/error-rate-recovers.png docs/images/error-rate.png
 
 image: ## the container image
 	docker build --build-arg VERSION=$(VERSION) -t rollbackbot:$(VERSION) .

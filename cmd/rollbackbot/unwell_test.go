@@ -27,6 +27,9 @@ type sickbed struct {
 	*people
 	store *journal.Store
 	host  *memoryHost
+	app   runbook.App
+	rates runbook.ErrorRateChecker
+	draw  func(runbook.Rollback, runbook.StepRun) ([]byte, string, error)
 	log   *strings.Builder // guarded by its writer
 	leave func()           // stops the bot alone
 	stop  func()           // stops everything
@@ -50,16 +53,26 @@ func inBed(t *testing.T, fault func(localslack.Call) *localslack.Fault, run func
 
 func newSickbed(t *testing.T, folder string, options ...localslack.Option) *sickbed {
 	t.Helper()
-	b := &sickbed{T: t, people: &people{slack: localslack.New(team(), options...), app: "shop"}, host: newMemoryHost(t), log: &strings.Builder{}}
-	var err error
-	if b.store, err = journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "journal.db"), journal.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	b := newBed(t, folder, options...)
 	for version, migration := range map[string]runbook.Migration{"v1": runbook.MigrationNone, "v2": runbook.MigrationYes} {
 		note := runbook.Deployed{Images: shopImages(int(version[1] - '0')), Version: version, Migration: migration}
 		if _, err := runbook.NoteDeployment(t.Context(), b.store, shopApp(), note); err != nil {
 			t.Fatal(err)
 		}
+	}
+	return b
+}
+
+// newBed is one whose journal is still empty.
+func newBed(t *testing.T, folder string, options ...localslack.Option) *sickbed {
+	t.Helper()
+	b := &sickbed{
+		T: t, people: &people{slack: localslack.New(team(), options...), app: "shop"}, host: newMemoryHost(t), app: shopApp(), draw: noPicture, log: &strings.Builder{},
+	}
+	b.rates = b.host
+	var err error
+	if b.store, err = journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "journal.db"), journal.Options{}); err != nil {
+		t.Fatal(err)
 	}
 	return b
 }
@@ -73,11 +86,11 @@ func noPicture(runbook.Rollback, runbook.StepRun) ([]byte, string, error) {
 func (b *sickbed) serve(api *slack.Client, dial func(context.Context, string, string) (net.Conn, error)) {
 	b.Helper()
 	log := zerolog.New(zerolog.SyncWriter(b.log)).Level(zerolog.InfoLevel)
-	apps := []runbook.App{shopApp()}
-	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{leads}, Apps: apps, ErrorRate: noPicture}, log)
+	apps := []runbook.App{b.app}
+	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{leads}, Apps: apps, ErrorRate: b.draw}, log)
 	directory := &bot.Directory{API: api, Channel: channel, Leads: []string{leads}, ChannelMayRequest: true}
 	runner := &runbook.Runner{
-		Apps: apps, Journal: b.store, Hosts: b.host, Health: b.host, ErrorRate: b.host, Directory: directory, Announcer: announcer,
+		Apps: apps, Journal: b.store, Hosts: b.host, Health: b.host, ErrorRate: b.rates, Directory: directory, Announcer: announcer,
 		SignoffTimeout: 30 * time.Minute, Inbox: b.store,
 	}
 	listener := &bot.Bot{
