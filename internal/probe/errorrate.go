@@ -53,14 +53,16 @@ func (p *Prometheus) Now(ctx context.Context, a runbook.App) (runbook.Sample, er
 	if err != nil {
 		return runbook.Sample{}, err
 	}
+	// No instant is given, so that it is Prometheus's now: with a clock of the bot's that is slow, the time before the
+	// failure would be read for the time after the rollback.
 	asked := time.Now()
-	value, warnings, _, failed := client.Query(ctx, a.ErrorRate.Query, asked)
+	value, warnings, _, failed := client.Query(ctx, a.ErrorRate.Query, time.Time{})
 	if err := refusal(value, warnings, failed); err != nil {
 		return runbook.Sample{}, err
 	}
 	sample, why := single(value, asked)
 	if why == "" {
-		why = unscraped(ctx, client, a.ErrorRate.Query, asked)
+		why = unscraped(ctx, client, a.ErrorRate.Query)
 	}
 	if why != "" {
 		return runbook.Sample{}, &runbook.NoRateError{Why: why, Answered: true}
@@ -148,7 +150,7 @@ func cause(err error) error {
 func single(value model.Value, asked time.Time) (sample runbook.Sample, why string) {
 	switch v := value.(type) {
 	case *model.Scalar:
-		return numberOf(v.Timestamp, v.Value, asked, asked)
+		return numberOf(v.Timestamp, v.Value, asked.Add(-clockMargin), asked.Add(clockMargin))
 	case model.Vector:
 		switch {
 		case len(v) == 0:
@@ -158,7 +160,7 @@ func single(value model.Value, asked time.Time) (sample runbook.Sample, why stri
 		case v[0] == nil || v[0].Histogram != nil:
 			return sample, "the query gives no number"
 		}
-		return numberOf(v[0].Timestamp, v[0].Value, asked, asked)
+		return numberOf(v[0].Timestamp, v[0].Value, asked.Add(-clockMargin), asked.Add(clockMargin))
 	}
 	return sample, fmt.Sprintf("the query gives a %s, and not one number", value.Type())
 }
@@ -193,15 +195,16 @@ func several(n int) string {
 	return fmt.Sprintf("the query gives %d series and must give one: put sum() around what it counts", n)
 }
 
-// clockMargin is how far an answer's instant may be from the one that was asked about: none of Prometheus's are.
-const clockMargin = time.Second
+// clockMargin is how far Prometheus's clock may be from the bot's: half of what is judged of a window, and far more than
+// machines that are looked after differ by.
+const clockMargin = 30 * time.Second
 
 // numberOf is a number as an error rate, or why it is none.
 func numberOf(at model.Time, value model.SampleValue, from, until time.Time) (sample runbook.Sample, why string) {
 	rate, when := float64(value), at.Time()
 	switch {
-	case when.Before(from.Add(-clockMargin)) || when.After(until.Add(clockMargin)):
-		return sample, "Prometheus answered for another time than the one that was asked about"
+	case when.Before(from.Truncate(time.Second)) || when.After(until.Add(time.Second)):
+		return sample, "Prometheus answers for another time than the one that was asked about (" + instant(when) + ", and the bot's clock says " + instant(time.Now()) + "): is a clock wrong?"
 	case math.IsNaN(rate):
 		return sample, "the query gives NaN: there were no requests, or nothing was counted"
 	case math.IsInf(rate, 0):
@@ -211,6 +214,8 @@ func numberOf(at model.Time, value model.SampleValue, from, until time.Time) (sa
 	}
 	return runbook.Sample{At: when.UTC(), Rate: rate}, ""
 }
+
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // newTransport keeps connections, since a window has a question every five seconds.
 func newTransport() *http.Transport {

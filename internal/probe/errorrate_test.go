@@ -36,14 +36,12 @@ func prometheusAt(t *testing.T, address string) *Prometheus {
 // answering is a server that answers every query with a text in which NOW stands for the instant that was asked about.
 func answering(t *testing.T, status int, answer string) *httptest.Server {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		now := r.FormValue("time")
-		if now == "" {
-			now = r.FormValue("end")
-		}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		now := fmt.Sprintf("%.3f", float64(time.Now().UnixMilli())/1000)
+		slow := fmt.Sprint(time.Now().Add(-2 * time.Minute).Unix())
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, strings.ReplaceAll(answer, "NOW", now))
+		_, _ = io.WriteString(w, strings.NewReplacer("NOW", now, "SLOW", slow).Replace(answer))
 	}))
 	t.Cleanup(server.Close)
 	return server
@@ -95,6 +93,7 @@ func TestErrorRate_Now(t *testing.T) {
 		{name: "a range", answer: fmt.Sprintf(matrixOf, `{"metric":{},"values":[[NOW,"0"]]}`), why: "matrix", answered: true},
 		{name: "a text", answer: `{"status":"success","data":{"resultType":"string","result":[NOW,"0"]}}`, why: "not Prometheus"},
 		{name: "of another time", answer: fmt.Sprintf(vectorOf, `{"metric":{},"value":[1,"0"]}`), why: "another time", answered: true},
+		{name: "of a clock that is slow", answer: fmt.Sprintf(vectorOf, `{"metric":{},"value":[SLOW,"0"]}`), why: "is a clock wrong", answered: true},
 		{name: "an empty sample", answer: fmt.Sprintf(vectorOf, `{}`), why: "another time", answered: true},
 		{name: "null", answer: fmt.Sprintf(vectorOf, `null`), why: "no number", answered: true},
 		{name: "a histogram", answer: fmt.Sprintf(vectorOf, `{"metric":{},"histogram":[NOW,{"count":"1","sum":"1","buckets":[]}]}`), why: "no number", answered: true},
@@ -232,7 +231,7 @@ func TestErrorRate_ThePasswordGoesToPrometheusAlone(t *testing.T) {
 // What counts on after the app has vanished is no answer.
 func TestErrorRate_NothingIsScrapedAnyMore(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		result := `{"metric":{},"value":[` + r.FormValue("time") + `,"0"]}`
+		result := fmt.Sprintf(`{"metric":{},"value":[%d,"0"]}`, time.Now().Unix())
 		if strings.HasPrefix(r.FormValue("query"), "count(") {
 			if got := r.FormValue("query"); got != "count(errors) or count(requests)" {
 				t.Errorf("asked for %s", got)

@@ -14,7 +14,7 @@ import (
 //
 // rate(requests[5m]) goes on giving numbers for minutes after the app has vanished: those of the time before. An instant
 // selector knows better, for Prometheus marks a series as stale with the first scrape that failed.
-func unscraped(ctx context.Context, client v1.API, query string, at time.Time) string {
+func unscraped(ctx context.Context, client v1.API, query string) string {
 	counted := ranged(query)
 	if len(counted) == 0 {
 		return ""
@@ -22,7 +22,7 @@ func unscraped(ctx context.Context, client v1.API, query string, at time.Time) s
 	for i, selector := range counted {
 		counted[i] = "count(" + selector + ")"
 	}
-	value, _, _, err := client.Query(ctx, strings.Join(counted, " or "), at)
+	value, _, _, err := client.Query(ctx, strings.Join(counted, " or "), time.Time{})
 	if vector, ok := value.(model.Vector); err == nil && ok && len(vector) == 0 {
 		return "nothing that the query counts is scraped any more: what it gives is of the time before"
 	}
