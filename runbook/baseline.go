@@ -140,6 +140,9 @@ func (o *owner) freezeBaseline(ctx context.Context) {
 	if rb := o.snapshot(); !o.judgesRate() || rb.Baseline != nil || rb.Touched() || rb.State == StateEnded {
 		return
 	}
+	o.mu.Lock()
+	o.tried = nil // of a plan that was replaced
+	o.mu.Unlock()
 	o.runner.running.Go(func() {
 		for {
 			rb := o.snapshot()
