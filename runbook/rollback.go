@@ -27,7 +27,9 @@ type Rollback struct {
 	AbortedBy string           // who asked to stop; empty: nobody
 	Posts     map[string]Post  // where each notice stands in Slack, by its key
 
-	Published bool // everything about it was said
+	Logs      map[Host]bool // whose containers' last lines are in the journal
+	FollowUp  FollowUp      // what the runbook asks for after it
+	Published bool          // everything about it was said, as things stand
 
 	Outcome   Outcome // empty until it ended
 	Why       string  // why it ended so
@@ -182,6 +184,9 @@ func (rb Rollback) apply(e Event) (Rollback, error) {
 		return rb, nil
 	case Refused:
 		return rb, nil
+	}
+	if next, mine, err := rb.followUp(e); mine {
+		return next, err
 	}
 	switch {
 	case rb.ID == "":
@@ -369,6 +374,13 @@ func (rb Rollback) onHost(e Event) (Rollback, error) {
 			rb.Fetched = map[Host]Fetched{}
 		}
 		rb.Fetched[fact.Host] = fact
+		return rb, nil
+	case LogsRead:
+		rb.Logs = maps.Clone(rb.Logs)
+		if rb.Logs == nil {
+			rb.Logs = map[Host]bool{}
+		}
+		rb.Logs[fact.Host] = true
 		return rb, nil
 	}
 	return rb, fmt.Errorf("a rollback has no event of kind %q", e.Fact.Kind())

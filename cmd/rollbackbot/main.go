@@ -108,7 +108,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(demoCommand(), serveCommand(), planCommand(), deployedCommand(), allowedCommand(), historyCommand(),
-		auditCommand(), lockCommand(), unlockCommand(), manifestCommand(), versionCommand())
+		auditCommand(), postmortemCommand(), lockCommand(), unlockCommand(), manifestCommand(), versionCommand())
 	return root
 }
 
