@@ -30,7 +30,7 @@ missing() {
 	local package
 	for package in $(debian_missing); do echo "Debian package $package"; done
 	compose_present || echo "Docker Compose $compose_version"
-	node_present || echo "Node packages of internal/localslack/testdata/bolt"
+	node_present || echo "Node packages of internal/parts/node"
 	engine_answers || echo "a running Docker engine"
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // fakes are hosts and Slacks for tests and the demo: they may use what the real adapter's home alone may.
-var fakes = []string{"internal/demohost", "internal/localslack", "internal/parts", "internal/realhost", "internal/realhost/app", "internal/sshtest"}
+var fakes = []string{"internal/demohost", "internal/githubtest", "internal/localslack", "internal/parts", "internal/realhost", "internal/realhost/app", "internal/sshtest"}
 
 // homes are the dependencies that belong to one package.
 var homes = []struct{ dependency, home string }{
@@ -27,6 +27,7 @@ var homes = []struct{ dependency, home string }{
 	{"github.com/pingcap/tidb/pkg/parser", "internal/migration"},
 	{"github.com/prometheus/client_golang", "internal/probe"},
 	{"golang.org/x/image", "internal/picture"},
+	{"github.com/google/go-github", "internal/github"},
 	{"github.com/spf13/cobra", "cmd/rollbackbot"},
 }
 
@@ -89,7 +90,7 @@ func forbidden(folder, imported string) string {
 
 // mayUse is which fake is built on which.
 func mayUse(fake, on string) bool {
-	return fake == "internal/demohost" && on == "internal/sshtest" || fake == "internal/realhost" && on == "internal/parts"
+	return fake == "internal/demohost" && on == "internal/sshtest" || on == "internal/parts" && (fake == "internal/realhost" || fake == "internal/githubtest")
 }
 
 // imports lists what each package's program files import, by its folder below root.

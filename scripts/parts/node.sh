@@ -1,6 +1,7 @@
-# Node packages for Slack's own client; sourced, not run.
+# Node packages for Slack's own client and an emulator of GitHub; sourced, not
+# run.
 
-node_source=$repository/internal/localslack/testdata/bolt
+node_source=$repository/internal/parts/node
 node_folder=${ROLLBACKBOT_PARTS_NODE:-$cache/node}
 # What Bolt needs at least, and what is fetched where the machine's is older
 # (Debian 12 has 18).

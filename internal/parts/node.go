@@ -27,13 +27,28 @@ func Bolt(tb testing.TB) (nodeBinary, nodeModules string) {
 	return nodeBinary, nodeModules
 }
 
-func findBolt() (nodeBinary, nodeModules string, err error) {
+// GitHub is the node binary to run Vercel's emulator of GitHub with, the package emulate, and the node_modules folder that
+// holds it. It ends the test as missing its part as Bolt does.
+func GitHub(tb testing.TB) (nodeBinary, nodeModules string) {
+	tb.Helper()
+	uncached()
+	nodeBinary, nodeModules, err := findNode("emulate")
+	if err != nil {
+		missing(tb, "the emulator of GitHub on Node, emulate", err.Error())
+	}
+	return nodeBinary, nodeModules
+}
+
+func findBolt() (nodeBinary, nodeModules string, err error) { return findNode("@slack", "bolt") }
+
+// findNode finds a Node package and what runs it.
+func findNode(words ...string) (nodeBinary, nodeModules string, err error) {
 	folder, err := nodeFolder()
 	if err != nil {
 		return "", "", err
 	}
 	nodeModules = filepath.Join(folder, "node_modules")
-	if _, err := os.Stat(filepath.Join(nodeModules, "@slack", "bolt", "package.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(nodeModules, filepath.Join(words...), "package.json")); err != nil {
 		return "", "", fmt.Errorf("not in %s", nodeModules)
 	}
 	// A node installed beside the packages comes first: Debian 12's own is version 18.
