@@ -66,6 +66,10 @@ func (a *Announcer) message(n runbook.Notice) Message {
 		m = liftMessage(*n.Lift)
 	case runbook.NoticeErrorRate:
 		m = errorRateMessage(n.Rollback, n.Judged, uploaded{})
+	case runbook.NoticeOwner, runbook.NoticeReminder:
+		m = ownerMessage(n.Rollback, n.Asking, n.Kind == runbook.NoticeReminder, v)
+	case runbook.NoticeOverdue:
+		m = overdueMessage(n.Rollback, n.Asking, v)
 	}
 	return a.noticed(n, m)
 }
@@ -92,23 +96,50 @@ func (a *Announcer) Post(ctx context.Context, n runbook.Notice) (runbook.Post, e
 	if n.Kind == runbook.NoticeErrorRate {
 		return a.postPicture(ctx, n)
 	}
-	return a.postWherever(ctx, n, a.message(n))
+	return a.sayWherever(n, func(channel, thread string) (runbook.Post, error) { return a.say(ctx, n, channel, thread) })
 }
 
 func (a *Announcer) postWherever(ctx context.Context, n runbook.Notice, m Message) (runbook.Post, error) {
-	at, err := a.post(ctx, a.channelOf(n), n.Thread.TS, m)
+	return a.sayWherever(n, func(channel, thread string) (runbook.Post, error) { return a.post(ctx, channel, thread, m) })
+}
+
+// sayWherever says a notice to its person or in its thread, and where that is gone, to the next that is there.
+func (a *Announcer) sayWherever(n runbook.Notice, say func(channel, thread string) (runbook.Post, error)) (runbook.Post, error) {
+	if n.To != "" {
+		at, err := say(n.To, "")
+		if err == nil || !isCode(err, goneTo...) {
+			return at, posting(err)
+		}
+		a.log.Warn().Err(err).Str("rollback_id", n.Rollback.ID).Str("notice", n.Key).Msg("the person can't be written to; posting in the thread")
+	}
+	at, err := say(a.channelOf(n), n.Thread.TS)
 	if isCode(err, goneThread...) {
 		a.log.Warn().Str("rollback_id", n.Rollback.ID).Str("notice", n.Key).Msg("the thread's first message is gone; posting to the channel")
-		at, err = a.post(ctx, a.cfg.Channel, "", m)
+		at, err = say(a.cfg.Channel, "")
 	}
+	return at, posting(err)
+}
+
+// say posts a notice's message, or its file.
+func (a *Announcer) say(ctx context.Context, n runbook.Notice, channel, thread string) (runbook.Post, error) {
+	if n.Kind == runbook.NoticePostmortem {
+		return a.upload(ctx, channel, thread, postmortemFile(n.Rollback, n.Text))
+	}
+	return a.post(ctx, channel, thread, a.message(n))
+}
+
+func posting(err error) error {
 	if err != nil {
-		return runbook.Post{}, fmt.Errorf("post to Slack: %w", err)
+		return fmt.Errorf("post to Slack: %w", err)
 	}
-	return at, nil
+	return nil
 }
 
 // goneThread are Slack's words for a thread that isn't there.
 var goneThread = []string{"cannot_reply_to_message", "thread_not_found", "message_not_found"}
+
+// goneTo are Slack's words for people to whom a bot can't write: deactivated, of another organisation, bots themselves.
+var goneTo = []string{"user_disabled", "user_not_found", "user_not_visible", "cannot_dm_bot", "channel_not_found", "messages_tab_disabled", "is_inactive"}
 
 func (a *Announcer) channelOf(n runbook.Notice) string {
 	return orElse(n.Thread.Channel, a.cfg.Channel)
@@ -179,9 +210,17 @@ func (a *Announcer) Find(ctx context.Context, n runbook.Notice, since time.Time)
 	if err != nil {
 		return runbook.Post{}, false, err
 	}
-	oldest := strconv.FormatFloat(float64(since.Add(-findMargin).UnixMicro())/1e6, 'f', 6, 64)
-	search := finder{api: a.api, channel: a.channelOf(n), oldest: oldest, match: func(m slack.Message) bool {
-		return ours(m, self) && carries(m.Metadata, n)
+	if n.To != "" {
+		at, found, err := a.findPrivate(ctx, n, since, self)
+		if found || err != nil {
+			return at, found, whileLooking(err)
+		}
+	}
+	if n.Kind == runbook.NoticePostmortem && time.Since(since) < shareTime {
+		return runbook.Post{}, false, &runbook.RetryError{After: shareTime, Err: errors.New("a file that was uploaded a moment ago may not be shown yet")}
+	}
+	search := finder{api: a.api, channel: a.channelOf(n), oldest: oldestOf(since), match: func(m slack.Message) bool {
+		return ours(m, self) && carries(m, n)
 	}}
 	if n.Thread.TS != "" {
 		at, found, err := search.inThread(ctx, n.Thread.TS)
@@ -194,6 +233,30 @@ func (a *Announcer) Find(ctx context.Context, n runbook.Notice, since time.Time)
 	}
 	at, found, err := search.inChannel(ctx)
 	return at, found, whileLooking(err)
+}
+
+// shareTime is how long Slack may take to show a file in its thread.
+const shareTime = 15 * time.Second
+
+// findPrivate looks in the conversation with the one person whom a notice is for; nothing is found where there can be none.
+func (a *Announcer) findPrivate(ctx context.Context, n runbook.Notice, since time.Time, self Identity) (runbook.Post, bool, error) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	with, _, _, err := a.api.OpenConversationContext(limited, &slack.OpenConversationParameters{Users: []string{n.To}})
+	switch err = remedied(err); {
+	case isCode(err, goneTo...):
+		return runbook.Post{}, false, nil
+	case err != nil:
+		return runbook.Post{}, false, err
+	}
+	search := finder{api: a.api, channel: with.ID, oldest: oldestOf(since), match: func(m slack.Message) bool {
+		return ours(m, self) && carries(m, n)
+	}}
+	return search.inChannel(ctx)
+}
+
+func oldestOf(since time.Time) string {
+	return strconv.FormatFloat(float64(since.Add(-findMargin).UnixMicro())/1e6, 'f', 6, 64)
 }
 
 func whileLooking(err error) error {
@@ -223,8 +286,12 @@ func ours(m slack.Message, self Identity) bool {
 	return self.Bot != "" && m.BotID == self.Bot || self.User != "" && m.User == self.User
 }
 
-// carries reports whether metadata is that of a notice.
-func carries(meta slack.SlackMetadata, n runbook.Notice) bool {
+// carries reports whether a message is that of a notice, by its metadata; a file has none, and is known by its name.
+func carries(m slack.Message, n runbook.Notice) bool {
+	if n.Kind == runbook.NoticePostmortem {
+		return holds(m, postmortemName(n.Rollback))
+	}
+	meta := m.Metadata
 	if meta.EventPayload["rollback"] != n.Rollback.ID {
 		return false
 	}

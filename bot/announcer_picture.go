@@ -1,14 +1,9 @@
 package bot
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
 	"time"
-
-	"github.com/slack-go/slack"
 
 	"rollbackbot/runbook"
 )
@@ -26,7 +21,7 @@ const (
 // picture is part of the one message, so that it is found by the message's metadata, and there once.
 func (a *Announcer) postPicture(ctx context.Context, n runbook.Notice) (runbook.Post, error) {
 	log := a.log.With().Str("rollback_id", n.Rollback.ID).Str("notice", n.Key).Logger()
-	picture, err := a.upload(ctx, n)
+	picture, err := a.uploadPicture(ctx, n)
 	if err != nil {
 		log.Warn().Err(err).Msg("the picture could not be uploaded; the thread has its values in words")
 	}
@@ -43,8 +38,8 @@ func (a *Announcer) postPicture(ctx context.Context, n runbook.Notice) (runbook.
 	return a.postWherever(ctx, n, a.message(n))
 }
 
-// upload draws a notice's picture and brings it to Slack, where nobody sees it until a message has it.
-func (a *Announcer) upload(ctx context.Context, n runbook.Notice) (uploaded, error) {
+// uploadPicture draws a notice's picture and brings it to Slack, where nobody sees it until a message has it.
+func (a *Announcer) uploadPicture(ctx context.Context, n runbook.Notice) (uploaded, error) {
 	if a.cfg.ErrorRate == nil {
 		return uploaded{}, nil
 	}
@@ -55,18 +50,8 @@ func (a *Announcer) upload(ctx context.Context, n runbook.Notice) (uploaded, err
 	ctx, cancel := context.WithTimeout(ctx, pictureTimeout)
 	defer cancel()
 	name := fmt.Sprintf("%s-%s.png", n.Key, n.Rollback.ID)
-	place, err := a.api.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{FileName: name, FileSize: len(content), AltTxt: alt})
-	if err != nil {
-		return uploaded{}, fmt.Errorf("ask Slack where to upload to: %w", remedied(err))
-	}
-	if err := a.api.UploadToURL(ctx, slack.UploadToURLParameters{UploadURL: place.UploadURL, Reader: bytes.NewReader(content), Filename: name}); err != nil {
-		return uploaded{}, fmt.Errorf("upload: %w", withoutURL(err))
-	}
-	_, err = a.api.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{Files: []slack.FileSummary{{ID: place.FileID, Title: name}}})
-	if err != nil {
-		return uploaded{}, fmt.Errorf("complete the upload: %w", remedied(err))
-	}
-	return uploaded{file: place.FileID, alt: alt}, nil
+	there, err := a.upload(ctx, "", "", file{name: name, title: name, alt: alt, content: content})
+	return uploaded{file: there.TS, alt: alt}, err
 }
 
 // draw draws, and lives through whatever goes wrong there: the next start would draw the same again.
@@ -77,13 +62,4 @@ func (a *Announcer) draw(n runbook.Notice) (content []byte, alt string, err erro
 		}
 	}()
 	return a.cfg.ErrorRate(n.Rollback, n.Judged)
-}
-
-// withoutURL is an error without the address that it is about: whoever has an upload's address may upload.
-func withoutURL(err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
 }

@@ -44,6 +44,7 @@ type draft struct {
 	lines  []string
 	room   int // characters left for rich text in the whole message
 	cut    bool
+	last   *slack.ActionBlock // a row that comes last; its ID has a meaning, which the usual addition follows
 }
 
 // full reports whether the message can't take more; the first time it says so in the message.
@@ -194,6 +195,22 @@ func (d *draft) fit(spans []span, limit int) []span {
 	return kept
 }
 
+// messageWith finishes the draft with a row whose ID has a meaning.
+func (d *draft) messageWith(last *slack.ActionBlock) Message {
+	d.last = last
+	var texts []string
+	for _, e := range last.Elements.ElementSet {
+		switch e := e.(type) {
+		case *slack.ButtonBlockElement:
+			texts = append(texts, e.Text.Text)
+		case *slack.SelectBlockElement:
+			texts = append(texts, e.Placeholder.Text)
+		}
+	}
+	d.lines = append(d.lines, escape("Buttons: "+strings.Join(texts, " · ")))
+	return d.message()
+}
+
 // message finishes the draft. The block IDs are made from what the blocks say: new ones whenever that changes, which is
 // what Slack asks for when a message is updated.
 func (d *draft) message() Message {
@@ -205,6 +222,10 @@ func (d *draft) message() Message {
 	prefix := hex.EncodeToString(sum[:6])
 	for i, block := range d.blocks {
 		setID(block, fmt.Sprintf("%s-%d", prefix, i))
+	}
+	if d.last != nil {
+		d.last.BlockID += "/" + prefix
+		d.blocks = append(d.blocks, d.last)
 	}
 	return Message{Text: cutText(strings.Join(d.lines, "\n")), Blocks: d.blocks}
 }

@@ -18,7 +18,7 @@ type Value struct {
 	Rollback string         `json:"rollback"`
 	Plan     string         `json:"plan"` // the hash that the answer counts for, 64 hex digits
 	Answer   runbook.Answer `json:"answer"`
-	Question int64          `json:"question"` // 0 for Abort, which belongs to no question
+	Question int64          `json:"question"` // 0 for Abort, which belongs to no question; for AcceptOwner: which asking
 }
 
 // ErrValue says that a button's value is none of this bot's.
@@ -35,6 +35,7 @@ var planPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 var buttonAnswers = []runbook.Answer{
 	runbook.Confirm, runbook.SignoffInPlace, runbook.SignoffReverted, runbook.SignoffNone, runbook.SignoffReject,
 	runbook.ErrorRateBaseline, runbook.ErrorRateElevated, runbook.Retry, runbook.RollForward, runbook.Abort,
+	runbook.AcceptOwner,
 }
 
 // DecodeValue reads what EncodeValue wrote, byte for byte; ErrValue for everything else.

@@ -13,7 +13,13 @@ const unknownButton = "That button is not known to this version of the bot, so n
 
 // answer takes a click.
 func (d *Desk) answer(ctx context.Context, e errand) error {
+	if over, ok := e.handOver(); ok {
+		return d.handOver(ctx, e, over)
+	}
 	value, err := e.click()
+	if err == nil && value.Answer == runbook.AcceptOwner {
+		return d.accept(ctx, e, value)
+	}
 	if err == nil && e.channel != d.Channel.ID {
 		err = fmt.Errorf("the button stands in %q, not in the team channel", e.channel)
 	}
@@ -25,6 +31,23 @@ func (d *Desk) answer(ctx context.Context, e errand) error {
 		return d.fail(ctx, e, err)
 	}
 	return nil // the message itself shows what came of it, to all
+}
+
+// accept takes the owner's word that they have the follow-up, wherever the button stands: it decides about no host.
+func (d *Desk) accept(ctx context.Context, e errand, value Value) error {
+	click := runbook.Click{Rollback: value.Rollback, Question: value.Question, Plan: value.Plan, Answer: value.Answer, By: e.by, At: e.delivery.At, Cause: e.delivery.Key}
+	if err := d.Runner.Answer(ctx, click); err != nil {
+		return d.fail(ctx, e, err)
+	}
+	return nil
+}
+
+// handOver gives a follow-up to another person.
+func (d *Desk) handOver(ctx context.Context, e errand, over runbook.HandOver) error {
+	if err := d.Runner.HandOver(ctx, over); err != nil {
+		return d.fail(ctx, e, err)
+	}
+	return d.tell(ctx, e, TextMessage(fmt.Sprintf("The follow-up of %s is handed over to %s, who is asked to accept it.", over.Rollback, runbook.Person(over.To))))
 }
 
 // abort stops a rollback by its ID.

@@ -22,7 +22,10 @@ type Directory struct {
 	ChannelMayRequest bool     // every full member of the team channel may ask, instead of Requesters
 }
 
-var _ runbook.Directory = (*Directory)(nil)
+var (
+	_ runbook.Directory = (*Directory)(nil)
+	_ runbook.Contacts  = (*Directory)(nil)
+)
 
 // Roles reads who a person is. If anything that matters can't be read it is an error.
 func (d *Directory) Roles(ctx context.Context, person string) (runbook.Roles, error) {
@@ -49,6 +52,18 @@ func (d *Directory) Roles(ctx context.Context, person string) (runbook.Roles, er
 		return runbook.Roles{}, err
 	}
 	return roles, nil
+}
+
+// Contact is how a person is called, and their e-mail address where the app has the scope users:read.email, which it
+// doesn't need for anything else.
+func (d *Directory) Contact(ctx context.Context, person string) (runbook.Contact, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	user, err := d.API.GetUserInfoContext(ctx, person)
+	if err != nil {
+		return runbook.Contact{}, fmt.Errorf("read the user %s: %w", person, remedied(err))
+	}
+	return runbook.Contact{Name: orElse(user.Profile.RealName, orElse(user.RealName, user.Name)), Email: user.Profile.Email}, nil
 }
 
 // barred says why a person never counts, whatever groups they are in; empty: they count.

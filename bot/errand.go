@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/slack-go/slack"
+
 	"rollbackbot/runbook"
 )
 
@@ -66,6 +68,9 @@ func (e *errand) lane() string {
 	case e.delivery.Kind == kindSubmission:
 		return "app " + orElse(e.view.field(fieldApp), e.view.origin().App)
 	case e.delivery.Kind == kindClick:
+		if over, ok := e.handOver(); ok {
+			return "rollback " + over.Rollback
+		}
 		if value, err := e.click(); err == nil {
 			return "rollback " + value.Rollback
 		}
@@ -104,6 +109,19 @@ func (e *errand) click() (Value, error) {
 		return Value{}, fmt.Errorf("the button %q has the value of %q", action.Action, value.Answer)
 	}
 	return value, nil
+}
+
+// handOver reads the choice of another owner of the follow-up; false where the click is something else.
+func (e *errand) handOver() (runbook.HandOver, bool) {
+	if e.by == "" || len(e.actions) != 1 {
+		return runbook.HandOver{}, false
+	}
+	action := e.actions[0]
+	id := handOverOf(action.Block)
+	if action.Type != slack.OptTypeUser || action.Action != handOverAction || id == "" || !isPerson(action.User) {
+		return runbook.HandOver{}, false
+	}
+	return runbook.HandOver{Rollback: id, To: action.User, By: e.by, Cause: e.delivery.Key}, true
 }
 
 // releaseOf reads the form's release as the one-line form reads what comes after "to".

@@ -149,6 +149,7 @@ type fakeRunner struct {
 	requests  []runbook.Request
 	clicks    []runbook.Click
 	refusals  []refusal
+	handOvers []runbook.HandOver
 	abandoned []runbook.Rollback
 }
 
@@ -280,4 +281,11 @@ func (m *memoryInbox) come(t *testing.T, n int) {
 			t.Fatalf("%d deliveries came, want %d", got, n)
 		}
 	}
+}
+
+func (f *fakeRunner) HandOver(_ context.Context, h runbook.HandOver) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.handOvers = append(f.handOvers, h)
+	return nil
 }

@@ -201,7 +201,11 @@ func (s *story) judging() *story {
 }
 
 func (s *story) end(outcome runbook.Outcome, why string) *story {
-	return s.event(time.Second, runbook.Ended{Outcome: outcome, Why: why})
+	s.event(time.Second, runbook.Ended{Outcome: outcome, Why: why})
+	if s.rb.Touched() {
+		s.event(0, runbook.OwnerAsked{Owner: "U0OWNER", RemindAt: s.at.Add(time.Hour), TellAt: s.at.Add(2 * time.Hour)})
+	}
+	return s
 }
 
 func (s *story) succeeded() *story {

@@ -47,6 +47,7 @@ var buttonTexts = map[runbook.Answer]string{
 	runbook.Retry:             "Try again",
 	runbook.RollForward:       "Go back to what ran before",
 	runbook.Abort:             "Abort",
+	runbook.AcceptOwner:       "I accept it",
 }
 
 func answerButton(rb runbook.Rollback, q runbook.Question, answer runbook.Answer) button {

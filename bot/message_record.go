@@ -21,7 +21,8 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	d.field("Reason for rollback")
 	d.quote(shownReason(rb))
 	d.field("Migration state (left in place or reverted)", words(migrationText(rb)))
-	d.field("Owner of the follow-up investigation", person(rb.Request.Owner))
+	d.field("Owner of the follow-up investigation", append([]span{person(rb.Owner())}, ownerState(rb)...)...)
+	sayTicket(d, rb)
 	rule(d)
 	d.field("What runs on each host now")
 	d.pointsWithin(roomHosts, hostPoints(rb))
@@ -113,7 +114,7 @@ func sayNext(d *draft, rb runbook.Rollback, app runbook.App) {
 		d.field("Next", words("nothing was replaced, so nothing is blocked. If the problem is still there, ask again."))
 		return
 	}
-	d.field("Next", words("investigate before re-deployment. Do not re-deploy the same image without identifying and fixing the cause of the failure: the failed images are quarantined until a lead lifts that with the postmortem's link. Open a postmortem ticket."))
+	d.field("Next", words("investigate before re-deployment. Do not re-deploy the same image without identifying and fixing the cause of the failure: the failed images are quarantined until a lead lifts that with the postmortem's link."))
 	if rb.MigrationState() == runbook.StateReverted && app.RestoreRunbookURL != "" {
 		d.field("The runbook for restoring the database", link(app.RestoreRunbookURL, "restore the database"))
 	}

@@ -29,7 +29,7 @@ func (s *story) record() Message { return recordMessage(s.rb, s.view()) }
 // goldenMessages is every message in every state, by its file's name.
 func goldenMessages(t *testing.T) map[string]Message {
 	all := map[string]Message{}
-	for _, add := range []func(*testing.T, map[string]Message){requestStates, questionStates, errorRates, recordStates, privateMessages} {
+	for _, add := range []func(*testing.T, map[string]Message){requestStates, questionStates, errorRates, recordStates, ownerStates, privateMessages} {
 		add(t, all)
 	}
 	return all

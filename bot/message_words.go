@@ -122,6 +122,9 @@ func known(rb runbook.Rollback) []string {
 	for _, q := range rb.Questions {
 		ids = append(ids, q.By)
 	}
+	for _, a := range rb.FollowUp.Askings {
+		ids = append(ids, a.Owner, a.By)
+	}
 	return ids
 }
 

@@ -67,6 +67,7 @@ type actionPayload struct {
 	Block  string `json:"block_id"`
 	Action string `json:"action_id"`
 	Value  string `json:"value"`
+	User   string `json:"selected_user"`
 }
 
 type viewPayload struct {

@@ -14,6 +14,8 @@ type Runner interface {
 	Request(ctx context.Context, request runbook.Request, cause string) (runbook.Rollback, error)
 	// Answer takes a button, or an abort in words. It journals its refusals itself.
 	Answer(ctx context.Context, click runbook.Click) error
+	// HandOver gives a rollback's follow-up to another person. It journals its refusals itself.
+	HandOver(ctx context.Context, h runbook.HandOver) error
 	// Plan is what a request would do, and why a lead has to sign it off ("" where none has to). It changes nothing.
 	Plan(ctx context.Context, request runbook.Request) (plan runbook.Plan, needsLead string, err error)
 	// Status is one rollback as it stands.

@@ -27,6 +27,7 @@ type Config struct {
 	People     People
 	SSH        SSH
 	Log        Log
+	GitHub     GitHub
 	// HTTPAddr is where /healthz, /readyz, /metrics and the gate for pipelines are served, host:port; empty: nowhere.
 	HTTPAddr string
 	// HTTPToken is what pipelines show to the gate, and what deployed and allowed show at URL; empty: none.
@@ -40,6 +41,12 @@ type Config struct {
 	SignoffTimeout time.Duration
 	// ObserveInterval is how often each host is asked what it runs.
 	ObserveInterval time.Duration
+}
+
+// GitHub is where tickets are opened and the source is read.
+type GitHub struct {
+	Token Secret // empty: nowhere
+	URL   string // of the REST API; empty: GitHub's own
 }
 
 // Log is how the program logs.
@@ -61,6 +68,7 @@ func Load(need Need) (Config, error) {
 		People:          r.people(env),
 		DatabaseURL:     r.database(env.DatabaseURL),
 		SSH:             r.ssh(env),
+		GitHub:          r.gitHub(env),
 		HTTPAddr:        r.listenAddress(env.HTTPAddr),
 		HTTPToken:       r.bearer(env.HTTPToken),
 		URL:             r.remote(env.URL, env.HTTPToken),

@@ -346,8 +346,8 @@ func TestLoad_OneProblem(t *testing.T) {
 		{"ROLLBACK_BREAK_GLASS", "maybe", `"maybe" is neither true nor false`},
 		{"ROLLBACK_DEPUTIES", "U3", "not in this version"},
 		{"ROLLBACK_SIGNERS", "/etc/signers", "not in this version"},
-		{"ROLLBACK_GITHUB_TOKEN", "ghp_hunter2", "not in this version"},
-		{"ROLLBACK_GITHUB_URL", "https://x", "not in this version"},
+		{"ROLLBACK_GITHUB_TOKEN", "ghp_hunter2 ghp_hunter3", "it has spaces or quotes in it"},
+		{"ROLLBACK_GITHUB_URL", "https://github.example.com/api/v3/", "it is set without ROLLBACK_GITHUB_TOKEN"},
 		{"ROLLBACK_URL", "rollbackbot.example.com", "it is no http or https URL"},
 		{"ROLLBACK_URL", "https://bot:hunter2@rollbackbot.example.com", "it holds a user name or password"},
 		{"ROLLBACK_URL", "https://rollbackbot.example.com?token=hunter2", "it holds more than an address"},
@@ -400,14 +400,14 @@ func TestLoad_AllProblemsTogether(t *testing.T) {
 		"ROLLBACK_APP_SHOP_DIR":     "/opt/shop",
 		"ROLLBACK_APP_BLOG_HOSTS":   "deploy@a",
 		"ROLLBACK_APP_BLOG_DIR":     "/opt/blog",
-		"ROLLBACK_GITHUB_TOKEN":     "ghp_hunter4",
+		"ROLLBACK_GITHUB_TOKEN":     "'ghp_hunter4'",
 		"ROLLBACK_APP_BLOG_HEALTHY": "x",
 	})
 	_, err := Load(Everything)
 	want := []string{
 		"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "ROLLBACK_CHANNEL", "ROLLBACK_LEADS", "ROLLBACK_SSH_KNOWN_HOSTS",
-		"ROLLBACK_SSH_KEY", "ROLLBACK_SIGNOFF_TIMEOUT", "ROLLBACK_APP_SHOP_HOSTS", "ROLLBACK_APP_SHOP_HEALTH_URL",
-		"ROLLBACK_APP_BLOG_HEALTH_URL", "ROLLBACK_GITHUB_TOKEN", "ROLLBACK_APP_BLOG_HEALTHY",
+		"ROLLBACK_SSH_KEY", "ROLLBACK_GITHUB_TOKEN", "ROLLBACK_SIGNOFF_TIMEOUT", "ROLLBACK_APP_SHOP_HOSTS", "ROLLBACK_APP_SHOP_HEALTH_URL",
+		"ROLLBACK_APP_BLOG_HEALTH_URL", "ROLLBACK_APP_BLOG_HEALTHY",
 	}
 	if err == nil {
 		t.Fatal("no problems")

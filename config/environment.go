@@ -47,9 +47,9 @@ type environment struct {
 	// HTTPToken guards what pipelines note and ask: whoever has it can note deployments.
 	HTTPToken setting `envconfig:"ROLLBACK_HTTP_TOKEN" need:"remote" desc:"the token that pipelines show, 32 characters or more, as from openssl rand -hex 32; without it the gate for pipelines is switched off"`
 	// GitHubToken opens tickets and reads the deployment history.
-	GitHubToken setting `envconfig:"ROLLBACK_GITHUB_TOKEN" need:"everything" desc:"GitHub token for tickets and the deployment history"`
+	GitHubToken setting `envconfig:"ROLLBACK_GITHUB_TOKEN" need:"everything" desc:"GitHub token: postmortem tickets are opened in each app's REPOSITORY; without it the postmortem is a file in the record's thread"`
 	// GitHubURL points at another GitHub.
-	GitHubURL setting `envconfig:"ROLLBACK_GITHUB_URL" need:"everything" desc:"the address of another GitHub's API"`
+	GitHubURL setting `envconfig:"ROLLBACK_GITHUB_URL" need:"everything" desc:"the address of another GitHub's API, as in https://github.example.com/api/v3/; without it github.com's"`
 	// Signers are for sign-offs in a terminal.
 	Signers setting `envconfig:"ROLLBACK_SIGNERS" need:"everything" desc:"allowed_signers file for sign-offs in a terminal; the principals are Slack IDs"`
 	// LogLevel is zerolog's.
@@ -99,7 +99,7 @@ type appEnvironment struct {
 	// VerifyAfter is the runbook's 10 minutes in which error rates spike after a deployment.
 	VerifyAfter setting `split_words:"true" default:"10m" need:"everything" desc:"a release seen running and healthy on every host this long is known-good"`
 	// Repository is where tickets and links go.
-	Repository setting `split_words:"true" need:"everything" desc:"owner/name of the source"`
+	Repository setting `split_words:"true" need:"everything" desc:"owner/name of the source on GitHub: tickets are opened there"`
 	// MigrationsPath tells a migration from the files of a commit range.
 	MigrationsPath setting `split_words:"true" need:"everything" desc:"where the repository keeps its migrations"`
 	// RestoreRunbookURL is step 5's.

@@ -15,8 +15,6 @@ var notInThisVersion = []string{
 	"ROLLBACK_BREAK_GLASS",
 	"ROLLBACK_DEPUTIES",
 	"ROLLBACK_SIGNERS",
-	"ROLLBACK_GITHUB_TOKEN",
-	"ROLLBACK_GITHUB_URL",
 }
 
 // notYet refuses what would be ignored.

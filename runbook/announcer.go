@@ -21,7 +21,10 @@ type Announcer interface {
 type Notice struct {
 	Key      string // the same for the same message of the same rollback
 	Kind     NoticeKind
-	Question int64 // for NoticeQuestion: which one
+	Question int64  // for NoticeQuestion: which one
+	Asking   int    // for those to the owner of the follow-up, and about them: which asking, from 1
+	To       string // the Slack ID of the one person whom it is for; empty: the team
+	Text     string // for NoticePostmortem: the text, in Markdown
 	Rollback Rollback
 	Live     Live
 	Judged   StepRun // for NoticeErrorRate: the run of the step in which the error rate was judged
@@ -37,10 +40,15 @@ const (
 	NoticeRequest  NoticeKind = "request"  // the one message per rollback, updated in place
 	NoticePlan     NoticeKind = "plan"     // the exact commands, in its thread
 	NoticeQuestion NoticeKind = "question" // a question in the middle of things, in its thread
-	NoticeRecord   NoticeKind = "record"   // the runbook's six fields, at top level
-	NoticeLift     NoticeKind = "lift"     // a quarantine was lifted, at top level
-	// NoticeErrorRate has what the error rate came to, with a picture, in its thread.
-	NoticeErrorRate NoticeKind = "error_rate"
+	NoticeRecord   NoticeKind = "record"   // the runbook's six fields, at top level; updated as the follow-up goes on
+
+	NoticeLift      NoticeKind = "lift"       // a quarantine was lifted, at top level
+	NoticeErrorRate NoticeKind = "error_rate" // what the error rate came to, with a picture, in its thread
+
+	NoticeOwner      NoticeKind = "owner"      // asks the owner alone to accept the follow-up
+	NoticeReminder   NoticeKind = "reminder"   // reminds them
+	NoticeOverdue    NoticeKind = "overdue"    // tells who asked, and the leads, in the record's thread
+	NoticePostmortem NoticeKind = "postmortem" // the postmortem as a file in the record's thread, where there is no ticket
 )
 
 // Live is what happens right now. It isn't journalled.
@@ -74,6 +82,31 @@ func notices(rb Rollback, live Live) []Notice {
 	}
 	if rb.State == StateEnded {
 		list = append(list, Notice{Key: string(NoticeRecord), Kind: NoticeRecord, Rollback: rb})
+		list = append(list, followUpNotices(rb)...)
+	}
+	return list
+}
+
+// followUpNotices are those of what comes after the record, in its thread or for one person alone.
+func followUpNotices(rb Rollback) (list []Notice) {
+	record := rb.Posts[string(NoticeRecord)]
+	for i, a := range rb.FollowUp.Askings {
+		n := Notice{Key: fmt.Sprintf("owner-%d", i+1), Kind: NoticeOwner, Asking: i + 1, To: a.Owner, Rollback: rb, Thread: record}
+		if i < len(rb.FollowUp.Askings)-1 && rb.Posts[n.Key].IntendedAt.IsZero() {
+			continue // it was handed over before they were asked
+		}
+		list = append(list, n)
+		if a.Reminded {
+			n.Key, n.Kind = fmt.Sprintf("owner-%d-reminder", i+1), NoticeReminder
+			list = append(list, n)
+		}
+		if a.Overdue {
+			n.Key, n.Kind, n.To = fmt.Sprintf("owner-%d-overdue", i+1), NoticeOverdue, ""
+			list = append(list, n)
+		}
+	}
+	if rb.FollowUp.Ticket.Forgone {
+		list = append(list, Notice{Key: string(NoticePostmortem), Kind: NoticePostmortem, Rollback: rb, Thread: record})
 	}
 	return list
 }
@@ -101,6 +134,8 @@ type publisher struct {
 	note      func(ctx context.Context, facts ...Fact) error
 	report    func(error)
 	shown     map[string]string // what each posted notice showed last, by its key
+	// postmortem writes the rollback's postmortem, for the people of the channel.
+	postmortem func(context.Context, Rollback) (string, error)
 }
 
 const (
@@ -150,19 +185,21 @@ func decorated(rb Rollback) bool {
 	return true
 }
 
-// publish runs until the rollback has ended and everything about it is said, or ctx ends.
+// publish runs until the rollback is over, or ctx ends. Whenever everything that there is to say is said, it notes so.
 func (p *publisher) publish(ctx context.Context) {
 	wait := firstRetry
 	for {
 		rb, live, changed := p.state()
+		if rb.State == StateEnded && rb.over() {
+			return
+		}
 		done, err := p.round(ctx, rb, live)
+		if err == nil && done && !rb.Published {
+			err = p.note(ctx, Published{})
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err == nil && done:
-			if err = p.note(ctx, Published{}); err == nil {
-				return
-			}
 		case err == nil:
 			wait = firstRetry
 			p.waitFor(ctx, changed)
@@ -223,7 +260,7 @@ func (p *publisher) postMissing(ctx context.Context, rb Rollback, live Live) (po
 func (p *publisher) updateChanged(ctx context.Context, rb Rollback, live Live) (err error) {
 	for _, n := range p.list(rb, live) {
 		version := versionOf(n)
-		if n.Kind != NoticeRequest && n.Kind != NoticeQuestion || p.shown[n.Key] == version || rb.Posts[n.Key].TS == "" {
+		if !updated[n.Kind] || p.shown[n.Key] == version || rb.Posts[n.Key].TS == "" {
 			continue
 		}
 		if waited := p.gate.wait(ctx); waited != nil {
@@ -242,6 +279,9 @@ func (p *publisher) updateChanged(ctx context.Context, rb Rollback, live Live) (
 	return err
 }
 
+// updated are the notices that change after they were posted.
+var updated = map[NoticeKind]bool{NoticeRequest: true, NoticeQuestion: true, NoticeRecord: true, NoticeOwner: true}
+
 // slowDown reports whether Slack wants no further call just now.
 func slowDown(err error) bool {
 	var retry *RetryError
@@ -251,7 +291,14 @@ func slowDown(err error) bool {
 // versionOf changes whenever an update would show something new. While something runs, time alone does.
 func versionOf(n Notice) string {
 	rb := n.Rollback
-	if n.Kind == NoticeQuestion {
+	switch n.Kind {
+	case NoticeRecord, NoticeOwner:
+		t, asking := rb.FollowUp.Ticket, OwnerAsking{}
+		if a := rb.asking(); a != nil {
+			asking = *a
+		}
+		return fmt.Sprint(len(rb.FollowUp.Askings), asking.AcceptedAt, asking.Overdue, t.Number, t.Assignee, t.Forgone, t.Why)
+	case NoticeQuestion:
 		for _, q := range rb.Questions {
 			if q.ID == n.Question {
 				return fmt.Sprint(q.Open(), rb.State == StateEnded)
@@ -281,6 +328,13 @@ func (p *publisher) post(ctx context.Context, n Notice, intended time.Time) erro
 		}
 	} else if err := p.note(ctx, NoticeIntended{Key: n.Key}); err != nil {
 		return err
+	}
+	if n.Kind == NoticePostmortem {
+		text, err := p.postmortem(ctx, n.Rollback)
+		if err != nil {
+			return fmt.Errorf("write the postmortem: %w", err)
+		}
+		n.Text = text
 	}
 	version := versionOf(n)
 	at, err := p.announcer.Post(ctx, n)

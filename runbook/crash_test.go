@@ -27,7 +27,10 @@ type course struct {
 var courses = []course{
 	{
 		name: "it goes well", people: goingWell, outcome: Succeeded,
-		prepare: func(w *world) { delete(w.hosts["deploy@one"].images, w.v1["worker"].String()) },
+		prepare: func(w *world) {
+			delete(w.hosts["deploy@one"].images, w.v1["worker"].String())
+			w.tickets, w.app.Repository = &fakeTickets{}, "acme/shop"
+		},
 	}, {
 		name: "up fails and is tried again", people: goingWell, outcome: Succeeded,
 		prepare: func(w *world) { w.hosts["deploy@one"].upFails = 1 },
@@ -50,6 +53,9 @@ var courses = []course{
 		prepare: func(w *world) { newFakeRate(w) },
 	}, {
 		name: "nobody signs off", outcome: Expired, forward: true,
+	}, {
+		name: "the owner keeps silent", people: goingWell, outcome: Succeeded,
+		prepare: func(w *world) { w.silent = true },
 	}, {
 		name: "nobody judges the error rate", people: answers{AskSignoff: {"ULEAD", SignoffInPlace}}, outcome: Unconfirmed,
 	},
@@ -222,6 +228,7 @@ func (w *world) lost(c course) (problems []string) {
 			problems = append(problems, "there is no "+n.Key)
 		}
 	}
+	problems = append(problems, w.leftOpen(rb)...)
 	for name, h := range w.hosts {
 		if h.lease != nil && h.lease["until"] != "0" {
 			problems = append(problems, fmt.Sprintf("%s: the lease was not given back: %v", name, h.lease))
@@ -246,7 +253,7 @@ func (w *world) doubled() (problems []string) {
 	}
 	for _, e := range w.events() {
 		switch fact := e.Fact.(type) {
-		case Requested, Ended, AbortRequested, Refused: // a click that was dealt with twice would be refused
+		case Requested, Ended, AbortRequested, Refused, OwnerAsked, OwnerAccepted, OwnerReminded, OwnerOverdue, TicketIntended, TicketOpened, TicketForgone: // a click that was dealt with twice would be refused
 			facts[fact.Kind()]++
 		case Answered:
 			facts[fmt.Sprint("the answer to question ", fact.Question)]++
@@ -315,6 +322,10 @@ var quietCourses = []course{
 	}, {
 		name: "somebody deploys before the sign-off", people: goingWell, outcome: Succeeded,
 		asked: func(w *world, _ *Runner) { w.deploy(release(3)) },
+	},
+	{
+		name: "its ticket is on GitHub", people: goingWell, outcome: Succeeded,
+		prepare: func(w *world) { w.tickets, w.app.Repository = &fakeTickets{}, "acme/shop" },
 	},
 	{
 		name: "it fails and nobody decides", people: answers{AskSignoff: {"ULEAD", SignoffInPlace}}, outcome: Failed,

@@ -28,6 +28,11 @@
 // restarted process that replays the journal stands exactly where the former one stood. What the former one left
 // running on a host is waited for and looked at, never assumed to have failed.
 //
+// # After the record
+//
+// Where containers were replaced, the owner of the follow-up is asked to accept it, and a [Ticket] is opened with the
+// [Postmortem] as its body. Both are journalled like the rest, and hold neither lock nor epoch: the app is free.
+//
 // # Who does what
 //
 // The [Runner] owns the rollbacks of this process: one goroutine drives each, another keeps its messages as they should
@@ -39,6 +44,7 @@
 //	Directory         says who may do what                 package bot
 //	HealthChecker     asks a health endpoint               package internal/probe
 //	ErrorRateChecker  reads the error rate                 package internal/probe
+//	Tickets, Source   opens tickets, reads the source      package internal/github
 //
 // # On a host
 //

@@ -22,6 +22,7 @@ type owner struct {
 	changed  chan struct{} // closed and replaced at every change
 	epoch    int64         // of the app, in the journal; 0: an Acquire failed, and may have made it grow nevertheless
 	doubtful bool          // an Append failed, and may have been done nevertheless
+	retired  bool          // everything is done and said; what comes later is for another owner
 
 	execution *execution
 	stopKeep  func()    // ends the renewal of the leases and waits for that; nil while none are held
@@ -83,6 +84,9 @@ func (o *owner) acquire(ctx context.Context, floor int64) (int64, error) {
 	return epoch, nil
 }
 
+// errRetired says that an owner has nothing to do any more: whoever has something for it asks the Runner for another.
+var errRetired = errors.New("everything about this rollback is done and said")
+
 // note appends facts, if they can follow.
 func (o *owner) note(ctx context.Context, actor, cause string, facts ...Fact) error {
 	return o.decide(ctx, actor, cause, func(Rollback) ([]Fact, error) { return facts, nil })
@@ -92,6 +96,9 @@ func (o *owner) note(ctx context.Context, actor, cause string, facts ...Fact) er
 func (o *owner) decide(ctx context.Context, actor, cause string, decision func(Rollback) ([]Fact, error)) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.retired {
+		return errRetired
+	}
 	if err := o.catchUp(ctx); err != nil {
 		return err
 	}
@@ -135,7 +142,8 @@ func (o *owner) fold(events []Event) (err error) {
 // catchUp makes the rollback in memory what the journal says, where a write failed: nothing is decided on a memory that
 // may lack what was written nevertheless.
 func (o *owner) catchUp(ctx context.Context) error {
-	if o.epoch == 0 {
+	// What is said about an ended rollback needs no epoch, and must not take it from the app's next one.
+	if o.epoch == 0 && o.rollback.State != StateEnded {
 		if _, err := o.acquire(ctx, 0); err != nil {
 			return err
 		}
@@ -456,7 +464,11 @@ func (o *owner) end(ctx context.Context, outcome Outcome, why string) error {
 		return ctx.Err()
 	}
 	o.progress("", "")
-	return o.execution.note(ctx, Ended{Outcome: outcome, Why: strings.TrimSpace(Mask(why + pins))})
+	facts := []Fact{Ended{Outcome: outcome, Why: strings.TrimSpace(Mask(why + pins))}}
+	if rb := o.snapshot(); rb.Touched() {
+		facts = append(facts, askOwner(rb.Request.Owner, "", time.Now()))
+	}
+	return o.execution.note(ctx, facts...)
 }
 
 // prefetch pulls what is missing while the sign-off is awaited.

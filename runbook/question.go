@@ -39,6 +39,7 @@ const (
 	Retry             Answer = "retry"
 	RollForward       Answer = "roll_forward"
 	Abort             Answer = "abort"
+	AcceptOwner       Answer = "accept_owner" // to no question: the owner takes the follow-up on
 )
 
 // PlanFor is the hash that a click on this answer must carry.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,9 @@ type Runner struct {
 	Policy         Policy
 	SignoffTimeout time.Duration // the deadline of every question
 	Chronicle      *Chronicle    // remembers what is known of releases, for all that asks in this process; nil: each question reads the whole journal
+	Tickets        Tickets       // where postmortem tickets are opened; nil: nowhere
+	Links          Links         // to the source; nil: none
+	Contacts       Contacts      // how people are called in them; nil: by their Slack IDs
 	Inbox          Inbox         // where answers come from: no question expires while one from before its deadline lies there; nil: nowhere
 
 	// Report gets every event after it was written, for the log; Problem what went wrong and is tried again.
@@ -76,14 +80,19 @@ func (r *Runner) takeOver(ctx context.Context, app string) (left []Rollback, epo
 
 func (r *Runner) left(ctx context.Context, app string) ([]Rollback, error) {
 	all, err := r.Rollbacks(ctx, app)
-	return slices.DeleteFunc(all, func(rb Rollback) bool { return rb.State == StateEnded && rb.Published }), err
+	return slices.DeleteFunc(all, func(rb Rollback) bool { return rb.State == StateEnded && rb.over() }), err
 }
 
-// UnderWay reports whether this process carries a rollback whose last word is not said.
+// UnderWay reports whether this process carries a rollback whose record is not posted. A follow-up that somebody has yet
+// to accept is not under way.
 func (r *Runner) UnderWay() bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.owners) > 0
+	owners := slices.Collect(maps.Values(r.owners))
+	r.mu.Unlock()
+	return slices.ContainsFunc(owners, func(o *owner) bool {
+		rb := o.snapshot()
+		return rb.State != StateEnded || rb.Posts[string(NoticeRecord)].TS == ""
+	})
 }
 
 // Wait waits until everything that Start and its requests began has stopped, after ctx has ended.
@@ -97,7 +106,8 @@ func (r *Runner) own(app App, rb Rollback, epoch int64) *owner {
 	speaker := func(list func(Rollback, Live) []Notice) *publisher {
 		return &publisher{
 			announcer: r.Announcer, list: list, gate: r.gate, state: o.state, note: o.execution.note, shown: map[string]string{},
-			report: func(err error) { r.reportProblem(rb, err) },
+			postmortem: func(ctx context.Context, rb Rollback) (string, error) { return o.postmortem(ctx, rb, false) },
+			report:     func(err error) { r.reportProblem(rb, err) },
 		}
 	}
 	var all sync.WaitGroup
@@ -106,13 +116,13 @@ func (r *Runner) own(app App, rb Rollback, epoch int64) *owner {
 			r.reportProblem(rb, err)
 		}
 	})
-	all.Go(func() { speaker(notices).publish(r.base) })
+	all.Go(func() { o.after(r.base, speaker(notices)) })
 	all.Go(func() { speaker(decorations).decorate(r.base) })
 	r.running.Go(func() {
 		all.Wait()
 		r.mu.Lock()
+		defer r.mu.Unlock()
 		delete(r.owners, rb.ID)
-		r.mu.Unlock()
 	})
 	return o
 }
@@ -321,6 +331,9 @@ func (c Click) late(q Question) bool {
 // Answer takes a person's answer. A *RefusedError says, for that person alone, why it doesn't count; it is journalled.
 // The same answer by the same person again is no error and changes nothing.
 func (r *Runner) Answer(ctx context.Context, c Click) error {
+	if c.Answer == AcceptOwner {
+		return r.accept(ctx, c)
+	}
 	o := r.owner(c.Rollback)
 	if o == nil {
 		return r.refuseIdle(ctx, c)
@@ -330,6 +343,9 @@ func (r *Runner) Answer(ctx context.Context, c Click) error {
 		err = refused("Your rights could not be read from Slack, so this doesn't count. Try again.")
 	} else {
 		err = o.answer(ctx, c, roles)
+	}
+	if errors.Is(err, errRetired) {
+		return r.refuseIdle(ctx, c)
 	}
 	var no *RefusedError
 	if errors.As(err, &no) {

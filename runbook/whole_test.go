@@ -26,6 +26,8 @@ type world struct {
 	v1, v2  map[string]Image
 	abortIn StepName      // the on-call stops the rollback in this step; empty: in none
 	timeout time.Duration // of every question
+	tickets *fakeTickets  // nil: there is no GitHub
+	silent  bool          // the owner of the follow-up doesn't accept it
 	said    int           // what people said so far
 }
 
@@ -89,6 +91,9 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	r := &Runner{
 		Apps: []App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: fakeHosts{w.hosts, p}, Health: w.health, ErrorRate: w.rate,
 		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox, Chronicle: &Chronicle{},
+	}
+	if w.tickets != nil {
+		r.Tickets = mortalTickets{w.tickets, p}
 	}
 	if err := r.Start(ctx); err != nil && !p.isDead() {
 		w.t.Fatalf("start: %v", err)
@@ -160,7 +165,10 @@ var goingWell = answers{
 }
 
 // next is what somebody presses as things stand; "" for nothing. The on-call stops the rollback in a step; "" in none.
-func (a answers) next(rb Rollback, abortIn StepName) (answer Answer, by string) {
+func (a answers) next(rb Rollback, abortIn StepName, silent bool) (answer Answer, by string) {
+	if o := rb.asking(); o != nil && o.AcceptedAt.IsZero() && !silent && rb.Posts[fmt.Sprintf("owner-%d", len(rb.FollowUp.Askings))].TS != "" {
+		return AcceptOwner, o.Owner
+	}
 	if _, begun := rb.Step(abortIn); begun && rb.AbortedBy == "" && rb.State != StateEnded {
 		return Abort, "UONCALL"
 	}
@@ -177,7 +185,7 @@ func (w *world) play(r *Runner, p *process, people answers) {
 		return
 	}
 	id := w.only().ID
-	bedtime := time.Now().Add(2 * time.Hour)
+	bedtime := time.Now().Add(5 * time.Hour)
 	for before := -1; time.Now().Before(bedtime); time.Sleep(time.Second) {
 		synctest.Wait()
 		passed := p.passed()
@@ -193,10 +201,10 @@ func (w *world) play(r *Runner, p *process, people answers) {
 		case err != nil:
 			w.t.Errorf("status: %v", err)
 			return
-		case rb.State == StateEnded && rb.Published:
+		case rb.State == StateEnded && rb.over():
 			return
 		}
-		answer, by := people.next(rb, w.abortIn)
+		answer, by := people.next(rb, w.abortIn, w.silent)
 		if answer == "" {
 			continue
 		}

@@ -30,6 +30,7 @@ var methods = []struct{ name, call string }{
 	{"conversations.history", "GetConversationHistoryContext"},
 	{"conversations.info", "GetConversationInfoContext"},
 	{"conversations.members", "GetUsersInConversationContext"},
+	{"conversations.open", "OpenConversationContext"},
 	{"conversations.replies", "GetConversationRepliesContext"},
 	{"files.completeUploadExternal", "CompleteUploadExternalContext"},
 	{"files.getUploadURLExternal", "GetUploadURLExternalContext"},

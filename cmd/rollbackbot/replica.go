@@ -11,6 +11,7 @@ import (
 
 	"rollbackbot/bot"
 	"rollbackbot/config"
+	"rollbackbot/internal/github"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/picture"
 	"rollbackbot/internal/probe"
@@ -32,6 +33,7 @@ type replica struct {
 	chronicle *runbook.Chronicle // for all that asks in this process
 	observed  sync.Map           // when the hosts of each app were last seen, by its name
 	heard     atomic.Int64       // when this process last stored what somebody said, in Unix milliseconds; 0: never
+	github    *github.Client     // nil: none is configured
 
 	mu   sync.Mutex
 	term *term // nil while it stands by
@@ -54,10 +56,10 @@ const (
 	startInterval = time.Second
 )
 
-func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, pool *ssh.Pool, rates runbook.ErrorRateChecker) *replica {
+func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, pool *ssh.Pool, rates runbook.ErrorRateChecker, hub *github.Client) *replica {
 	api := bot.NewClient(cfg.Slack.BotToken.Reveal(), cfg.Slack.AppToken.Reveal(), cfg.Slack.APIURL)
 	r := &replica{
-		cfg: cfg, log: log, store: store, pool: pool, rates: rates,
+		cfg: cfg, log: log, store: store, pool: pool, rates: rates, github: hub,
 		announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Apps: cfg.Apps, ErrorRate: picture.ErrorRate}, log),
 		directory: &bot.Directory{
 			API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
@@ -221,7 +223,10 @@ var errStuck = errors.New("stopped before everything was put down; the next star
 func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
 	runner := &runbook.Runner{
 		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, ErrorRate: r.rates, Directory: r.directory, Announcer: announcer,
-		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Report: reportTo(r.log), Problem: problemTo(r.log),
+		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Contacts: r.directory, Report: reportTo(r.log), Problem: problemTo(r.log),
+	}
+	if r.github != nil {
+		runner.Tickets, runner.Links = r.github, r.github
 	}
 	failpoints(runner)
 	return runner

@@ -10,6 +10,7 @@ import (
 
 	"rollbackbot/bot"
 	"rollbackbot/config"
+	"rollbackbot/internal/github"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
@@ -52,7 +53,11 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 	if err != nil {
 		return err
 	}
-	r := newReplica(cfg, log, store, pool, rates)
+	hub, err := newGitHub(cfg)
+	if err != nil {
+		return err
+	}
+	r := newReplica(cfg, log, store, pool, rates, hub)
 	r.listener.Listening = listening
 	status, err := r.openStatus(ctx)
 	if err != nil {
@@ -60,6 +65,14 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 	}
 	defer status.close()
 	return r.run(ctx)
+}
+
+// newGitHub is the client of the configured GitHub; nil where none is.
+func newGitHub(cfg config.Config) (*github.Client, error) {
+	if cfg.GitHub.Token.IsZero() {
+		return nil, nil
+	}
+	return github.New(cfg.GitHub.Token.Reveal(), cfg.GitHub.URL)
 }
 
 func newPool(cfg config.Config, log zerolog.Logger) (*ssh.Pool, error) {
@@ -134,6 +147,12 @@ func detail(line *zerolog.Event, fact runbook.Fact) *zerolog.Event {
 		return line.Str("action", f.Action).Str("why", f.Why)
 	case runbook.BaselineFrozen:
 		return line.Float64("rate", f.Baseline.Rate).Int("samples", f.Baseline.Samples).Str("problem", f.Baseline.Problem)
+	case runbook.TicketOpened:
+		return line.Int("number", f.Number).Str("url", f.URL)
+	case runbook.TicketForgone:
+		return line.Str("why", f.Why)
+	case runbook.OwnerAsked:
+		return line.Str("owner", f.Owner)
 	case runbook.Ended:
 		return line.Str("outcome", string(f.Outcome)).Str("why", f.Why)
 	}

@@ -8,6 +8,7 @@ import (
 // Snapshot is what everybody sees at one moment. It doesn't change any more.
 type Snapshot struct {
 	messages map[string][]Message
+	directs  map[string]string // the ID of each person's conversation with the bot
 	privates []Message
 	modals   map[string]View
 	homes    map[string]View
@@ -23,8 +24,11 @@ func (s *Server) Snapshot() *Snapshot {
 }
 
 func (s *Server) snapshotLocked() *Snapshot {
-	n := &Snapshot{messages: map[string][]Message{}, modals: map[string]View{}, homes: map[string]View{}, sockets: s.openSockets(), admitted: s.socketSeq}
+	n := &Snapshot{messages: map[string][]Message{}, directs: map[string]string{}, modals: map[string]View{}, homes: map[string]View{}, sockets: s.openSockets(), admitted: s.socketSeq}
 	for _, c := range s.world.channels {
+		if c.With != "" {
+			n.directs[c.With] = c.ID
+		}
 		for _, m := range c.messages {
 			n.messages[c.ID] = append(n.messages[c.ID], *m)
 		}
@@ -68,6 +72,9 @@ func (n *Snapshot) Message(channel, ts string) (Message, bool) {
 func (n *Snapshot) Private(user string) []Message {
 	return filter(n.privates, func(m Message) bool { return m.For == user })
 }
+
+// Direct are the messages of this person's own conversation with the bot, oldest first.
+func (n *Snapshot) Direct(user string) []Message { return n.Messages(n.directs[user]) }
 
 // OpenView is the form that this person has in front of them.
 func (n *Snapshot) OpenView(user string) (View, bool) {
