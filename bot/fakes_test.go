@@ -141,7 +141,7 @@ type fakeRunner struct {
 	onAnswer  func(ctx context.Context, c runbook.Click) error
 	onPlan    func(ctx context.Context, r runbook.Request) (runbook.Plan, string, error)
 	onLift    func(digest, cause, by string) error
-	history   runbook.History
+	history   []runbook.Event
 	blocked   map[runbook.Digest]string
 
 	mu        sync.Mutex
@@ -212,21 +212,20 @@ func (f *fakeRunner) Status(_ context.Context, id string) (runbook.Rollback, err
 	return runbook.Rollback{}, &runbook.UnknownRollbackError{ID: id}
 }
 
-func (f *fakeRunner) Rollbacks(_ context.Context, app string) ([]runbook.Rollback, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var list []runbook.Rollback
-	for _, rb := range f.rollbacks {
-		if rb.App == app {
-			list = append(list, rb)
-		}
-	}
-	return list, nil
-}
-
 func (f *fakeRunner) Abandoned(context.Context) ([]runbook.Rollback, error) { return f.abandoned, nil }
 
-func (f *fakeRunner) History(context.Context, string) (runbook.History, error) { return f.history, nil }
+// History is what the test gave, and the rollbacks of the app that are kept.
+func (f *fakeRunner) History(_ context.Context, app string) (runbook.History, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	events := slices.Clone(f.history)
+	for _, rb := range f.rollbacks {
+		if rb.App == app {
+			events = append(events, runbook.Event{App: app, Rollback: rb.ID, Fact: runbook.Requested{Request: rb.Request, Plan: rb.Plan}})
+		}
+	}
+	return runbook.NewHistory(events), nil
+}
 
 func (f *fakeRunner) Blocked(context.Context, string) (map[runbook.Digest]string, error) {
 	return f.blocked, nil

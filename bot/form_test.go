@@ -58,18 +58,18 @@ func image(digit string) runbook.Image {
 }
 
 // history knows the versions v1 (known-good), v2 (seen), v3 (quarantined), and two releases called twin.
-func history() runbook.History {
+func history() []runbook.Event {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	images := func(digit string) map[string]runbook.Image { return map[string]runbook.Image{"api": image(digit)} }
 	note := func(version, digit string) runbook.Event {
 		at = at.Add(time.Hour)
 		return runbook.Event{App: "shop", At: at, Fact: runbook.Deployed{Images: images(digit), Version: version, Migration: runbook.MigrationNone}}
 	}
-	return runbook.NewHistory([]runbook.Event{
+	return []runbook.Event{
 		note("v1", "1"), {App: "shop", At: at, Fact: runbook.Verified{Images: images("1")}},
 		note("v2", "2"), note("v3", "3"), note("twin", "4"), note("twin", "5"),
 		{App: "shop", Rollback: "rb-old", At: at, Fact: runbook.Quarantined{Images: []runbook.Image{image("3")}}},
-	})
+	}
 }
 
 func TestForm_AsksLikeTheLine(t *testing.T) {

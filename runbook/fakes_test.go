@@ -40,6 +40,7 @@ type fakeHost struct {
 	// foreignAfterPins is what api runs as soon as the pins are written: somebody deployed by hand in between.
 	foreignAfterPins string
 	pullFails        bool
+	logsHang         bool              // docker doesn't answer when it is asked for logs
 	exported         map[string]string // variables of the login shell, which win over the file
 }
 
@@ -108,6 +109,10 @@ func (h *fakeHost) Run(ctx context.Context, cmd Command) (Result, error) {
 		<-ctx.Done()
 		return Result{}, fmt.Errorf("%w: %w", ErrLost, ctx.Err())
 	}
+	if h.logsHang && len(cmd.Args) > 5 && cmd.Args[5] == "logs" {
+		<-ctx.Done()
+		return Result{}, fmt.Errorf("%w: %w", ErrLost, ctx.Err())
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.down {
@@ -153,9 +158,19 @@ func (h *fakeHost) answer(cmd Command) (stdout, stderr string, status int) {
 		return `{"layers":[{"size":1000}]}`, "", 0
 	case strings.HasPrefix(line, "docker pull "):
 		return h.pull(words[2])
+	case len(words) > 5 && words[5] == "logs":
+		return h.log(words[8]), "", 0
 	}
 	h.t.Errorf("%s: nobody expected the command %s", h.name, cmd)
 	return "", "unexpected", 64
+}
+
+// log is what a container printed.
+func (h *fakeHost) log(id string) string {
+	if !slices.Contains(h.ids(), id) {
+		return "Error: No such container: " + id + "\n" + logFailed + "1\n"
+	}
+	return id + " listens\npanic: TOKEN=hunter2\n"
 }
 
 func (h *fakeHost) values(env []string) map[string]string {

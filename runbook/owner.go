@@ -362,8 +362,7 @@ func (o *owner) replan(ctx context.Context, finished StepFinished, plan Plan) er
 	}
 	o.execution.replace = nil
 	o.releaseLeases(ctx)
-	o.prefetch(ctx)
-	o.freezeBaseline(ctx)
+	o.prepare(ctx)
 	return nil
 }
 
@@ -469,6 +468,13 @@ func (o *owner) end(ctx context.Context, outcome Outcome, why string) error {
 		facts = append(facts, askOwner(rb.Request.Owner, "", time.Now()))
 	}
 	return o.execution.note(ctx, facts...)
+}
+
+// prepare does what can be done while people decide.
+func (o *owner) prepare(ctx context.Context) {
+	o.readLogs(ctx)
+	o.prefetch(ctx)
+	o.freezeBaseline(ctx)
 }
 
 // prefetch pulls what is missing while the sign-off is awaited.

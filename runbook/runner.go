@@ -57,6 +57,9 @@ func (r *Runner) Start(ctx context.Context) error {
 				o.prefetch(ctx)
 			}
 			o.freezeBaseline(ctx)
+			if rb.State == StateRequested && len(rb.Logs) < len(rb.Plan.Hosts) {
+				o.readLogs(ctx)
+			}
 		}
 	}
 	r.reportAbandoned(ctx)
@@ -272,9 +275,7 @@ func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, 
 	for _, event := range events {
 		r.reportEvent(event)
 	}
-	o := r.own(app, rb, epoch)
-	o.prefetch(r.base)
-	o.freezeBaseline(r.base)
+	r.own(app, rb, epoch).prepare(r.base)
 	return rb, nil
 }
 

@@ -93,6 +93,8 @@ func (h *memoryHost) answer(cmd runbook.Command) (stdout, stderr string, status 
 	words := cmd.Args
 	line := strings.Join(words, " ")
 	switch {
+	case words[0] == "sh" && len(words) > 5 && words[5] == "logs":
+		return words[8] + " listens\n", "", 0
 	case words[0] == "sh" && strings.HasPrefix(words[2], "missing="):
 		return "missing=\ncompose_file=yes\nenv_file=/opt/shop/infra/.env\nenv=file\nfolder=writable\nfree_kib=9999999\n", "", 0
 	case words[0] == "sh" && words[3] == "rollbackbot":
