@@ -13,6 +13,8 @@ import (
 // Whatever a file holds, judging it ends, and the verdict on a file is the worst of its statements: what is "adds only"
 // together is so one by one, and breaks with a DROP behind it.
 func FuzzJudge(f *testing.F) {
+	// The parsers start here: an input that takes ten seconds counts as a hang, and on a busy machine the first one does.
+	Judge(f.Context(), []runbook.MigrationFile{{Name: "1.sql", Content: []byte("SELECT 1")}})
 	for _, c := range hostile {
 		if len(c.text) < 1000 {
 			f.Add(c.file, []byte(c.text))
