@@ -144,11 +144,9 @@ func share(text string, readings []reading, made []names, before []int) {
 // one judges a group that is the same single statement for all dialects.
 func one(file, text string, g group, readings []reading) []runbook.Judgement {
 	var o opinion
-	var err error
 	read := false
 	for _, r := range readings {
 		if r.errs[0] != nil {
-			err = r.errs[0]
 			continue
 		}
 		read = true
@@ -160,8 +158,6 @@ func one(file, text string, g group, readings []reading) []runbook.Judgement {
 		o = pick(o, unjudged("%s", hidden))
 	}
 	switch {
-	case !read && err == errNotRead:
-		o = pick(o, unjudged("it is %v", err))
 	case !read:
 		o = pick(o, unjudged("neither PostgreSQL's nor MySQL's parser reads it"))
 	case o == opinion{}:

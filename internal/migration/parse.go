@@ -1,9 +1,9 @@
 package migration
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"rollbackbot/runbook"
 )
@@ -72,21 +72,25 @@ const (
 	maxChain = 200
 )
 
-// errNotRead is for statements that are not given to a parser.
-var errNotRead = errors.New("longer, or more deeply nested, than what this judge reads")
+// broken says that a parser broke down in this process: what it says from then on is worth nothing.
+var broken atomic.Bool
 
-// read has one dialect read a piece. A parser that panics reads nothing.
+// read has one dialect read a piece. What a parser was not given, or broke down at, is not judged, whatever another
+// dialect thinks of it: nobody knows what this one would have said.
 func (d dialect) read(text string, p piece, made names) (opinions []opinion, err error) {
 	statement := text[p.start:p.end]
-	if len(statement) > maxStatement || nesting(statement, d.rules) {
-		return nil, errNotRead
-	}
-	if p.unclosed {
+	switch {
+	case len(statement) > maxStatement || nesting(statement, d.rules):
+		return []opinion{unjudged("it is longer, or more deeply nested, than what this judge reads")}, nil
+	case broken.Load():
+		return []opinion{unjudged("a parser broke down at an earlier statement")}, nil
+	case p.unclosed:
 		return nil, fmt.Errorf("%s: a string or a comment is not closed", d.name)
 	}
 	defer func() {
 		if problem := recover(); problem != nil {
-			opinions, err = nil, fmt.Errorf("%s's parser broke down", d.name)
+			broken.Store(true)
+			opinions, err = []opinion{unjudged("%s's parser broke down at it", d.name)}, nil
 		}
 	}()
 	return d.parse(statement, made)
