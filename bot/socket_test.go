@@ -136,7 +136,7 @@ func TestSocket_OverTCP(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	b := build(t)
 	_ = b.slack.Close()
-	b.slack = startSlack(t, workspace(), localslack.WithGrace(100*time.Millisecond))
+	b.slack = startSlack(t, workspace(), localslack.WithGrace(2*time.Second)) // Slack gives ten; the successor needs its time on a loaded machine
 	b = rebuilt(b).start()
 	b.slack.WarnBeforeNext(1)
 	results := make(chan error, 50)
