@@ -27,9 +27,10 @@ type Notice struct {
 	Text     string // for NoticePostmortem: the text, in Markdown
 	Rollback Rollback
 	Live     Live
-	Judged   StepRun // for NoticeErrorRate: the run of the step in which the error rate was judged
-	Lift     *Lift   // for NoticeLift, which belongs to no rollback
-	Thread   Post    // the message in whose thread it stands; zero for top-level ones
+	Judged   StepRun  // for NoticeErrorRate: the run of the step in which the error rate was judged
+	Lift     *Lift    // for NoticeLift, which belongs to no rollback
+	Thread   Post     // the message in whose thread it stands; zero for top-level ones
+	Bulletin Bulletin // for NoticeBulletin, which belongs to no Rollback
 }
 
 // NoticeKind says what a notice is about.

@@ -289,6 +289,19 @@ func PlayAll(t *testing.T, open func(t *testing.T, name string) Store) {
 	}
 }
 
+// observedMuch is what an observer may note of releases beside that they run.
+func (w *world) observedMuch() {
+	v1, v2 := ReleaseID(w.v1), ReleaseID(w.v2)
+	w.note(Observed{Images: w.v2, ConfigHashes: map[string][]string{"api": {hashOf("api")}}, Hosts: w.app.Hosts},
+		Reconfigured{Images: w.v2, ConfigHashes: map[string][]string{"api": {hashOf("another api")}}},
+		HealthChanged{Images: w.v2, Reason: "https://api.example.com/health answers 503"},
+		Suggested{Release: v2, Target: v1, Evidence: []Criterion{{CriterionHealth, HeldYes, "v2 has been failing for 6m0s"}}},
+		HealthChanged{Images: w.v2, Healthy: true},
+		NoticeClosed{Key: suggestionKey(v2)},
+		Drifted{Key: "drift-1", Points: []DriftPoint{{Key: "1", Host: w.app.Hosts[0], Text: "api runs another image"}}},
+		ImagesChecked{Release: v1, Images: w.v1, Hosts: []ImagesOnHost{{Host: w.app.Hosts[0]}}})
+}
+
 // lockedByHand has somebody take the app's lock in a terminal, somebody else in vain, and the first give it back.
 func (w *world) lockedByHand() {
 	w.t.Helper()
@@ -311,6 +324,7 @@ var quietCourses = []course{
 		name: "a lead rejects it", people: answers{AskSignoff: {"ULEAD", SignoffReject}}, outcome: Rejected, forward: true,
 		prepare: func(w *world) {
 			w.note(Diverged{Detail: "deploy@one: web runs an unknown image"}, Lifted{Digest: w.v2["web"].Digest, Cause: "a postmortem", By: "ULEAD"})
+			w.observedMuch()
 			w.lockedByHand()
 		},
 		asked: func(w *world, r *Runner) {

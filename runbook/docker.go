@@ -133,6 +133,15 @@ exit 0`
 // readFile prints a file. It is used for the file of the pins, which holds secrets: what it prints stays in memory.
 func readFile(a App, path string) Command { return Command{Args: []string{"cat", path}, Dir: a.Dir} }
 
+// readPinLines prints those lines of the file of the pins in which they stand, and no others.
+func readPinLines(a App) Command {
+	var variables []string
+	for _, service := range a.Services {
+		variables = append(variables, service.Variable)
+	}
+	return Command{Args: []string{"grep", "-E", `^[[:space:]]*(export[[:space:]]+)?(` + strings.Join(variables, "|") + `)[[:space:]]*[=:]`, a.EnvPath()}, Dir: a.Dir}
+}
+
 // container is what inspectContainers prints of one.
 type container struct {
 	ID         string `json:"id"`

@@ -144,6 +144,11 @@ type (
 		// After is when the same process last saw every host run another release: these came up between then and now. Zero:
 		// nobody saw them come up.
 		After time.Time `json:"after,omitzero"`
+		// ConfigHashes are compose's hashes of the configuration that each service's containers were made with, all that
+		// are found on the hosts, sorted; journals from before they were noted have none.
+		ConfigHashes map[string][]string `json:"config_hashes,omitempty"`
+		Tags         []string            `json:"tags,omitempty"`  // what was started by tag and not by digest, sorted
+		Hosts        []Host              `json:"hosts,omitempty"` // all of them; none in journals from before they were noted
 	}
 	// Lifted takes an image out of quarantine: a lead says why it may be deployed again.
 	Lifted struct {

@@ -135,6 +135,8 @@ func (h *fakeHost) answer(cmd Command) (stdout, stderr string, status int) {
 		return "missing=\ncompose_file=yes\nenv_file=" + h.app.Dir + "/infra/.env\nenv=file\nfolder=writable\nfree_kib=9999999\n", "", 0
 	case line == "cat "+h.app.Dir+"/infra/.env":
 		return h.env, "", 0
+	case words[0] == "grep":
+		return h.env, "", 0
 	case line == "docker version --format {{.Server.Version}}":
 		return "20.10.24\n", "", 0
 	case line == "docker compose version --short":
@@ -458,9 +460,9 @@ type fakeHealth struct {
 func (f fakeHealth) Check(_ context.Context, _, _ string) (int, error) {
 	for _, h := range f.hosts {
 		h.mu.Lock()
-		ref, down := h.containers["api"][0], h.down
+		sick, down := f.sick[h.containers["api"][0]], h.down
 		h.mu.Unlock()
-		if f.sick[ref] && !down {
+		if sick && !down {
 			return 503, nil
 		}
 	}

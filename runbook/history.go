@@ -15,15 +15,25 @@ type History struct {
 	live       []string            // release IDs in the order in which they went live
 	spells     []spell             // when each of them did
 	observed   string              // the release that every host was last seen to run
+	diverged   string              // what the hosts were seen to run since then, where that isn't one known release
 	quarantine map[Digest]string   // the rollback that blocked each digest
 	rollbacks  []Past              // in the order in which they were asked for
 	latest     time.Time           // of all events so far
+
+	bulletins []Bulletin      // oldest first
+	changed   int64           // the place of the event that last said that something else runs
+	told      map[string]bool // the keys of drift that people were told of
+	going     Plan            // of the rollback that is open
+	pinned    pinned
+	left      map[string]bool // the rollbacks that ended well
 }
 
 // historyKinds are the kinds of events that a History is made of. All others leave it as it is.
 var historyKinds = []string{
 	Deployed{}.Kind(), Observed{}.Kind(), Diverged{}.Kind(), Verified{}.Kind(), Quarantined{}.Kind(), Lifted{}.Kind(),
 	Requested{}.Kind(), Replanned{}.Kind(), Ended{}.Kind(),
+	Reconfigured{}.Kind(), HealthChanged{}.Kind(), Drifted{}.Kind(), Suggested{}.Kind(), ImagesChecked{}.Kind(),
+	NoticeIntended{}.Kind(), NoticePosted{}.Kind(), NoticeClosed{}.Kind(),
 }
 
 // NewHistory folds an app's events, oldest first.
@@ -31,13 +41,8 @@ func NewHistory(events []Event) History { return History{}.then(events) }
 
 // then is the history after more events, oldest first.
 func (h History) then(events []Event) History {
-	h.releases, h.quarantine = maps.Clone(h.releases), maps.Clone(h.quarantine)
-	if h.releases == nil {
-		h.releases = map[string]*Release{}
-	}
-	if h.quarantine == nil {
-		h.quarantine = map[Digest]string{}
-	}
+	h.releases, h.quarantine = cloned(h.releases), cloned(h.quarantine)
+	h.told, h.left, h.bulletins = cloned(h.told), cloned(h.left), slices.Clone(h.bulletins)
 	h.live, h.spells, h.rollbacks = slices.Clone(h.live), slices.Clone(h.spells), slices.Clone(h.rollbacks)
 	for _, event := range events {
 		if !slices.Contains(historyKinds, event.Fact.Kind()) {
@@ -48,8 +53,20 @@ func (h History) then(events []Event) History {
 		}
 		h.latest = event.At
 		h.apply(event)
+		h.sighting(event)
+		h.bulletin(event)
+		h.drifts(event)
+		h.stocked(event)
 	}
 	return h
+}
+
+// cloned is a copy to be changed; never nil.
+func cloned[M ~map[K]V, K comparable, V any](m M) M {
+	if m == nil {
+		return M{}
+	}
+	return maps.Clone(m)
 }
 
 func (h *History) apply(event Event) {
@@ -261,6 +278,18 @@ func Describe(r Release) string {
 	default:
 		text += ", never seen healthy long enough"
 	}
+	if len(r.Gone) > 0 {
+		text += ", its images are gone: they were on no host and not in the registry at " + r.CheckedAt.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	if len(r.Hosts) > 0 {
+		text += ", on " + someHosts(r.Hosts)
+	}
+	if len(r.Tags) > 0 {
+		text += ", started by tag: " + strings.Join(r.Tags, ", ")
+	}
+	if !r.FailingSince.IsZero() {
+		text += ", failed its health checks from " + r.FailingSince.UTC().Format("2006-01-02 15:04 UTC") + ": " + Truncate(r.Failure, 100)
+	}
 	return text
 }
 
@@ -283,7 +312,7 @@ func (h History) Choose(a App, request Request, running []map[string]Image) (Rel
 func (h History) previous(running []map[string]Image) (Release, error) {
 	all := h.Releases()
 	for _, r := range all {
-		if r.KnownGood() && r.Quarantine == "" && !runsEverywhere(r, running) {
+		if r.KnownGood() && r.Quarantine == "" && len(r.Gone) == 0 && !runsEverywhere(r, running) {
 			return r, nil
 		}
 	}

@@ -23,7 +23,7 @@ import (
 // still read. A new version adds a folder of its own: make it, set version, then
 //
 //	go test ./runbook -run TestJournals_AsWrittenNow -update
-const version = "v0.1"
+const version = "v0.2"
 
 var update = flag.Bool("update", false, "write this version's journals into testdata/journals")
 

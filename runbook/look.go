@@ -18,6 +18,7 @@ type Sight struct {
 	Stack      rendered    // the compose file, with a placeholder for each planned image
 	Images     map[string]imageView
 	Running    []Running // one for each planned service, in the app's order
+	Pins       []Pin     // one for each planned service, in the app's order; nil: the file was not read
 }
 
 // placeholder is a reference that no compose file holds by itself: a service that renders it takes that variable.
@@ -208,6 +209,9 @@ func (s Sight) running(service string) Running {
 			out.Image, out.Note = Image{}, "its containers run different images"
 		} else if out.Containers == 0 {
 			out.Image, out.Note = image, note
+		}
+		if _, err := ParseImage(c.Ref); err != nil && out.Tag == "" {
+			out.Tag = c.Ref
 		}
 		out.Containers++
 		out.Restarts += c.Restarts

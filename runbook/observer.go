@@ -2,14 +2,17 @@ package runbook
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Observer asks every host what it runs and keeps the history: which release went live when, and which one was healthy
-// on every host for so long that it counts as known-good. It needs no integration with whatever deploys.
+// Observer asks every host what it runs and keeps the history: which release went live when, on which hosts and with
+// which configuration, whether it is healthy, and which one was healthy on every host for so long that it counts as
+// known-good. It needs no integration with whatever deploys.
 type Observer struct {
 	Hosts   Hosts
 	Journal Journal
@@ -17,6 +20,12 @@ type Observer struct {
 	// Chronicle remembers what is known of the apps' releases; nil: each look reads the whole journal.
 	Chronicle *Chronicle
 	Interval  time.Duration // between two looks at an app
+	// Announcer tells the team of drift and of suggestions; nil: nobody is told.
+	Announcer Announcer
+	// Suggest allows the observer to suggest a rollback where one of the runbook's measured criteria holds.
+	Suggest bool
+	// Rate tells of the error rate; nil: nothing measures it.
+	Rate RateEvidence
 	// Seen is told of every look at an app in which all its hosts were seen; may be nil.
 	Seen func(app string)
 	// Report gets every event after it was written; may be nil.
@@ -27,13 +36,32 @@ type Observer struct {
 
 // watch is what an Observer remembers of an app between two looks.
 type watch struct {
-	set      string    // the release that was seen last
-	healthy  time.Time // since when it was seen healthy without a break; zero: it isn't
-	running  map[Host][]Running
-	diverged string // what was last journalled as a divergence
+	set     string    // the release that was seen last
+	hashes  string    // and its configuration, as text
+	healthy time.Time // since when it was seen healthy without a break; zero: it isn't
+	running map[Host][]Running
+	failing string    // what was wrong with it; "": nothing
+	picture string    // all that drift is judged by, as text
+	steady  time.Time // since when the picture is the same
 
 	last   string    // the release that every host was last seen to run, also before a look that failed
 	lastAt time.Time // when that was
+
+	eyes  *eyes  // what it remembers of the hosts, so that a look asks little
+	read  *reads // what it has read of the journal
+	stock *stock
+}
+
+// broken is the watch after a look that saw nothing: whatever was counted begins anew.
+func (w watch) broken() watch {
+	return watch{eyes: w.eyes, read: w.read, stock: w.stock, last: w.last, lastAt: w.lastAt}
+}
+
+// blind is the watch after a look at hosts that could not all be seen: they may be as they were.
+func (w watch) blind() watch {
+	next := w.broken()
+	next.picture, next.steady = w.picture, w.steady
+	return next
 }
 
 // ObserveAll observes all apps until ctx ends, and returns when the last look is over.
@@ -47,7 +75,8 @@ func (o Observer) ObserveAll(ctx context.Context, apps []App) {
 
 // Observe looks at one app, again and again, until ctx ends.
 func (o Observer) Observe(ctx context.Context, a App) {
-	seen := watch{}
+	seen := watch{eyes: &eyes{}, read: &reads{chronicle: o.Chronicle}, stock: &stock{found: make(chan ImagesChecked, 1)}}
+	defer seen.stock.under.Wait()
 	for {
 		looked := time.Now()
 		next, err := o.look(ctx, a, seen)
@@ -56,36 +85,64 @@ func (o Observer) Observe(ctx context.Context, a App) {
 		}
 		if next.set != "" {
 			next.last, next.lastAt = next.set, looked
-		} else {
-			next.last, next.lastAt = seen.last, seen.lastAt
 		}
 		seen = next
+		if err := o.tell(ctx, a, seen.read); err != nil && ctx.Err() == nil && o.Problem != nil {
+			o.Problem(a.Name, err)
+		}
 		if pause(ctx, o.Interval) != nil {
 			return
 		}
 	}
 }
 
+// errUnderWay says that a rollback was opened while a look was under way: what was seen is its business.
+var errUnderWay = errors.New("a rollback is under way")
+
 // look is one look at an app. What it can't see breaks the time for which a release was seen healthy: known-good is
 // only what was seen all along.
 func (o Observer) look(ctx context.Context, a App, before watch) (watch, error) {
-	open, err := o.Journal.Open(ctx, a.Name)
-	if err != nil || open != "" {
-		return watch{}, err // while a rollback is under way, what runs is its business
+	if err := o.free(ctx, a); err != nil {
+		return before.broken(), ignore(err, errUnderWay)
 	}
-	sights, err := o.sights(ctx, a)
+	sights, err := o.sights(ctx, a, before.eyes)
 	if err != nil {
-		return watch{diverged: before.diverged}, err
+		return before.blind(), err
 	}
 	if o.Seen != nil {
 		o.Seen(a.Name)
 	}
-	history, err := o.Chronicle.History(ctx, o.Journal, a.Name)
-	if err != nil {
-		return watch{}, err
+	if err := before.read.on(ctx, o.Journal, a.Name); err != nil {
+		return before.broken(), err
 	}
+	now, err := o.seen(ctx, a, sights, before)
+	if errors.Is(err, errUnderWay) {
+		return before.broken(), nil
+	}
+	return now, err
+}
+
+func ignore(err, harmless error) error {
+	if errors.Is(err, harmless) {
+		return nil
+	}
+	return err
+}
+
+// free gives errUnderWay while the app has a rollback open.
+func (o Observer) free(ctx context.Context, a App) error {
+	open, err := o.Journal.Open(ctx, a.Name)
+	if err == nil && open != "" {
+		err = errUnderWay
+	}
+	return err
+}
+
+// seen notes what is new about what the hosts were seen to run.
+func (o Observer) seen(ctx context.Context, a App, sights []Sight, before watch) (watch, error) {
+	now := before.broken()
+	now.running = map[Host][]Running{}
 	var running []map[string]Image
-	now := watch{running: map[Host][]Running{}}
 	for _, sight := range sights {
 		images, _ := sight.set()
 		running = append(running, images)
@@ -93,99 +150,151 @@ func (o Observer) look(ctx context.Context, a App, before watch) (watch, error) 
 	}
 	images := sameEverywhere(running)
 	if images == nil {
-		return o.diverged(ctx, a, sights, before)
+		if err := o.diverged(ctx, a, sights, before); err != nil {
+			return now.broken(), err
+		}
+		err := o.drift(ctx, a, sights, before, &now)
+		return now, err
 	}
-	now.set = ReleaseID(images)
-	if history.observed != now.set {
-		fact := Observed{Images: images}
+	hashes := hashesOf(sights)
+	now.set, now.hashes = ReleaseID(images), fmt.Sprint(hashes)
+	if before.read.history.observed != now.set {
+		fact := Observed{Images: images, ConfigHashes: hashes, Tags: tagsOf(sights), Hosts: a.Hosts}
 		if before.last != "" && before.last != now.set {
 			fact.After = before.lastAt.UTC()
 		}
-		if err := o.append(ctx, a, fact); err != nil {
-			return watch{}, err
+		if err := o.append(ctx, a, before.read, fact); err != nil {
+			return now.broken(), err
+		}
+	} else if known, _ := before.read.history.Of(images); fmt.Sprint(known.ConfigHashes) != now.hashes {
+		if err := o.append(ctx, a, before.read, Reconfigured{Images: images, ConfigHashes: hashes}); err != nil {
+			return now.broken(), err
 		}
 	}
-	return o.judge(ctx, a, history, images, before, now)
+	if err := o.drift(ctx, a, sights, before, &now); err != nil {
+		return now.broken(), err
+	}
+	now, err := o.judge(ctx, a, images, before, now)
+	if err != nil {
+		return now, err
+	}
+	if err := o.suggest(ctx, a, images, now.read); err != nil {
+		return now, err
+	}
+	return now, o.check(ctx, a, images, now)
 }
 
-// judge counts how long the release has been seen healthy.
-func (o Observer) judge(ctx context.Context, a App, history History, images map[string]Image, before, now watch) (watch, error) {
-	if !o.healthy(ctx, a, before, now) {
+// hashesOf are the configurations that each service runs with, wherever it runs.
+func hashesOf(sights []Sight) map[string][]string {
+	hashes := map[string][]string{}
+	for _, sight := range sights {
+		for _, c := range sight.Containers {
+			if c.ConfigHash != "" && !slices.Contains(hashes[c.Service], c.ConfigHash) {
+				hashes[c.Service] = append(hashes[c.Service], c.ConfigHash)
+			}
+		}
+	}
+	for _, of := range hashes {
+		slices.Sort(of)
+	}
+	return hashes
+}
+
+// tagsOf are the references by which containers were started where those are no digests.
+func tagsOf(sights []Sight) (tags []string) {
+	for _, sight := range sights {
+		for _, r := range sight.Running {
+			if r.Tag != "" && !slices.Contains(tags, r.Tag) {
+				tags = append(tags, r.Tag)
+			}
+		}
+	}
+	slices.Sort(tags)
+	return tags
+}
+
+// judge notes when the release begins to fail and when it recovers, and counts how long it has been seen healthy.
+func (o Observer) judge(ctx context.Context, a App, images map[string]Image, before, now watch) (watch, error) {
+	health := o.healthOf(ctx, a, before, now)
+	if ctx.Err() != nil {
+		return now.broken(), ctx.Err() // what didn't answer to somebody who hung up is not failing
+	}
+	release, known := before.read.history.Of(images)
+	now.failing = Mask(health.failing)
+	if !health.pending && release.healthNews(now.failing, before.failing) {
+		if err := o.append(ctx, a, before.read, HealthChanged{Images: images, Healthy: health.healthy(), Reason: now.failing}); err != nil {
+			return now.broken(), err
+		}
+	}
+	if !health.healthy() {
 		return now, nil
 	}
-	if now.healthy = before.healthy; before.set != now.set || before.healthy.IsZero() {
+	now.healthy = before.healthy
+	if before.set != now.set || before.hashes != now.hashes || before.healthy.IsZero() {
 		now.healthy = time.Now()
 	}
 	lasted := time.Since(now.healthy)
-	release, known := history.Of(images)
 	if lasted < a.VerifyAfter || known && release.KnownGood() && !release.VerifiedAt.Before(release.LastLiveAt) {
 		return now, nil
 	}
-	return now, o.append(ctx, a, Verified{Images: images, For: lasted.Round(time.Second)})
-}
-
-func (o Observer) sights(ctx context.Context, a App) ([]Sight, error) {
-	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
-	defer cancel()
-	sights := make([]Sight, len(a.Hosts))
-	var functions []func(context.Context) error
-	for i, host := range a.Hosts {
-		functions = append(functions, func(ctx context.Context) (err error) {
-			sights[i], err = look(ctx, o.Hosts.Target(host), host, a)
-			return err
-		})
-	}
-	return sights, together(ctx, functions...)
-}
-
-// healthy is HOST.md's proof, once: every container runs, is healthy where it says so, was not restarted since the
-// look before, and every health URL answers 200.
-func (o Observer) healthy(ctx context.Context, a App, before, now watch) bool {
-	for host, services := range now.running {
-		for i, r := range services {
-			former := before.running[host]
-			if r.State != "" || r.Health != "" || before.set == now.set && i < len(former) && r.Restarts > former[i].Restarts {
-				return false
-			}
-		}
-	}
-	var plan Plan
-	for host := range now.running {
-		plan.Hosts = append(plan.Hosts, HostPlan{Host: host})
-	}
-	for _, url := range allURLs(a, plan) {
-		if status, err := o.Health.Check(ctx, url, a.Health.CAFile); err != nil || status != 200 {
-			return false
-		}
-	}
-	return true
+	return now, o.append(ctx, a, before.read, Verified{Images: images, For: lasted.Round(time.Second)})
 }
 
 // diverged journals once that the hosts don't run one known release.
-func (o Observer) diverged(ctx context.Context, a App, sights []Sight, before watch) (watch, error) {
+func (o Observer) diverged(ctx context.Context, a App, sights []Sight, before watch) error {
 	var parts []string
 	for _, sight := range sights {
 		for _, r := range sight.Running {
-			what := r.Note
-			if what == "" {
-				what = r.Image.Name + "@" + r.Image.Digest.Short()
-			}
-			parts = append(parts, fmt.Sprintf("%s %s: %s", sight.Host, r.Service, what))
+			parts = append(parts, fmt.Sprintf("%s %s: %s", sight.Host, r.Service, runningText(r)))
 		}
 	}
 	detail := strings.Join(parts, "; ")
-	if detail == before.diverged {
-		return watch{diverged: detail}, nil
+	if detail == before.read.history.diverged {
+		return nil
 	}
-	return watch{diverged: detail}, o.append(ctx, a, Diverged{Detail: detail})
+	return o.append(ctx, a, before.read, Diverged{Detail: detail})
 }
 
-func (o Observer) append(ctx context.Context, a App, fact Fact) error {
+// runningText is what a service runs, in few words.
+func runningText(r Running) string {
+	if r.Image.IsZero() {
+		return r.Note
+	}
+	return r.Image.Name + "@" + r.Image.Digest.Short()
+}
+
+// append writes a fact that was seen, unless a rollback was opened since the look began.
+func (o Observer) append(ctx context.Context, a App, read *reads, fact Fact) error {
+	if err := o.free(ctx, a); err != nil {
+		return err
+	}
+	return o.write(ctx, a, read, fact)
+}
+
+func (o Observer) write(ctx context.Context, a App, read *reads, fact Fact) error {
 	events, err := o.Journal.Append(ctx, Entry{App: a.Name, At: time.Now().UTC(), Facts: []Fact{fact}})
 	for _, event := range events {
 		if o.Report != nil {
 			o.Report(event)
 		}
+	}
+	if err != nil {
+		return err
+	}
+	return read.on(ctx, o.Journal, a.Name)
+}
+
+// reads is what is known of an app's journal.
+type reads struct {
+	chronicle *Chronicle
+	history   History
+}
+
+// on reads what is new.
+func (r *reads) on(ctx context.Context, j Journal, app string) error {
+	history, err := r.chronicle.History(ctx, j, app)
+	if err == nil {
+		r.history = history
 	}
 	return err
 }

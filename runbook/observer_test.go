@@ -10,11 +10,17 @@ import (
 
 // observed is a world whose history is still empty, and in which an observer looks every minute.
 func observed(t *testing.T, names ...Host) (*world, func()) {
-	w := newWorld(t, names...)
-	w.journal = newMemoryStore()
+	return newEmptyWorld(t, newMemoryStore(), names...).observeOn()
+}
+
+// observeOn starts an observer on what is there.
+func (w *world) observeOn() (*world, func()) { return observedBy(w.t, w, func(*Observer) {}) }
+
+func observedBy(t *testing.T, w *world, with func(*Observer)) (*world, func()) {
 	ctx, stop := context.WithCancel(t.Context())
 	o := Observer{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal, Health: w.health, Interval: time.Minute,
-		Problem: func(app string, err error) { t.Logf("%s: %v", app, err) }}
+		Announcer: w.slack, Suggest: true, Problem: func(app string, err error) { t.Logf("%s: %v", app, err) }}
+	with(&o)
 	done := make(chan struct{})
 	go func() { defer close(done); o.ObserveAll(ctx, []App{w.app}) }()
 	return w, func() { stop(); <-done }
@@ -118,7 +124,7 @@ func TestObserver_SaysOnceThatHostsDiffer(t *testing.T) {
 		w.hosts["deploy@two"].containers["web"] = []string{w.v1["web"].String()}
 		w.hosts["deploy@two"].mu.Unlock()
 		time.Sleep(time.Hour)
-		if got := w.kinds(); !slices.Equal(got, []string{"diverged"}) {
+		if got := w.kinds(); !slices.Equal(got, []string{"diverged", "drifted", "notice_intended", "notice_posted"}) {
 			t.Errorf("the journal has %v", got)
 		}
 	})

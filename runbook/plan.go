@@ -20,6 +20,7 @@ type Plan struct {
 	Warnings  []string         `json:"warnings,omitempty"` // what a person should know before signing
 	Missing   map[Host][]Image `json:"missing,omitempty"`  // fetched while the sign-off is awaited
 	Exact     bool             `json:"exact,omitempty"`    // the target was given image by image
+	Evidence  []Criterion      `json:"evidence,omitempty"` // the runbook's criteria as they stood when it was made; not signed
 }
 
 // HostPlan is the part of a plan that one host carries out.

@@ -27,6 +27,8 @@ type Planner struct {
 	Before *Plan
 	// Rollback is whose plan it is, where it is made anew: its own lock on the hosts is no news.
 	Rollback string
+	// Rate tells of the error rate; nil: nothing measures it.
+	Rate RateEvidence
 
 	recall *recall // where it notes what it sees of the hosts; nil: nowhere
 }
@@ -64,8 +66,14 @@ func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error)
 		return Plan{}, err
 	}
 	same := sameEverywhere(running)
+	var now *Release
 	if r, ok := history.Of(same); ok {
-		plan.Running = r.Name()
+		plan.Running, now = r.Name(), &r
+	}
+	if p.Before != nil {
+		plan.Evidence = p.Before.Evidence // nobody asks while an outage lasts
+	} else {
+		plan.Evidence = Evidence(now, rateOf(ctx, p.Rate, a, now), time.Now())
 	}
 	if len(excluded) > 0 {
 		same = nil // what the others run is not known
@@ -242,6 +250,9 @@ func differences(surveys []survey) (warnings []string) {
 		for i, running := range s.Running {
 			if first := surveys[0].Running[i]; running.Image != first.Image {
 				warnings = append(warnings, fmt.Sprintf("%s runs another %s than %s", s.Host, running.Service, surveys[0].Host))
+			}
+			if running.Tag != "" && running.Note == "" {
+				warnings = append(warnings, fmt.Sprintf("%s: %s was started as %s, and not by digest; what that was is known by its digest", s.Host, running.Service, running.Tag))
 			}
 			if running.State != "" {
 				warnings = append(warnings, fmt.Sprintf("%s: a container of %s is %s", s.Host, running.Service, running.State))

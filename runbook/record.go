@@ -25,7 +25,7 @@ func (rb Rollback) Record() Record {
 	return Record{
 		Rollback: rb.ID, App: rb.App, Outcome: rb.Outcome, At: rb.EndedAt.UTC().Format(time.RFC3339),
 		To: rb.Plan.Target.Images, From: rb.Plan.From(),
-		Reason: rb.Request.Reason, Migration: rb.MigrationState(), Owner: rb.Owner(),
+		Reason: rb.FullReason(), Migration: rb.MigrationState(), Owner: rb.Owner(),
 		RequestedBy: rb.Request.By, SignedOffBy: rb.Signoff.By, Plan: rb.Plan.Hash(), Head: rb.Head,
 	}
 }

@@ -41,6 +41,18 @@ type Release struct {
 	VerifiedAt time.Time        `json:"verified_at,omitzero"`  // when it last became known-good; zero: never
 	Quarantine string           `json:"quarantine,omitempty"`  // the rollback that quarantined one of its images; empty: none
 	LastLiveAt time.Time        `json:"last_live_at,omitzero"` // when it last began to run, or was noted
+	UpAt       time.Time        `json:"up_at,omitzero"`        // when it was last seen to have come up on every host; zero: never
+	// ConfigHashes are those that it last ran with, as Observed has them; nil: not known.
+	ConfigHashes map[string][]string `json:"config_hashes,omitempty"`
+	Hosts        []Host              `json:"hosts,omitempty"`     // on which it was last seen; nil: not known
+	Tags         []string            `json:"tags,omitempty"`      // what was started by tag when it last came up; it is known by its digest all the same
+	CheckedAt    time.Time           `json:"checked_at,omitzero"` // when its images were last looked for; zero: never
+	Gone         []Image             `json:"gone,omitempty"`      // those of them that were on no host and in no registry then
+	// FailingSince is when its health checks were first seen failing since it came up; zero: they passed when it was last
+	// observed, or it is not known. Failure says what failed.
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	Failure      string    `json:"failure,omitempty"`
+	failures     int       // how often Failure changed since then
 }
 
 // KnownGood reports whether the bot itself saw the release running and healthy long enough.

@@ -34,6 +34,9 @@ type Runner struct {
 	Report  func(Event)
 	Problem func(rollback string, err error)
 
+	// Rate tells of the error rate for the evidence on a plan; nil: nothing measures it.
+	Rate RateEvidence
+
 	base    context.Context // ends when the process stops
 	gate    *gate
 	running sync.WaitGroup
@@ -137,7 +140,7 @@ func (r *Runner) owner(id string) *owner {
 }
 
 func (r *Runner) planner() Planner {
-	return Planner{Hosts: r.Hosts, Journal: r.Journal, Chronicle: r.Chronicle}
+	return Planner{Hosts: r.Hosts, Journal: r.Journal, Chronicle: r.Chronicle, Rate: r.Rate}
 }
 
 // App finds an app by its name.

@@ -1,0 +1,189 @@
+package runbook
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Drifted says that hosts are not as they should be, and has been so for a while; people are told once of each point.
+type Drifted struct {
+	Key    string       `json:"key"`
+	Points []DriftPoint `json:"points"`
+}
+
+// DriftPoint is one thing on one host.
+type DriftPoint struct {
+	Key  string `json:"key"`
+	Host Host   `json:"host"`
+	Text string `json:"text"` // without the host and without a full stop
+}
+
+// Kind is the fact's name in the journal.
+func (Drifted) Kind() string { return "drifted" }
+
+func init() { register[Drifted]() }
+
+// pinned is what the last rollback that ended well left on the hosts.
+type pinned struct {
+	rollback string
+	images   map[Host]map[string]Image
+}
+
+// drifts folds what drift is judged against.
+func (h *History) drifts(e Event) {
+	switch fact := e.Fact.(type) {
+	case Observed, Diverged, Reconfigured:
+		h.changed = e.Seq
+	case Drifted:
+		for _, p := range fact.Points {
+			h.told[p.Key] = true
+		}
+	case Requested:
+		h.going = fact.Plan
+	case Replanned:
+		h.going = fact.Plan
+	case Ended:
+		if fact.Outcome == Succeeded || fact.Outcome == Unconfirmed {
+			h.pinned = pinned{rollback: e.Rollback, images: map[Host]map[string]Image{}}
+			for _, host := range h.going.Hosts {
+				h.pinned.images[host.Host] = host.To()
+			}
+			h.left[e.Rollback] = true
+		}
+		h.going = Plan{}
+	}
+}
+
+// drift tells of hosts that are not as they should be, once nothing has changed on any host for as long as an ordinary
+// deployment takes to become known-good: hosts differ for a while whenever somebody deploys, and that is no news.
+func (o Observer) drift(ctx context.Context, a App, sights []Sight, before watch, now *watch) error {
+	now.picture = picture(a, sights)
+	if now.steady = before.steady; now.picture != before.picture || now.steady.IsZero() {
+		now.steady = time.Now()
+	}
+	if time.Since(now.steady) < o.settling(a) {
+		return nil
+	}
+	var fresh []DriftPoint
+	for _, p := range driftPoints(a, sights, before.read.history) {
+		if !before.read.history.told[p.Key] {
+			fresh = append(fresh, p)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	return o.append(ctx, a, before.read, Drifted{Key: "drift-" + fresh[0].Key, Points: fresh})
+}
+
+// settling is how long nothing may have changed before anything is held for lasting.
+func (o Observer) settling(a App) time.Duration { return max(a.VerifyAfter, 2*o.Interval) }
+
+// picture is what all hosts run and have pinned, as text.
+func picture(a App, sights []Sight) string {
+	var all strings.Builder
+	for _, s := range sights {
+		for i, r := range s.Running {
+			fmt.Fprintln(&all, s.Host, r.Service, r.Image, r.Note, r.Containers)
+			if i < len(s.Pins) {
+				fmt.Fprintln(&all, s.Pins[i])
+			}
+		}
+	}
+	return all.String()
+}
+
+// driftPoints are all deviations there are, pure, so that the table of what is drift and what isn't is tested in one place.
+func driftPoints(a App, sights []Sight, h History) []DriftPoint {
+	var points []DriftPoint
+	add := func(host Host, format string, args ...any) {
+		text := fmt.Sprintf(format, args...)
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", h.changed, host, text))
+		points = append(points, DriftPoint{Key: hex.EncodeToString(sum[:6]), Host: host, Text: text})
+	}
+	peers := majority(sights)
+	for _, s := range sights {
+		for i, r := range s.Running {
+			if peer := peers[r.Service]; r.Image != peer.Image || r.Note != peer.Note {
+				add(s.Host, "%s runs %s, and not %s as %s", r.Service, runningText(r), runningText(peer.Running), peer.hosts)
+			}
+			if by := h.quarantine[r.Image.Digest]; by != "" && h.left[by] {
+				add(s.Host, "%s runs %s, which rollback %s took away and which is quarantined", r.Service, runningText(r), by)
+			}
+			if i < len(s.Pins) {
+				if text := pinDrift(a, s, r, s.Pins[i], h); text != "" {
+					add(s.Host, "%s", text)
+				}
+			}
+		}
+	}
+	return points
+}
+
+// pinDrift says how a pin and what runs have come apart; "" where they haven't, or where that can't be told. A pin that
+// isn't there is none: the runbook's own lines export the variables and write nothing.
+func pinDrift(a App, s Sight, r Running, pin Pin, h History) string {
+	written, byRollback := h.pinned.images[s.Host][r.Service]
+	value, plain := pin.Plain()
+	image, err := ParseImage(value)
+	switch {
+	case pin.Absent && byRollback && written.Digest == r.Image.Digest:
+		return fmt.Sprintf("somebody took %s out of %s, which rollback %s wrote there: the next `up` may bring another image", pin.Variable, a.EnvPath(), h.pinned.rollback)
+	case pin.Absent, !plain, err != nil, r.Image.IsZero(), image.Digest == r.Image.Digest:
+		return ""
+	case byRollback && image.Digest == written.Digest:
+		return fmt.Sprintf("%s runs %s, and not %s, which rollback %s pinned", r.Service, runningText(r), shortRef(image), h.pinned.rollback)
+	case byRollback && r.Image.Digest == written.Digest:
+		return fmt.Sprintf("somebody changed %s, which rollback %s wrote to %s: it says %s now, and the next `up` would bring that instead of what runs", pin.Variable, h.pinned.rollback, a.EnvPath(), shortRef(image))
+	}
+	return fmt.Sprintf("%s in %s says %s, but %s runs %s: the next `up` would change that", pin.Variable, a.EnvPath(), shortRef(image), r.Service, runningText(r))
+}
+
+func shortRef(image Image) string { return image.Name + "@" + image.Digest.Short() }
+
+// peer is what most hosts run of a service.
+type peer struct {
+	Running
+	hosts string // some of them, for people
+}
+
+// majority is, for each service, what most hosts run; of as many, what comes first among the hosts.
+func majority(sights []Sight) map[string]peer {
+	peers := map[string]peer{}
+	if len(sights) == 0 {
+		return peers
+	}
+	for i, r := range sights[0].Running {
+		var best []Host
+		for _, candidate := range sights {
+			var same []Host
+			for _, s := range sights {
+				if s.Running[i].Image == candidate.Running[i].Image && s.Running[i].Note == candidate.Running[i].Note {
+					same = append(same, s.Host)
+				}
+			}
+			if len(same) > len(best) {
+				best = same
+				peers[r.Service] = peer{candidate.Running[i], someHosts(same)}
+			}
+		}
+	}
+	return peers
+}
+
+// someHosts names a few hosts, and counts them where there are more.
+func someHosts(hosts []Host) string {
+	const few = 3
+	if len(hosts) > few {
+		return fmt.Sprintf("%d hosts", len(hosts))
+	}
+	var names []string
+	for _, host := range hosts {
+		names = append(names, string(host))
+	}
+	return strings.Join(names, ", ")
+}

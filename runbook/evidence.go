@@ -1,0 +1,158 @@
+package runbook
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Criterion is one of the runbook's four reasons to roll back, evaluated when a plan is made.
+type Criterion struct {
+	Name   CriterionName `json:"name"`
+	Held   Held          `json:"held"`
+	Detail string        `json:"detail"` // the values, in words without a full stop; masked
+}
+
+// CriterionName is one of the four, in the runbook's order.
+type CriterionName string
+
+// The runbook's criteria.
+const (
+	CriterionHealth     CriterionName = "health"
+	CriterionErrorRate  CriterionName = "error_rate"
+	CriterionRegression CriterionName = "regression"
+	CriterionDecision   CriterionName = "decision"
+)
+
+// Held says whether a criterion is met.
+type Held string
+
+// The answers. Whether the last two criteria are met only people can say.
+const (
+	HeldYes         Held = "yes"
+	HeldNo          Held = "no"
+	HeldNotMeasured Held = "not measured"
+	HeldByPeople    Held = "people say"
+)
+
+// The runbook's times: "do not recover within 5 minutes", "within 10 minutes of deployment".
+const (
+	healthPatience  = 5 * time.Minute
+	errorRateWithin = 10 * time.Minute
+)
+
+// RateEvidence tells what the error rate did after a release came up, against its baseline from before: the first of
+// so many minutes as `within` says. It asks whatever measures the rate, and bounds its own time to a few seconds.
+type RateEvidence func(ctx context.Context, a App, cameUp time.Time, within time.Duration) RateSeen
+
+// RateSeen is the answer of a RateEvidence.
+type RateSeen struct {
+	Measured bool
+	Above    bool   // above the baseline; where Measured
+	Detail   string // the values, or why they can't be had; without a full stop; masked
+}
+
+// Evidence evaluates the runbook's four criteria on the release that runs: its health from what was observed, the error
+// rate as measured. running is nil where the hosts don't all run one known release.
+func Evidence(running *Release, rate RateSeen, now time.Time) []Criterion {
+	return []Criterion{
+		healthEvidence(running, now),
+		rateEvidence(rate),
+		{CriterionRegression, HeldByPeople, "whoever asks says so in the reason"},
+		{CriterionDecision, HeldByPeople, "whoever asks, and whoever signs off, decides it"},
+	}
+}
+
+func healthEvidence(running *Release, now time.Time) Criterion {
+	c := Criterion{Name: CriterionHealth, Held: HeldNotMeasured}
+	switch {
+	case running == nil:
+		c.Detail = "the hosts don't all run one known release"
+	case running.UpAt.IsZero():
+		c.Detail = fmt.Sprintf("%s was not observed yet", running.Name())
+	case running.FailingSince.IsZero():
+		c.Held, c.Detail = HeldNo, fmt.Sprintf("%s passed its health checks when it was last observed", running.Name())
+	default:
+		lasted := max(now.Sub(running.FailingSince), 0)
+		c.Held, c.Detail = HeldYes, fmt.Sprintf("%s has been failing for %s, since %s: %s", running.Name(), Lasted(lasted), utc(running.FailingSince), running.Failure)
+		if lasted <= healthPatience {
+			c.Held, c.Detail = HeldNo, fmt.Sprintf("%s is failing for %s so far, since %s: %s", running.Name(), Lasted(lasted), utc(running.FailingSince), running.Failure)
+		}
+	}
+	return c
+}
+
+func rateEvidence(rate RateSeen) Criterion {
+	c := Criterion{Name: CriterionErrorRate, Held: HeldNo, Detail: rate.Detail}
+	switch {
+	case !rate.Measured:
+		c.Held = HeldNotMeasured
+		if c.Detail == "" {
+			c.Detail = "nothing that measures it is configured"
+		}
+	case rate.Above:
+		c.Held = HeldYes
+	}
+	return c
+}
+
+// rateOf asks for the error rate after a release came up; nothing is measured where nobody can be asked, or where it is
+// not known when that was.
+func rateOf(ctx context.Context, ask RateEvidence, a App, running *Release) RateSeen {
+	switch {
+	case ask == nil:
+		return RateSeen{}
+	case running == nil || running.UpAt.IsZero():
+		return RateSeen{Detail: "nobody saw when the release that runs came up"}
+	}
+	return ask(ctx, a, running.UpAt, errorRateWithin)
+}
+
+// Lasted is a length of time as the runbook's texts give it: 3m10s, 2h5m0s.
+func Lasted(d time.Duration) string { return d.Round(time.Second).String() }
+
+func utc(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
+
+// Text is the criterion in the runbook's words.
+func (n CriterionName) Text() string {
+	switch n {
+	case CriterionHealth:
+		return "Health checks fail after the new image is deployed and do not recover within 5 minutes"
+	case CriterionErrorRate:
+		return "Error rate significantly above baseline within 10 minutes of deployment"
+	case CriterionRegression:
+		return "A critical regression is confirmed in production monitoring"
+	case CriterionDecision:
+		return "The team decides the risk of the new version outweighs the cost of rollback"
+	}
+	return string(n)
+}
+
+// HeldOf are the criteria that were measured and are met.
+func HeldOf(evidence []Criterion) (held []Criterion) {
+	for _, c := range evidence {
+		if c.Held == HeldYes {
+			held = append(held, c)
+		}
+	}
+	return held
+}
+
+// FullReason is why the rollback was asked for: the person's words, and what of the runbook's criteria held then.
+func (rb Rollback) FullReason() string {
+	reason := rb.Request.Reason
+	if reason == "" {
+		reason = NotGiven
+	}
+	for _, c := range HeldOf(rb.Plan.Evidence) {
+		reason += "\n" + c.Name.short() + ": " + c.Detail
+	}
+	return reason
+}
+
+func (n CriterionName) short() string {
+	if n == CriterionErrorRate {
+		return "Error rate"
+	}
+	return "Health checks"
+}

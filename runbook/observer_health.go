@@ -1,0 +1,79 @@
+package runbook
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// observedHealth is HOST.md's proof, once: every container runs, is healthy where it says so, was not restarted since the
+// look before, and every health URL answers 200.
+type observedHealth struct {
+	failing string // what is wrong; "": nothing
+	pending bool   // a container says of itself that it is still starting: neither healthy nor failing
+}
+
+func (h observedHealth) healthy() bool { return h.failing == "" && !h.pending }
+
+func (o Observer) healthOf(ctx context.Context, a App, before, now watch) observedHealth {
+	var health observedHealth
+	for _, host := range a.Hosts {
+		for i, r := range now.running[host] {
+			former := before.running[host]
+			switch {
+			case r.State != "":
+				return observedHealth{failing: fmt.Sprintf("%s: a container of %s is %s", host, r.Service, r.State)}
+			case r.Health == "starting":
+				health.pending = true
+			case r.Health != "":
+				return observedHealth{failing: fmt.Sprintf("%s: a container of %s says that it is %s", host, r.Service, r.Health)}
+			case before.set == now.set && i < len(former) && r.Restarts > former[i].Restarts:
+				return observedHealth{failing: fmt.Sprintf("%s: a container of %s restarted", host, r.Service)}
+			}
+		}
+	}
+	health.failing = o.probe(ctx, a)
+	return health
+}
+
+// maxReasons bounds how often the journal says that a release fails for another reason than before, while it fails: one
+// that crashes again and again looks different each time.
+const maxReasons = 5
+
+// healthNews reports whether what fails now is to be written down: that it begins, that it is over, and that it is
+// something else by now, once that was seen twice in a row: while a deployment lasts, it is this and that.
+func (r Release) healthNews(failing, before string) bool {
+	began := !r.FailingSince.IsZero()
+	if failing == "" || !began {
+		return began != (failing != "")
+	}
+	return failing != r.Failure && failing == before && r.failures < maxReasons
+}
+
+// probe asks every health URL at once, and says what is wrong with the first one that isn't well; "" where all are.
+func (o Observer) probe(ctx context.Context, a App) string {
+	var plan Plan
+	for _, host := range a.Hosts {
+		plan.Hosts = append(plan.Hosts, HostPlan{Host: host})
+	}
+	urls := allURLs(a, plan)
+	problems := make([]string, len(urls))
+	var asked sync.WaitGroup
+	for i, url := range urls {
+		asked.Go(func() {
+			status, err := o.Health.Check(ctx, url, a.Health.CAFile)
+			switch {
+			case err != nil:
+				problems[i] = fmt.Sprintf("%s doesn't answer: %s", url, Mask(err.Error()))
+			case status != 200:
+				problems[i] = fmt.Sprintf("%s answers %d", url, status)
+			}
+		})
+	}
+	asked.Wait()
+	if i := slices.IndexFunc(problems, func(p string) bool { return p != "" }); i >= 0 {
+		return problems[i]
+	}
+	return ""
+}

@@ -1,0 +1,66 @@
+package runbook
+
+import "time"
+
+// Facts that the Observer adds to an app's journal beside Observed, Diverged and Verified.
+type (
+	// Reconfigured is the configuration that the release which runs everywhere was seen to run with, where another one, or
+	// none, was known.
+	Reconfigured struct {
+		Images       map[string]Image    `json:"images"`
+		ConfigHashes map[string][]string `json:"config_hashes"` // as in Observed
+	}
+	// HealthChanged says that the release which runs everywhere began to fail its health checks, fails for another reason,
+	// or passes them again. It is written at the look that saw it first, and not at those after it that see the same.
+	HealthChanged struct {
+		Images  map[string]Image `json:"images"`
+		Healthy bool             `json:"healthy"`
+		Reason  string           `json:"reason,omitempty"` // what failed, masked; empty where Healthy
+	}
+)
+
+// Kind is the fact's name in the journal.
+func (Reconfigured) Kind() string { return "reconfigured" }
+
+// Kind is the fact's name in the journal.
+func (HealthChanged) Kind() string { return "health_changed" }
+
+func init() {
+	register[Reconfigured]()
+	register[HealthChanged]()
+}
+
+// sighting folds what the Observer wrote about a release.
+func (h *History) sighting(event Event) {
+	switch fact := event.Fact.(type) {
+	case Observed:
+		r := h.release(fact.Images)
+		// It came up anew: what failed before it went away says nothing of how it does now.
+		r.UpAt, r.FailingSince, r.Failure = event.At, time.Time{}, ""
+		r.Tags = fact.Tags
+		if len(fact.Hosts) > 0 {
+			r.Hosts = fact.Hosts
+		}
+		if len(fact.ConfigHashes) > 0 {
+			r.ConfigHashes = fact.ConfigHashes
+		}
+		h.diverged = ""
+	case Diverged:
+		h.diverged = fact.Detail
+	case Reconfigured:
+		h.release(fact.Images).ConfigHashes = fact.ConfigHashes
+	case HealthChanged:
+		r := h.release(fact.Images)
+		switch {
+		case fact.Healthy:
+			r.FailingSince, r.Failure, r.failures = time.Time{}, "", 0
+		case r.FailingSince.IsZero():
+			r.FailingSince, r.Failure, r.failures = event.At, fact.Reason, 0
+		default:
+			r.Failure, r.failures = fact.Reason, r.failures+1
+		}
+	}
+}
+
+// Apart says what the hosts were last seen to run where that was not one known release; empty where it was.
+func (h History) Apart() string { return h.diverged }

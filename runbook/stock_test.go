@@ -1,0 +1,111 @@
+package runbook
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// stocks are the looks at images that were journalled.
+func (w *world) stocks() (facts []ImagesChecked) {
+	for _, e := range w.events() {
+		if fact, ok := e.Fact.(ImagesChecked); ok {
+			facts = append(facts, fact)
+		}
+	}
+	return facts
+}
+
+// onAll changes every host at once.
+func (w *world) onAll(change func(h *fakeHost)) {
+	for _, h := range w.hosts {
+		h.set(func() { change(h) })
+	}
+}
+
+func TestStock_DailyAndFetchedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, stop := observed(t, "deploy@one", "deploy@two")
+		defer stop()
+		w.deploy(w.v1)
+		time.Sleep(15 * time.Minute)
+		w.deploy(release(3))
+		two := w.hosts["deploy@two"]
+		two.set(func() { delete(two.images, w.v1["api"].String()) })
+		time.Sleep(15 * time.Minute)
+		checked := w.stocks()
+		if len(checked) != 1 || checked[0].Release != ReleaseID(w.v1) || len(checked[0].Gone) != 0 {
+			t.Fatalf("checked: %+v, want the default target once", checked)
+		}
+		if on := checked[0].Hosts[1]; len(on.Missing) != 0 || !slices.Equal(on.Fetched, []Image{w.v1["api"]}) {
+			t.Errorf("deploy@two: %+v, want its api fetched", on)
+		}
+		two.set(func() {
+			if !two.images[w.v1["api"].String()] {
+				t.Error("it was not fetched")
+			}
+		})
+		time.Sleep(23 * time.Hour)
+		if got := len(w.stocks()); got != 1 {
+			t.Errorf("checked %d times within a day", got)
+		}
+		time.Sleep(2 * time.Hour)
+		if got := len(w.stocks()); got != 2 {
+			t.Errorf("checked %d times in a day and an hour", got)
+		}
+	})
+}
+
+func TestStock_GoneEverywhereIsNotChosen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, stop := observed(t, "deploy@one", "deploy@two")
+		defer stop()
+		w.deploy(release(4))
+		time.Sleep(15 * time.Minute)
+		w.deploy(w.v1)
+		time.Sleep(15 * time.Minute)
+		ref := w.v1["web"].String()
+		w.deploy(w.v2)
+		w.onAll(func(h *fakeHost) { delete(h.images, ref); delete(h.registry, ref) })
+		time.Sleep(20 * time.Minute)
+		history := w.history()
+		v1, _ := history.Of(w.v1)
+		if !slices.Equal(v1.Gone, []Image{w.v1["web"]}) || !strings.Contains(Describe(v1), "its images are gone") {
+			t.Errorf("v1 is %s, gone: %v", Describe(v1), v1.Gone)
+		}
+		if target, err := history.Choose(w.app, Request{}, []map[string]Image{w.v2}); err != nil || target.ID != ReleaseID(release(4)) {
+			t.Errorf("previous is %v, %v", target.ID, err)
+		}
+		w.onAll(func(h *fakeHost) { h.registry[ref] = true })
+		time.Sleep(26 * time.Hour)
+		if v1, _ = w.history().Of(w.v1); len(v1.Gone) != 0 {
+			t.Errorf("the registry has it again for a day, and it still counts as gone: %v", v1.Gone)
+		}
+	})
+}
+
+// What can't be seen is not gone: a host that is away may have it, and a registry that doesn't answer too.
+func TestStock_UnseenIsNotGone(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer Result
+		want   registryAnswer
+	}{
+		{"there", Result{Stdout: []byte("{}")}, registryHas},
+		{"not there", Result{Status: 1, Stderr: []byte("no such manifest: ghcr.io/acme/shop/api@sha256:1")}, registryLacks},
+		{"not there either", Result{Status: 1, Stderr: []byte("manifest unknown")}, registryLacks},
+		{"no login", Result{Status: 1, Stderr: []byte("unauthorized: authentication required")}, registrySilent},
+		{"down", Result{Status: 1, Stderr: []byte("dial tcp: lookup ghcr.io: no such host")}, registrySilent},
+		{"rubbish", Result{Status: 125, Stderr: []byte("\x00<html>404 not found</html>")}, registrySilent},
+	} {
+		if got := registryAnswerOf(c.answer); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+	image := image("api", 1)
+	if got := registrySays([]map[Image]registryAnswer{{image: registryLacks}, {image: registryHas}}, image); got != registryHas {
+		t.Errorf("one host read its manifest and it counts as %d", got)
+	}
+}
