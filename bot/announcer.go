@@ -51,6 +51,9 @@ const (
 
 // message is what a notice says now.
 func (a *Announcer) message(n runbook.Notice) Message {
+	if n.Kind == runbook.NoticeBulletin {
+		return bulletinMessage(n.Bulletin)
+	}
 	v := view{leads: a.cfg.Leads, app: a.app(n.Rollback.App), now: time.Now()}
 	var m Message
 	switch n.Kind {
@@ -288,10 +291,13 @@ func ours(m slack.Message, self Identity) bool {
 
 // carries reports whether a message is that of a notice, by its metadata; a file has none, and is known by its name.
 func carries(m slack.Message, n runbook.Notice) bool {
-	if n.Kind == runbook.NoticePostmortem {
-		return holds(m, postmortemName(n.Rollback))
-	}
 	meta := m.Metadata
+	switch n.Kind {
+	case runbook.NoticePostmortem:
+		return holds(m, postmortemName(n.Rollback))
+	case runbook.NoticeBulletin:
+		return meta.EventType == eventNotice && meta.EventPayload["app"] == n.Bulletin.App && meta.EventPayload["key"] == n.Key
+	}
 	if meta.EventPayload["rollback"] != n.Rollback.ID {
 		return false
 	}

@@ -16,6 +16,9 @@ func (d *Desk) answer(ctx context.Context, e errand) error {
 	if over, ok := e.handOver(); ok {
 		return d.handOver(ctx, e, over)
 	}
+	if value, ok := e.suggestion(); ok {
+		return d.suggested(ctx, e, value)
+	}
 	value, err := e.click()
 	if err == nil && value.Answer == runbook.AcceptOwner {
 		return d.accept(ctx, e, value)

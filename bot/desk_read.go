@@ -88,7 +88,7 @@ func (d *Desk) history(ctx context.Context, app string) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	return HistoryMessage(app, history.Releases(), history.Rollbacks()), nil
+	return HistoryMessage(app, history.Apart(), history.Releases(), history.Rollbacks()), nil
 }
 
 func (d *Desk) quarantine(ctx context.Context, name string) (Message, error) {

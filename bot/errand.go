@@ -71,6 +71,9 @@ func (e *errand) lane() string {
 		if over, ok := e.handOver(); ok {
 			return "rollback " + over.Rollback
 		}
+		if value, ok := e.suggestion(); ok {
+			return "app " + value.App
+		}
 		if value, err := e.click(); err == nil {
 			return "rollback " + value.Rollback
 		}

@@ -127,7 +127,7 @@ func (f *Form) releaseOptions(ctx context.Context) []*slack.OptionBlockObject {
 	options := []*slack.OptionBlockObject{option(runbook.Previous, "previous: the last known-good one")}
 	releases := history.Releases()
 	for _, r := range releases {
-		if r.Quarantine == "" && len(options) < maxOptions {
+		if r.Quarantine == "" && len(r.Gone) == 0 && len(options) < maxOptions {
 			options = append(options, option(uniqueName(r, releases), runbook.Describe(r)))
 		}
 	}

@@ -11,10 +11,14 @@ import (
 // maxListed is how many releases or rollbacks a private answer lists.
 const maxListed = 20
 
-// HistoryMessage lists an app's releases, the one that went live last first, and its rollbacks, given oldest first.
-func HistoryMessage(app string, releases []runbook.Release, rollbacks []runbook.Past) Message {
+// HistoryMessage lists an app's releases, the one that went live last first, and its rollbacks, given oldest first. apart
+// says what the hosts run where that isn't one known release; empty where it is.
+func HistoryMessage(app, apart string, releases []runbook.Release, rollbacks []runbook.Past) Message {
 	d := newDraft()
 	d.header("History of " + app)
+	if apart != "" {
+		d.field("The hosts don't all run one known release", words(runbook.Truncate(apart, 1000)))
+	}
 	d.field("Releases, the latest first")
 	if len(releases) == 0 {
 		d.say(words("None is known yet. The bot notes what it sees running; `rollbackbot deployed` notes more."))
@@ -25,7 +29,7 @@ func HistoryMessage(app string, releases []runbook.Release, rollbacks []runbook.
 			points = append(points, []span{words(fmt.Sprintf("… %d more: ", len(releases)-maxListed)), code("rollbackbot history " + app)})
 			break
 		}
-		points = append(points, []span{words(runbook.Truncate(runbook.Describe(r), 250) + ", migration " + string(r.Migration))})
+		points = append(points, []span{words(runbook.Truncate(runbook.Describe(r), 350) + ", migration " + string(r.Migration))})
 	}
 	d.points(points)
 	d.field("Rollbacks, the latest first")

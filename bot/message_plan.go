@@ -132,6 +132,7 @@ func PlanMessage(p runbook.Plan, needsLead string, request runbook.Request) Mess
 	d.field("From", words(fromName(p)))
 	d.field("To", words(targetText(p, request.At)))
 	d.pointsWithin(roomMoves, moves(p))
+	sayEvidence(d, p.Evidence)
 	sayWarnings(d, p)
 	if needsLead != "" {
 		d.field("Sign-off", words("an engineering lead has to sign it off: "+closed(runbook.Truncate(needsLead, 500))))

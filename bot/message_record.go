@@ -19,7 +19,7 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	d.field("Date and time of rollback", words(instant(rb.EndedAt)))
 	sayImages(d, rb)
 	d.field("Reason for rollback")
-	d.quote(shownReason(rb))
+	d.quote(runbook.Truncate(rb.FullReason(), maxReason))
 	d.field("Migration state (left in place or reverted)", words(migrationText(rb)))
 	d.field("Owner of the follow-up investigation", append([]span{person(rb.Owner())}, ownerState(rb)...)...)
 	sayTicket(d, rb)

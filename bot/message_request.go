@@ -26,6 +26,7 @@ func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
 	rule(d)
 	sayRequest(d, rb)
 	rule(d)
+	sayEvidence(d, rb.Plan.Evidence)
 	sayWarnings(d, rb.Plan)
 	sayMigration(d, rb)
 	sayQuarantine(d, rb)

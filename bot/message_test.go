@@ -29,7 +29,7 @@ func (s *story) record() Message { return recordMessage(s.rb, s.view()) }
 // goldenMessages is every message in every state, by its file's name.
 func goldenMessages(t *testing.T) map[string]Message {
 	all := map[string]Message{}
-	for _, add := range []func(*testing.T, map[string]Message){requestStates, questionStates, errorRates, recordStates, ownerStates, privateMessages} {
+	for _, add := range []func(*testing.T, map[string]Message){requestStates, questionStates, errorRates, recordStates, ownerStates, privateMessages, evidenceStates, bulletins} {
 		add(t, all)
 	}
 	return all
@@ -134,11 +134,11 @@ func privateMessages(t *testing.T, all map[string]Message) {
 	good := newStory(t).plan.Target
 	bad := runbook.Release{ID: "r-0123456789ab", Migration: runbook.MigrationYes, Quarantine: "rb-7q2mzk4x", LastLiveAt: asked}
 	good.Migration = runbook.MigrationNone
-	all["private_history"] = HistoryMessage("shop", []runbook.Release{bad, good}, pasts(done, broken))
+	all["private_history"] = HistoryMessage("shop", "", []runbook.Release{bad, good}, pasts(done, broken))
 	all["lift"] = liftMessage(runbook.Lift{App: "shop", At: done.EndedAt, Lifted: runbook.Lifted{
 		Digest: imageOf("api", 2).Digest, Cause: "<!channel> the pool was *too small*: https://github.com/acme/shop/issues/7", By: "U0LEAD",
 	}})
-	all["private_history_empty"] = HistoryMessage("shop", nil, nil)
+	all["private_history_empty"] = HistoryMessage("shop", "", nil, nil)
 	s := newStory(t)
 	all["private_plan"] = PlanMessage(s.plan, "it is not proven that there was no migration", s.request())
 	all["private_plan_confirm"] = PlanMessage(s.plan, "", s.request())

@@ -138,7 +138,7 @@ func (t *longTeam) history() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bot.HistoryMessage("shop", history.Releases(), history.Rollbacks())
+	bot.HistoryMessage("shop", history.Apart(), history.Releases(), history.Rollbacks())
 }
 
 func (t *longTeam) status() {

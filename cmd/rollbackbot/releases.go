@@ -231,6 +231,9 @@ func printHistory(cmd *cobra.Command, store *journal.Store, app string) error {
 		return err
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
+	if apart := history.Apart(); apart != "" {
+		fmt.Fprintln(out, "The hosts don't all run one known release: "+apart)
+	}
 	fmt.Fprintln(out, "Releases:")
 	for _, release := range history.Releases() {
 		fmt.Fprintln(out, "  "+runbook.Describe(release))
