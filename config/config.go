@@ -41,6 +41,8 @@ type Config struct {
 	SignoffTimeout time.Duration
 	// ObserveInterval is how often each host is asked what it runs.
 	ObserveInterval time.Duration
+	// Suggest allows the bot to suggest a rollback by itself.
+	Suggest bool
 }
 
 // GitHub is where tickets are opened and the source is read.
@@ -75,6 +77,7 @@ func Load(need Need) (Config, error) {
 		SignoffAlways:   r.oneOf(env.Signoff, "migration", "always") == "always",
 		SignoffTimeout:  r.duration(env.SignoffTimeout),
 		ObserveInterval: r.duration(env.ObserveInterval),
+		Suggest:         r.boolean(env.Suggest),
 		Log: Log{
 			Level:  r.oneOf(env.LogLevel, "trace", "debug", "info", "warn", "error", "fatal", "panic", "disabled"),
 			Format: r.oneOf(env.LogFormat, "json", "console"),

@@ -144,7 +144,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 		"ROLLBACK_URL":                   "http://rollbackbot:8080",
 		"ROLLBACK_HTTP_TOKEN":            token,
 		"ROLLBACK_LOG_FORMAT":            "console",
-		"ROLLBACK_SUGGEST":               "false",
+		"ROLLBACK_SUGGEST":               "true",
 		"ROLLBACK_BREAK_GLASS":           "0",
 		"ROLLBACK_DEPUTIES":              " ",
 		"ROLLBACK_APP_BLOG_2_HOSTS":      "a@10.0.0.1, b_1@host.example:2222,c@[2001:db8::1]:22,d@[::1]",
@@ -214,6 +214,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 		SignoffAlways:   true,
 		SignoffTimeout:  90 * time.Second,
 		ObserveInterval: 250 * time.Millisecond,
+		Suggest:         true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -341,7 +342,7 @@ func TestLoad_OneProblem(t *testing.T) {
 		{app + "ERROR_RATE_FLOOR", "5", `"5" is more than 1: give a fraction`},
 		{app + "ERROR_RATE_FLOOR", "1 %", `"1 %" is no number`},
 		{app + "MIGRATIONS_PATH", "db/migrations", "not in this version"},
-		{"ROLLBACK_SUGGEST", "true", "not in this version"},
+		{"ROLLBACK_SUGGEST", "maybe", `"maybe" is neither true nor false`},
 		{"ROLLBACK_BREAK_GLASS", "1", "not in this version"},
 		{"ROLLBACK_BREAK_GLASS", "maybe", `"maybe" is neither true nor false`},
 		{"ROLLBACK_DEPUTIES", "U3", "not in this version"},

@@ -11,7 +11,6 @@ import (
 // Setting one is a problem: who sets it counts on what it does. A version that obeys one removes its line.
 var notInThisVersion = []string{
 	"MIGRATIONS_PATH",
-	"ROLLBACK_SUGGEST",
 	"ROLLBACK_BREAK_GLASS",
 	"ROLLBACK_DEPUTIES",
 	"ROLLBACK_SIGNERS",

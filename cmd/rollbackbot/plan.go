@@ -81,6 +81,9 @@ func writePlan(out io.Writer, plan runbook.Plan, needsLead string) {
 	for _, fact := range plan.Migration.Releases {
 		say("Migration of %s: %s (%s)", fact.Release, fact.Migration, fact.Source)
 	}
+	for _, c := range plan.Evidence {
+		say("%s: %s, %s", c.Name.Text(), c.Held, c.Detail)
+	}
 	for _, warning := range plan.Warnings {
 		say("Warning: %s", warning)
 	}

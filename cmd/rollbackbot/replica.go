@@ -194,7 +194,8 @@ func (r *replica) attend(ctx context.Context, t *term) {
 func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 	observer := observerOf(r.cfg, runner.Hosts, runner.Journal)
 	observer.Seen = func(app string) { r.observed.Store(app, time.Now()) }
-	observer.Report, observer.Chronicle = runner.Report, runner.Chronicle
+	observer.Announcer, observer.Chronicle = runner.Announcer, runner.Chronicle
+	observer.Rate, observer.Report = runner.Rate, runner.Report
 	observer.Problem = func(app string, err error) {
 		r.log.Warn().Str("component", "observer").Str("app", app).Err(err).Msg("what runs could not be seen")
 	}

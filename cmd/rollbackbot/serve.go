@@ -98,7 +98,7 @@ func newPrometheus(cfg config.Config) (*probe.Prometheus, error) {
 }
 
 func observerOf(cfg config.Config, hosts runbook.Hosts, journal runbook.Journal) runbook.Observer {
-	return runbook.Observer{Hosts: hosts, Journal: journal, Health: probe.Health{}, Interval: cfg.ObserveInterval}
+	return runbook.Observer{Hosts: hosts, Journal: journal, Health: probe.Health{}, Interval: cfg.ObserveInterval, Suggest: cfg.Suggest}
 }
 
 func component(log zerolog.Logger, name string) zerolog.Logger {
