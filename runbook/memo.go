@@ -27,7 +27,7 @@ type Memos interface {
 }
 
 // memoKind changes whenever a history is made of other events, made otherwise, or written otherwise.
-const memoKind = "history/1"
+const memoKind = "history/2"
 
 // encode writes a history as decodeHistory reads it: numbers in decimal with a blank after each, texts with their length
 // before them. It is read in the time in which a command starts, which JSON of that size is not.
@@ -47,6 +47,7 @@ func (h History) encode() string {
 		w.spell(h.spells[i])
 	}
 	w.text(h.observed)
+	w.text(h.diverged)
 	w.number(int64(len(h.quarantine)))
 	for _, digest := range slices.Sorted(maps.Keys(h.quarantine)) {
 		w.text(string(digest))
@@ -109,9 +110,24 @@ func (w *memoWriter) release(r Release) {
 	w.number(int64(len(r.Images)))
 	for _, service := range slices.Sorted(maps.Keys(r.Images)) {
 		w.text(service)
-		w.text(r.Images[service].Name)
-		w.text(string(r.Images[service].Digest))
+		w.image(r.Images[service])
 	}
+	w.time(r.UpAt)
+	w.time(r.FailingSince)
+	w.text(r.Failure)
+	w.number(int64(len(r.Tags)))
+	for _, tag := range r.Tags {
+		w.text(tag)
+	}
+	w.number(int64(len(r.Gone)))
+	for _, image := range r.Gone {
+		w.image(image)
+	}
+}
+
+func (w *memoWriter) image(i Image) {
+	w.text(i.Name)
+	w.text(string(i.Digest))
 }
 
 var errMemo = errors.New("what was kept of the history can't be read; it is read from the journal")
@@ -142,6 +158,7 @@ func decodeHistory(body string) (History, error) {
 		h.spells[i] = spell{after: r.time(), by: r.time(), ran: r.number() == 1}
 	}
 	h.observed = r.text()
+	h.diverged = r.text()
 	for range r.count() {
 		digest := Digest(r.text())
 		h.quarantine[digest] = r.text()
@@ -211,7 +228,16 @@ func (r *memoReader) release() Release {
 	release.Images = make(map[string]Image, n)
 	for range n {
 		service := r.text()
-		release.Images[service] = Image{Name: r.text(), Digest: Digest(r.text())}
+		release.Images[service] = r.image()
+	}
+	release.UpAt, release.FailingSince, release.Failure = r.time(), r.time(), r.text()
+	for range r.count() {
+		release.Tags = append(release.Tags, r.text())
+	}
+	for range r.count() {
+		release.Gone = append(release.Gone, r.image())
 	}
 	return release
 }
+
+func (r *memoReader) image() Image { return Image{Name: r.text(), Digest: Digest(r.text())} }
