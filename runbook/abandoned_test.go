@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -26,7 +27,8 @@ func TestRollback_ItsAppIsNotConfiguredAnyMore(t *testing.T) {
 				problems = append(problems, err)
 			}
 		}}
-		if err := r.Start(t.Context()); err != nil {
+		ctx, end := context.WithCancel(t.Context())
+		if err := r.Start(ctx); err != nil {
 			t.Fatal(err)
 		}
 		var abandoned *AbandonedError
@@ -37,6 +39,7 @@ func TestRollback_ItsAppIsNotConfiguredAnyMore(t *testing.T) {
 		if err := w.click(r, rb, SignoffInPlace, "ULEAD"); !errors.As(err, &no) || !strings.Contains(no.Why, "ROLLBACK_APPS") {
 			t.Errorf("a click was answered by %v", err)
 		}
+		end()
 		r.Wait()
 		if ups := w.hosts["deploy@one"].upsRun(); len(ups) > 0 || w.only().State != StateRequested {
 			t.Errorf("%d ups, and the rollback is %s", len(ups), w.only().State)

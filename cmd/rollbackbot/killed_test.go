@@ -243,7 +243,7 @@ func TestKilled_NoneInTheProduct(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if has := bytes.Contains(binary, []byte("FAILPOINTS_")); has != row.has {
+		if has := bytes.Contains(binary, []byte("FAILPOINTS_DEADLY")); has != row.has {
 			t.Errorf("built with tags %v it has failpoints: %t, want %t", row.tags, has, row.has)
 		}
 	}
