@@ -148,6 +148,7 @@ func TestReplicas_OwnerKilled(t *testing.T) {
 	r.add()
 	r.acts(nil)
 	r.add()
+	w.connected(t)
 	seed := seedOf(t)
 	t.Logf("ROLLBACKBOT_TEST_SEED=%d chooses the same moments", seed)
 	chance := rand.New(rand.NewPCG(seed, 0))
@@ -214,6 +215,7 @@ func TestReplicas_OwnerStoodStill(t *testing.T) {
 	r.add()
 	r.acts(nil)
 	r.add()
+	w.connected(t)
 	w.types(t, onCall, "/rollback "+w.app+" to v1 migration yes because v2 answers 503")
 	request, _ := w.request(t, 1)
 	w.clicks(t, lead, request.TS, "signoff_in_place")
@@ -263,6 +265,7 @@ func TestReplicas_DatabaseAway(t *testing.T) {
 	owner := r.add()
 	r.acts(nil)
 	r.add()
+	w.connected(t)
 	w.types(t, onCall, "/rollback "+w.app+" to v1 migration yes because v2 answers 503")
 	request, _ := w.request(t, 1)
 	time.Sleep(3 * time.Second) // a renewal is not older than that
