@@ -161,7 +161,7 @@ func (p *publisher) decorate(ctx context.Context) {
 		case err == nil && rb.State == StateEnded && decorated(rb):
 			return
 		case err == nil:
-			p.waitFor(ctx, changed)
+			p.waitFor(ctx, changed, rb)
 			continue
 		}
 		p.report(err)
@@ -203,7 +203,7 @@ func (p *publisher) publish(ctx context.Context) {
 			return
 		case err == nil:
 			wait = firstRetry
-			p.waitFor(ctx, changed)
+			p.waitFor(ctx, changed, rb)
 			continue
 		}
 		p.report(err)
@@ -218,11 +218,17 @@ func (p *publisher) publish(ctx context.Context) {
 	}
 }
 
-func (p *publisher) waitFor(ctx context.Context, changed <-chan struct{}) {
+// waitFor waits for news. As long as the rollback goes on, time alone is some; the follow-up takes hours, and changes by
+// events only.
+func (p *publisher) waitFor(ctx context.Context, changed <-chan struct{}, rb Rollback) {
+	var tick <-chan time.Time
+	if rb.State != StateEnded {
+		tick = time.After(tickInterval)
+	}
 	select {
 	case <-ctx.Done():
 	case <-changed:
-	case <-time.After(tickInterval):
+	case <-tick:
 	}
 }
 
