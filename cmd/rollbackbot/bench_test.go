@@ -19,6 +19,10 @@ import (
 // benchRounds is how often each way is gone, in turn, in one run: medians of fewer say little on a shared machine.
 const benchRounds = 5
 
+// leadReads is how long the lead looks at the plan: what the bot does meanwhile, such as reading the containers' last lines,
+// is over by then, as it is with any person.
+const leadReads = 3 * time.Second
+
 // BenchmarkRollback takes one stack back from v2 to v1 on one real host, in turn by the bot (from the lead's click), by
 // `docker compose up -d` typed on the host itself, and by the runbook's text over OpenSSH's client. Each ends at the
 // proof of health that belongs to it: the bot's three 200s with every container on its image, the others' first 200.
@@ -82,6 +86,7 @@ func (w *world) timedRollback(b *testing.B, n int) timeline {
 	b.Helper()
 	w.types(b, onCall, "/rollback "+w.app+" to v1 because of the benchmark")
 	request, asked := w.request(b, n)
+	time.Sleep(leadReads)
 	w.clicks(b, lead, request.TS, "signoff_in_place")
 	question := w.question(b, request.TS, "error_rate_baseline")
 	w.clicks(b, onCall, question, "error_rate_baseline")
