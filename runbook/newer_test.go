@@ -33,9 +33,8 @@ func (s *newerStore) Since(ctx context.Context, app string, after Place, kinds .
 // rollback when it happens.
 func TestRollback_ANewerVersionWritesMeanwhile(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		r, p := w.start(0)
 		store := &newerStore{Store: w.journal}
-		r.Journal = store
+		r, p := w.startOn(store)
 		rb, err := r.Request(t.Context(), w.request(), "")
 		if err != nil {
 			t.Fatal(err)

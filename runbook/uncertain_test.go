@@ -46,9 +46,8 @@ func TestRollback_AnyWriteWithoutAnAnswer(t *testing.T) {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				r, p := w.start(0)
 				journal := &forgetfulJournal{Store: w.journal, loseAt: at}
-				r.Journal = mortalStore{journal, p}
+				r, p := w.startOn(journal)
 				_, err := r.Request(t.Context(), w.request(), "")
 				if err != nil && at > 1 {
 					t.Fatal(err)

@@ -101,6 +101,14 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	return r, p
 }
 
+// startOn starts a process whose journal goes through another store; the test itself reads the journal as it is.
+func (w *world) startOn(through Store) (*Runner, *process) {
+	plain := w.journal
+	w.journal = through
+	defer func() { w.journal = plain }()
+	return w.start(0)
+}
+
 func (w *world) stop(r *Runner, p *process) {
 	p.kill()
 	r.Wait()
