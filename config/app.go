@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -88,6 +89,7 @@ func (r *reader) app(name string) (runbook.App, error) {
 		ErrorRate:         r.errorRate(name, env),
 		VerifyAfter:       r.duration(env.VerifyAfter),
 		Repository:        r.repository(env.Repository),
+		MigrationsPaths:   r.migrationsPaths(env),
 		RestoreRunbookURL: r.restoreRunbook(env.RestoreRunbookURL),
 	}, nil
 }
@@ -183,6 +185,31 @@ func (r *reader) repository(s setting) string {
 		r.problem(s, show(text)+" is not owner/name", "write it as in acme/shop")
 	}
 	return text
+}
+
+// migrationsPaths are folders of the repository, which has to be known.
+func (r *reader) migrationsPaths(env appEnvironment) []string {
+	folders := r.folders(env.MigrationsPath)
+	if len(folders) > 0 && env.Repository.text() == "" {
+		r.problem(env.MigrationsPath, "it is set without REPOSITORY, so no migration could be judged", "give the repository as well, as in acme/shop, or leave it out")
+	}
+	return folders
+}
+
+// folders are paths within the repository.
+func (r *reader) folders(s setting) []string {
+	var folders []string
+	for _, folder := range r.list(s) {
+		switch clean := path.Clean(folder); {
+		case strings.ContainsFunc(folder, isControl) || strings.ContainsAny(folder, "*?["):
+			r.problem(s, show(folder)+" is no folder", "name the folder alone, without patterns, as in db/migrations")
+		case strings.HasPrefix(folder, "/") || clean == ".." || strings.HasPrefix(clean, "../"):
+			r.problem(s, show(folder)+" is not inside the repository", "give it as seen from the repository's top, as in db/migrations")
+		default:
+			folders = append(folders, clean)
+		}
+	}
+	return folders
 }
 
 // restoreRunbook is a URL, or a path in the repository.

@@ -101,7 +101,7 @@ type appEnvironment struct {
 	// Repository is where tickets and links go.
 	Repository setting `split_words:"true" need:"everything" desc:"owner/name of the source on GitHub: tickets are opened there"`
 	// MigrationsPath tells a migration from the files of a commit range.
-	MigrationsPath setting `split_words:"true" need:"everything" desc:"where the repository keeps its migrations"`
+	MigrationsPath setting `split_words:"true" need:"everything" desc:"the folders of the repository in which its migrations are, comma-separated, as in db/migrations: with ROLLBACK_GITHUB_TOKEN and REPOSITORY, what lies between two releases is judged for the sign-off"`
 	// RestoreRunbookURL is step 5's.
 	RestoreRunbookURL setting `split_words:"true" default:"docs/runbooks/restore-database-backup.md" need:"everything" desc:"the runbook for restoring the database, a URL or a path in the repository"`
 }
