@@ -63,6 +63,8 @@ func (a *Announcer) message(n runbook.Notice) Message {
 		return recordMessage(n.Rollback, v)
 	case runbook.NoticePlan:
 		m = planMessage(n.Rollback)
+	case runbook.NoticeMigrations:
+		m = changesMessage(n.Rollback)
 	case runbook.NoticeQuestion:
 		m = questionMessage(n.Rollback, n.Question, v)
 	case runbook.NoticeLift:

@@ -3,7 +3,7 @@ package bot
 import "rollbackbot/runbook"
 
 // roomEvidence is how many characters of a message the runbook's criteria may take.
-const roomEvidence = 1400
+const roomEvidence = 1200
 
 // heldWords say how a criterion stands.
 var heldWords = map[runbook.Held]string{

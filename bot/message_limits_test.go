@@ -38,6 +38,8 @@ func hugeStory(t *testing.T) *story {
 		s.plan.Migration.Releases = append(s.plan.Migration.Releases, runbook.ReleaseFact{Release: hostile, Migration: "yes", Source: hostile})
 		s.plan.Missing[hosts[i]] = []runbook.Image{imageOf(services[0], 1)}
 	}
+	s.plan.Changes = testChanges(200, 50, hostile+strings.Repeat("s", 300))
+	s.plan.Changes.Missing, s.plan.Changes.Late = []string{hostile + strings.Repeat("n", 4000)}, true
 	s.plan.Target.Version = hostile + strings.Repeat("v", 300)
 	s.plan.Running = hostile
 	s.plan.Evidence = testEvidence(runbook.HeldYes, hostile+strings.Repeat("f", 4000))
@@ -48,7 +50,7 @@ func hugeStory(t *testing.T) *story {
 
 func hugeMessages(t *testing.T) map[string]Message {
 	s := hugeStory(t)
-	all := map[string]Message{"huge_request": s.requestMessage(), "huge_plan": planMessage(s.rb), "huge_dry_run": PlanMessage(s.plan, hostile, s.rb.Request)}
+	all := map[string]Message{"huge_request": s.requestMessage(), "huge_plan": planMessage(s.rb), "huge_migrations": changesMessage(s.rb), "huge_dry_run": PlanMessage(s.plan, hostile, s.rb.Request)}
 	s.answer(runbook.SignoffInPlace, "U0LEAD").start(runbook.StepDeploy)
 	for i, h := range s.plan.Hosts {
 		s.touch(h.Host).looked(h.Host, 40+i)
@@ -289,11 +291,12 @@ func TestMessages_LongListsTakeNoRoomOfWhatMatters(t *testing.T) {
 	s := hugeStory(t)
 	all := hugeMessages(t)
 	for name, parts := range map[string][]string{
-		"huge_request": {s.plan.Hash(), "Roll back, leave the migration in place", "is fetching", "more", "U0OWNER"},
-		"huge_live":    {s.plan.Hash(), "running for", "abort", "signed off: the migration is left in place"},
-		"huge_record":  {s.plan.Hash(), "Owner of the follow-up investigation", "What runs on each host now", "Do not re-deploy the same image"},
-		"huge_plan":    {s.plan.Hash(), "more lines", "rollbackbot plan shop"},
-		"huge_dry_run": {s.plan.Hash(), "more lines", "rollbackbot plan shop"},
+		"huge_request":    {s.plan.Hash(), "Roll back, leave the migration in place", "is fetching", "more", "U0OWNER", "200 commits", "45 migration files more", "by its syntax, not tried against the former code", "asked on"},
+		"huge_migrations": {s.plan.Hash(), "All 50 migration files", "rollbackbot plan shop"},
+		"huge_live":       {s.plan.Hash(), "running for", "abort", "signed off: the migration is left in place"},
+		"huge_record":     {s.plan.Hash(), "Owner of the follow-up investigation", "What runs on each host now", "Do not re-deploy the same image"},
+		"huge_plan":       {s.plan.Hash(), "more lines", "rollbackbot plan shop"},
+		"huge_dry_run":    {s.plan.Hash(), "more lines", "rollbackbot plan shop"},
 	} {
 		text := string(asJSON(t, all[name]))
 		if strings.Contains(text, "The rest is cut") {

@@ -22,7 +22,7 @@ func planMessage(rb runbook.Rollback) Message {
 const maxCommands = 9000
 
 // maxDryCommands is the same where a plan is explained before them.
-const maxDryCommands = 5000
+const maxDryCommands = 2500
 
 // sayCommands lists every command word for word. Hosts with the same commands share one list. Lines that don't fit are
 // counted, with the command that prints them all.
@@ -134,6 +134,11 @@ func PlanMessage(p runbook.Plan, needsLead string, request runbook.Request) Mess
 	d.pointsWithin(roomMoves, moves(p))
 	sayEvidence(d, p.Evidence)
 	sayWarnings(d, p)
+	if len(p.Migration.Releases) > 0 {
+		d.field("Migration")
+		d.pointsWithin(roomFacts, factPoints(p.Migration))
+	}
+	sayChanges(d, p, words("in "), code(planCommand(request)))
 	if needsLead != "" {
 		d.field("Sign-off", words("an engineering lead has to sign it off: "+closed(runbook.Truncate(needsLead, 500))))
 	} else {

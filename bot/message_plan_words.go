@@ -10,14 +10,15 @@ import (
 
 // How many characters of a message its lists may take, so that with a reason of full length all of it fits.
 const (
-	roomMoves    = 2500
-	roomWarnings = 1300
-	roomFacts    = 900
-	roomFetched  = 600
-	roomAnswers  = 600
-	roomSteps    = 1500
-	roomHosts    = 2400
-	roomImages   = 2300
+	roomMoves      = 2200
+	roomWarnings   = 1100
+	roomFacts      = 700
+	roomMigrations = 1500
+	roomFetched    = 400
+	roomAnswers    = 500
+	roomSteps      = 1200
+	roomHosts      = 2400
+	roomImages     = 2300
 )
 
 // maxNamed is how many hosts a list names before it counts the rest: the thread has them all.
@@ -148,6 +149,7 @@ func sayMigration(d *draft, rb runbook.Rollback) {
 		d.say(words("Not proven that there was none: " + closed(runbook.Truncate(orElse(facts.Why, "nothing is known"), 500))))
 	}
 	d.pointsWithin(roomFacts, factPoints(facts))
+	sayChanges(d, rb.Plan, words("in the thread."))
 	if !facts.None && rb.State == runbook.StateRequested {
 		d.say(words("The runbook: “" + guidance + "”"))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -65,6 +66,31 @@ func requestStates(t *testing.T, all map[string]Message) {
 	all["request_succeeded"] = fresh().succeeded().requestMessage()
 	all["request_rejected"] = fresh().requested().answer(runbook.SignoffReject, "U0LEAD").end(runbook.Rejected, "the engineering lead decided not to roll back").requestMessage()
 	all["plan"] = planMessage(fresh().requested().rb)
+	changes := fresh()
+	changes.plan.Changes = testChanges(12, 7, "ALTER TABLE orders DROP COLUMN total")
+	all["request_changes"] = changes.requested().requestMessage()
+	all["migrations"] = changesMessage(changes.rb)
+	late := fresh()
+	late.plan.Changes = &runbook.Changes{Repository: "acme/shop", Late: true, Missing: []string{"which commits lie in between is not known: the repository's host didn't answer in time"}}
+	all["request_changes_late"] = late.requested().requestMessage()
+}
+
+// testChanges are so many commits and migration files between two releases; every third file breaks something.
+func testChanges(commits, migrations int, statement string) *runbook.Changes {
+	c := &runbook.Changes{
+		Repository: "acme/shop", Base: "c1", Head: "c2", Commits: commits, URL: "https://github.com/acme/shop/compare/c1...c2",
+	}
+	for i := range migrations {
+		m := runbook.MigrationChange{
+			Release: "v2", Path: fmt.Sprintf("db/migrations/%04d_orders.sql", i), Status: "added", Verdict: runbook.MayBreak, Statements: 2,
+			Worst: runbook.Judgement{Line: 3, Statement: statement, Verdict: runbook.MayBreak, Why: "it drops a column"},
+		}
+		if i >= migrations/3 {
+			m.Verdict, m.Worst = runbook.AddsOnly, runbook.Judgement{Line: 1, Statement: "CREATE TABLE refunds (id bigint PRIMARY KEY)", Verdict: runbook.AddsOnly, Why: "it makes a new table"}
+		}
+		c.Migrations = append(c.Migrations, m)
+	}
+	return c
 }
 
 // mixedStory is a plan with everything that a person has to mind.

@@ -38,10 +38,11 @@ type NoticeKind string
 
 // The notices of a rollback.
 const (
-	NoticeRequest  NoticeKind = "request"  // the one message per rollback, updated in place
-	NoticePlan     NoticeKind = "plan"     // the exact commands, in its thread
-	NoticeQuestion NoticeKind = "question" // a question in the middle of things, in its thread
-	NoticeRecord   NoticeKind = "record"   // the runbook's six fields, at top level; updated as the follow-up goes on
+	NoticeRequest    NoticeKind = "request"    // the one message per rollback, updated in place
+	NoticePlan       NoticeKind = "plan"       // the exact commands, in its thread
+	NoticeMigrations NoticeKind = "migrations" // all migration files between the two releases, in its thread, where there are many
+	NoticeQuestion   NoticeKind = "question"   // a question in the middle of things, in its thread
+	NoticeRecord     NoticeKind = "record"     // the runbook's six fields, at top level; updated as the follow-up goes on
 
 	NoticeLift      NoticeKind = "lift"       // a quarantine was lifted, at top level
 	NoticeErrorRate NoticeKind = "error_rate" // what the error rate came to, with a picture, in its thread
@@ -75,6 +76,9 @@ func notices(rb Rollback, live Live) []Notice {
 	list := []Notice{
 		{Key: string(NoticeRequest), Kind: NoticeRequest, Rollback: rb, Live: live},
 		{Key: "plan-" + rb.Plan.Hash()[:12], Kind: NoticePlan, Rollback: rb, Thread: thread},
+	}
+	if rb.Plan.Changes.many() {
+		list = append(list, Notice{Key: "migrations-" + rb.Plan.Hash()[:12], Kind: NoticeMigrations, Rollback: rb, Thread: thread})
 	}
 	for _, q := range rb.Questions {
 		if q.Kind == AskErrorRate || q.Kind == AskFailed {

@@ -24,6 +24,8 @@ type App struct {
 	VerifyAfter time.Duration
 	// Repository is "owner/name" of the source; empty when not configured.
 	Repository string
+	// MigrationsPaths are the folders in the Repository in which its migration files are; none: they aren't judged.
+	MigrationsPaths []string
 	// RestoreRunbookURL leads to the runbook for restoring the database, for a migration that is to be reverted.
 	RestoreRunbookURL string
 }

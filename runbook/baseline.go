@@ -39,15 +39,11 @@ const (
 // baselineRange is when the app ran as usual: the hour before the failed release came up, or as much of it as the release
 // before ran, since the hour may hold the failure before the last. problem says why it isn't known.
 func (h History) baselineRange(p Plan) (from, until time.Time, problem string) {
-	var running []map[string]Image
-	for _, host := range p.Hosts {
-		running = append(running, host.From())
-	}
-	images := sameEverywhere(running)
+	images := p.fromEverywhere()
 	switch {
 	case len(p.Excluded) > 0:
 		return from, until, "what runs on the hosts that are left out is not known, nor since when"
-	case images == nil || !complete(images, p):
+	case images == nil:
 		return from, until, "the hosts don't all run one known release"
 	}
 	id := ReleaseID(images)

@@ -52,6 +52,9 @@ var courses = []course{
 		name: "Prometheus judges the error rate", people: signsOff, outcome: Succeeded,
 		prepare: func(w *world) { newFakeRate(w) },
 	}, {
+		name: "the repository tells late what it knows", people: goingWell, outcome: Succeeded,
+		prepare: func(w *world) { withSource(w, "db/migrations/drop.sql").judging = 10 * time.Second },
+	}, {
 		name: "nobody signs off", outcome: Expired, forward: true,
 	}, {
 		name: "the owner keeps silent", people: goingWell, outcome: Succeeded,

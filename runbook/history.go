@@ -389,8 +389,9 @@ func (h History) exact(a App, images map[string]Image) (Release, error) {
 }
 
 // migrationFacts says, for every release after the target up to the one that runs, whether it had a migration, and
-// whether that proves that there was none. running is nil where it is not one known set on every host.
-func (h History) migrationFacts(target Release, running map[string]Image, exact bool) MigrationFacts {
+// whether that proves that there was none. running is nil where it is not one known set on every host; changes is what
+// the source says, or nil.
+func (h History) migrationFacts(target Release, running map[string]Image, exact bool, changes *Changes) MigrationFacts {
 	if running == nil {
 		return MigrationFacts{Why: "the hosts don't all run one known release"}
 	}
@@ -398,13 +399,13 @@ func (h History) migrationFacts(target Release, running map[string]Image, exact 
 	to, from := lastIndex(h.live, target.ID), lastIndex(h.live, current)
 	switch {
 	case exact:
-		return MigrationFacts{Why: "the target was given image by image", Releases: h.factsOf(h.after(to, from))}
+		return MigrationFacts{Why: "the target was given image by image", Releases: h.factsOf(h.after(to, from), changes)}
 	case to < 0:
-		return MigrationFacts{Why: "it is not known when the target ran last", Releases: h.factsOf([]string{current})}
+		return MigrationFacts{Why: "it is not known when the target ran last", Releases: h.factsOf([]string{current}, changes)}
 	case from < to:
-		return MigrationFacts{Why: "the target is newer than the release that runs, or that release is not known", Releases: h.factsOf([]string{target.ID, current})}
+		return MigrationFacts{Why: "the target is newer than the release that runs, or that release is not known", Releases: h.factsOf([]string{target.ID, current}, changes)}
 	}
-	facts := MigrationFacts{None: true, Releases: h.factsOf(h.after(to, from))}
+	facts := MigrationFacts{None: true, Releases: h.factsOf(h.after(to, from), changes)}
 	for _, r := range facts.Releases {
 		if r.Migration != MigrationNone {
 			facts.None, facts.Why = false, fmt.Sprintf("%s: %s", r.Release, r.Source)
@@ -430,7 +431,7 @@ func (h History) after(to, from int) []string {
 	return h.live[to+1 : from+1]
 }
 
-func (h History) factsOf(ids []string) []ReleaseFact {
+func (h History) factsOf(ids []string, changes *Changes) []ReleaseFact {
 	facts := []ReleaseFact{}
 	var done []string
 	for _, id := range ids {
@@ -451,7 +452,7 @@ func (h History) factsOf(ids []string) []ReleaseFact {
 		if r.Noted {
 			source = "deployment note says " + string(r.Migration)
 		}
-		facts = append(facts, ReleaseFact{Release: r.Name(), Migration: r.Migration, Source: source})
+		facts = append(facts, changes.weigh(id, ReleaseFact{Release: r.Name(), Migration: r.Migration, Source: source}))
 	}
 	return facts
 }

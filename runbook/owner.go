@@ -475,6 +475,7 @@ func (o *owner) prepare(ctx context.Context) {
 	o.readLogs(ctx)
 	o.prefetch(ctx)
 	o.freezeBaseline(ctx)
+	o.awaitChanges(ctx)
 }
 
 // prefetch pulls what is missing while the sign-off is awaited.

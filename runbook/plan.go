@@ -17,6 +17,7 @@ type Plan struct {
 	Hosts     []HostPlan       `json:"hosts"`
 	Excluded  []ExcludedHost   `json:"excluded,omitempty"`
 	Migration MigrationFacts   `json:"migration"`
+	Changes   *Changes         `json:"changes,omitempty"`  // between the target and what runs, as the source has it; nil: it isn't asked
 	Warnings  []string         `json:"warnings,omitempty"` // what a person should know before signing
 	Missing   map[Host][]Image `json:"missing,omitempty"`  // fetched while the sign-off is awaited
 	Exact     bool             `json:"exact,omitempty"`    // the target was given image by image
@@ -169,7 +170,8 @@ type ReleaseFact struct {
 }
 
 // Hash is the SHA-256, in 64 hex digits, of the canonical JSON of what a signature covers: app, hosts, excluded hosts,
-// per host and service from and to, the command templates in order, config hashes, and migration facts. Who asked,
+// per host and service from and to, the command templates in order, config hashes, and migration facts, with what the
+// source says of commits and migration files. Who asked,
 // when, why, and the rollback's ID are not in it, so that every door gives the same plan the same hash.
 // Canonical: object keys sorted, no white space, no HTML escapes.
 func (p Plan) Hash() string {
@@ -191,13 +193,17 @@ func (p Plan) canonical() []byte {
 	for _, r := range p.Migration.Releases {
 		releases = append(releases, map[string]any{"release": r.Release, "migration": r.Migration, "source": r.Source})
 	}
+	migration := map[string]any{"none": p.Migration.None, "releases": releases}
+	if p.Changes.told() {
+		migration["changes"] = p.Changes.canonical()
+	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	// Maps and strings always encode.
 	_ = encoder.Encode(map[string]any{
 		"app": p.App, "hosts": hosts, "excluded": excluded,
-		"migration": map[string]any{"none": p.Migration.None, "releases": releases},
+		"migration": migration,
 	})
 	return bytes.TrimSpace(out.Bytes())
 }

@@ -29,6 +29,10 @@ type Planner struct {
 	Rollback string
 	// Rate tells of the error rate; nil: nothing measures it.
 	Rate RateEvidence
+	// Source tells what lies between two releases of an app with a Repository; nil: nobody is asked.
+	Source Source
+	// Judge judges the migration files in between; nil: nobody does.
+	Judge MigrationJudge
 
 	recall *recall // where it notes what it sees of the hosts; nil: nowhere
 }
@@ -62,23 +66,43 @@ func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error)
 		return Plan{}, &AlreadyRunningError{App: a.Name, Release: target}
 	}
 	plan := Plan{App: a.Name, Target: target, Excluded: excluded, Exact: len(request.Images) > 0, Missing: map[Host][]Image{}}
-	if err := p.planHosts(ctx, a, surveys, &plan); err != nil {
-		return Plan{}, err
-	}
 	same := sameEverywhere(running)
 	var now *Release
 	if r, ok := history.Of(same); ok {
 		plan.Running, now = r.Name(), &r
 	}
-	if p.Before != nil {
-		plan.Evidence = p.Before.Evidence // nobody asks while an outage lasts
-	} else {
-		plan.Evidence = Evidence(now, rateOf(ctx, p.Rate, a, now), time.Now())
-	}
 	if len(excluded) > 0 {
 		same = nil // what the others run is not known
 	}
-	plan.Migration = history.migrationFacts(target, same, plan.Exact)
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	err = together(ctx,
+		func(ctx context.Context) error {
+			err := p.planHosts(ctx, a, surveys, &plan)
+			if err != nil {
+				stop() // what can't be done needs no facts
+			}
+			return err
+		},
+		func(context.Context) error {
+			if p.Before != nil { // nobody asks while an outage lasts
+				plan.Evidence, plan.Changes = p.Before.Evidence, p.Before.Changes
+				return nil
+			}
+			plan.Evidence = Evidence(now, rateOf(asking, p.Rate, a, now), time.Now())
+			return nil
+		},
+		func(context.Context) error {
+			if p.Before == nil {
+				plan.Changes = p.changes(asking, a, history, target, same, changesPatience)
+			}
+			return nil
+		},
+	)
+	if err != nil {
+		return Plan{}, err
+	}
+	plan.Migration = history.migrationFacts(target, same, plan.Exact, plan.Changes)
 	plan.Warnings = append(plan.Warnings, differences(surveys)...)
 	return plan, nil
 }

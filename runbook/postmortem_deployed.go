@@ -71,6 +71,9 @@ func (p postmortem) changes(failed Release) string {
 		}
 		text += "."
 	}
+	if c := p.rb.Plan.Changes; c.told() {
+		text += " " + p.said(c.Summary(), 1000) + "."
+	}
 	facts := p.rb.Plan.Migration
 	if facts.None {
 		return text + " It was proven that there was no migration between the two."
@@ -83,8 +86,20 @@ func (p postmortem) changes(failed Release) string {
 	for _, r := range facts.Releases {
 		points = append(points, fmt.Sprintf("%s: %s (%s)", markdown(Truncate(r.Release, 80)), r.Migration, markdown(r.Source)))
 	}
+	if c := p.rb.Plan.Changes; c != nil {
+		for i, m := range c.Migrations {
+			if i == maxListedMigrations {
+				points = append(points, fmt.Sprintf("… and %s more", count(len(c.Migrations)-i, "migration file")))
+				break
+			}
+			points = append(points, p.said(m.Text(), 500))
+		}
+	}
 	if len(points) == 0 {
 		return text
 	}
 	return text + "\n\n" + bullets(points)
 }
+
+// maxListedMigrations keeps the ticket within what people read; the rollback's thread and its journal have all.
+const maxListedMigrations = 20

@@ -22,12 +22,14 @@ type Runner struct {
 	Directory      Directory
 	Announcer      Announcer
 	Policy         Policy
-	SignoffTimeout time.Duration // the deadline of every question
-	Chronicle      *Chronicle    // remembers what is known of releases, for all that asks in this process; nil: each question reads the whole journal
-	Tickets        Tickets       // where postmortem tickets are opened; nil: nowhere
-	Links          Links         // to the source; nil: none
-	Contacts       Contacts      // how people are called in them; nil: by their Slack IDs
-	Inbox          Inbox         // where answers come from: no question expires while one from before its deadline lies there; nil: nowhere
+	SignoffTimeout time.Duration  // the deadline of every question
+	Chronicle      *Chronicle     // remembers what is known of releases, for all that asks in this process; nil: each question reads the whole journal
+	Tickets        Tickets        // where postmortem tickets are opened; nil: nowhere
+	Links          Links          // to the source; nil: none
+	Source         Source         // tells what lies between two releases; nil: nobody does
+	Judge          MigrationJudge // judges the migrations in between; nil: nobody does
+	Contacts       Contacts       // how people are called in them; nil: by their Slack IDs
+	Inbox          Inbox          // where answers come from: no question expires while one from before its deadline lies there; nil: nowhere
 
 	// Report gets every event after it was written, for the log; Problem what went wrong and is tried again.
 	// Either may be nil.
@@ -60,6 +62,7 @@ func (r *Runner) Start(ctx context.Context) error {
 				o.prefetch(ctx)
 			}
 			o.freezeBaseline(ctx)
+			o.awaitChanges(ctx)
 			if rb.State == StateRequested && len(rb.Logs) < len(rb.Plan.Hosts) {
 				o.readLogs(ctx)
 			}
@@ -140,7 +143,7 @@ func (r *Runner) owner(id string) *owner {
 }
 
 func (r *Runner) planner() Planner {
-	return Planner{Hosts: r.Hosts, Journal: r.Journal, Chronicle: r.Chronicle, Rate: r.Rate}
+	return Planner{Hosts: r.Hosts, Journal: r.Journal, Chronicle: r.Chronicle, Rate: r.Rate, Source: r.Source, Judge: r.Judge}
 }
 
 // App finds an app by its name.

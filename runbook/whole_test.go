@@ -27,6 +27,7 @@ type world struct {
 	abortIn StepName      // the on-call stops the rollback in this step; empty: in none
 	timeout time.Duration // of every question
 	tickets *fakeTickets  // nil: there is no GitHub
+	source  *fakeSource   // nil: nobody tells what lies between releases
 	silent  bool          // the owner of the follow-up doesn't accept it
 	said    int           // what people said so far
 }
@@ -94,6 +95,9 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	}
 	if w.tickets != nil {
 		r.Tickets = mortalTickets{w.tickets, p}
+	}
+	if w.source != nil {
+		r.Source, r.Judge = w.source, w.source
 	}
 	if err := r.Start(ctx); err != nil && !p.isDead() {
 		w.t.Fatalf("start: %v", err)

@@ -10,6 +10,7 @@ import (
 
 	"rollbackbot/config"
 	"rollbackbot/internal/journal"
+	"rollbackbot/internal/migration"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
 )
@@ -59,7 +60,14 @@ func printPlan(cmd *cobra.Command, cfg config.Config, request runbook.Request) e
 		return err
 	}
 	defer pool.Close()
+	hub, err := newGitHub(cfg)
+	if err != nil {
+		return err
+	}
 	runner := runbook.Runner{Apps: cfg.Apps, Journal: store, Hosts: pool, Health: probe.Health{}, Policy: policy(cfg)}
+	if hub != nil {
+		runner.Source, runner.Judge = hub, migration.NewProcess()
+	}
 	plan, needsLead, err := runner.Plan(cmd.Context(), request)
 	if err != nil {
 		return err
@@ -81,6 +89,7 @@ func writePlan(out io.Writer, plan runbook.Plan, needsLead string) {
 	for _, fact := range plan.Migration.Releases {
 		say("Migration of %s: %s (%s)", fact.Release, fact.Migration, fact.Source)
 	}
+	writeChanges(say, plan)
 	for _, c := range plan.Evidence {
 		say("%s: %s, %s", c.Name.Text(), c.Held, c.Detail)
 	}
@@ -108,6 +117,20 @@ func writePlan(out io.Writer, plan runbook.Plan, needsLead string) {
 		}
 		say("  %s    # has to show these images", host.Prove)
 		say("  %s", host.Up)
+	}
+}
+
+func writeChanges(say func(string, ...any), plan runbook.Plan) {
+	text := plan.Changes.Summary()
+	if text == "" {
+		return
+	}
+	if plan.Changes.URL != "" {
+		text += ": " + plan.Changes.URL
+	}
+	say("Between the two releases: %s", text)
+	for _, m := range plan.Changes.Migrations {
+		say("  %s", m.Text())
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"rollbackbot/config"
 	"rollbackbot/internal/github"
 	"rollbackbot/internal/journal"
+	"rollbackbot/internal/migration"
 	"rollbackbot/internal/picture"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
@@ -34,6 +35,7 @@ type replica struct {
 	observed  sync.Map           // when the hosts of each app were last seen, by its name
 	heard     atomic.Int64       // when this process last stored what somebody said, in Unix milliseconds; 0: never
 	github    *github.Client     // nil: none is configured
+	judge     *migration.Process // one: a single child at a time judges migrations
 
 	mu   sync.Mutex
 	term *term // nil while it stands by
@@ -59,7 +61,7 @@ const (
 func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, pool *ssh.Pool, rates runbook.ErrorRateChecker, hub *github.Client) *replica {
 	api := bot.NewClient(cfg.Slack.BotToken.Reveal(), cfg.Slack.AppToken.Reveal(), cfg.Slack.APIURL)
 	r := &replica{
-		cfg: cfg, log: log, store: store, pool: pool, rates: rates, github: hub,
+		cfg: cfg, log: log, store: store, pool: pool, rates: rates, github: hub, judge: migration.NewProcess(),
 		announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Apps: cfg.Apps, ErrorRate: picture.ErrorRate}, log),
 		directory: &bot.Directory{
 			API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
@@ -227,7 +229,7 @@ func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
 		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Contacts: r.directory, Report: reportTo(r.log), Problem: problemTo(r.log),
 	}
 	if r.github != nil {
-		runner.Tickets, runner.Links = r.github, r.github
+		runner.Tickets, runner.Links, runner.Source, runner.Judge = r.github, r.github, r.github, r.judge
 	}
 	failpoints(runner)
 	return runner

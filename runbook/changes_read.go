@@ -1,0 +1,293 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// changesPatience is how long a person who asked waits for what the source says. GitHub answers within a second, and
+	// the judge of migrations starts in 2 s on an idle core.
+	changesPatience = 6 * time.Second
+	// changesTimeout bounds one attempt while the sign-off is awaited: a judge on a busy machine, and many files.
+	changesTimeout = 90 * time.Second
+	// maxRanges is how many releases between the two are compared one by one; each costs a call.
+	maxRanges = 8
+	// maxMigrations is how many migration files are read.
+	maxMigrations = 100
+	// filesAtOnce is how many files are asked for at once; GitHub wants few:
+	// https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+	filesAtOnce = 6
+)
+
+// between is what lies between a target and what runs, as far as the history knows.
+type between struct {
+	target  Release
+	running *Release // nil: the hosts don't all run one known release
+	// after are the releases after the target up to the one that runs, in the order in which they went live; the zero
+	// Release stands where the hosts differed. None where the order is not known.
+	after []Release
+}
+
+func (h History) between(target Release, running map[string]Image) between {
+	b := between{target: target}
+	current, known := h.Of(running)
+	if running == nil || !known {
+		return b
+	}
+	b.running = &current
+	for _, id := range h.after(lastIndex(h.live, target.ID), lastIndex(h.live, current.ID)) {
+		var r Release
+		if known := h.releases[id]; known != nil {
+			r = *known
+		}
+		b.after = append(b.after, r)
+	}
+	return b
+}
+
+// fromEverywhere is what all hosts run when the plan was made; nil where they differ or that isn't known.
+func (p Plan) fromEverywhere() map[string]Image {
+	var running []map[string]Image
+	for _, host := range p.Hosts {
+		running = append(running, host.From())
+	}
+	images := sameEverywhere(running)
+	if len(p.Excluded) > 0 || images == nil || !complete(images, p) {
+		return nil
+	}
+	return images
+}
+
+// changesReader asks the source what lies between two releases, and the judge what the migrations in between do.
+type changesReader struct {
+	source Source
+	judge  MigrationJudge // nil: no migration file is judged
+	app    App
+}
+
+// step is the way from one commit to the next.
+type commitStep struct {
+	release    Release // which came with it
+	base, head string
+}
+
+// read asks. What doesn't answer is Missing, and Late where it may yet: there is no error.
+func (r changesReader) read(ctx context.Context, b between) *Changes {
+	c := &Changes{Repository: r.app.Repository, Base: b.target.Commit}
+	if b.running == nil {
+		c.Missing = []string{"which commits lie in between is not known, since the hosts don't all run one known release"}
+		return c
+	}
+	c.Head = b.running.Commit
+	if c.Base == "" || c.Head == "" {
+		c.Missing = []string{withoutCommit(b)}
+		return c
+	}
+	whole, err := r.compare(ctx, c.Base, c.Head)
+	if err != nil {
+		r.missing(c, err, "which commits lie in between is not known")
+		return c
+	}
+	c.Commits, c.Behind, c.URL = whole.Commits, whole.Behind, whole.URL
+	if len(r.app.MigrationsPaths) == 0 {
+		return c
+	}
+	files := r.ranges(ctx, c, b, whole)
+	r.judged(ctx, c, files)
+	return c
+}
+
+func withoutCommit(b between) string {
+	var names []string
+	for _, release := range []Release{b.target, *b.running} {
+		if release.Commit == "" {
+			names = append(names, release.Name())
+		}
+	}
+	return fmt.Sprintf("which commits lie in between is not known, since nobody noted the commit of %s (`deployed --commit`)", strings.Join(names, " and "))
+}
+
+// compare spares the call for a commit with itself.
+func (r changesReader) compare(ctx context.Context, base, head string) (Comparison, error) {
+	if base == head {
+		return Comparison{}, nil
+	}
+	return r.source.Compare(ctx, r.app.Repository, base, head)
+}
+
+// missing notes what could not be had. What is denied stays so until somebody mends it; all else may yet come.
+func (r changesReader) missing(c *Changes, err error, what string) {
+	var denied *DeniedError
+	c.Late = c.Late || !errors.As(err, &denied)
+	text := what + ": " + Mask(err.Error())
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		text = what + ": the repository's host didn't answer in time"
+	}
+	if !slices.Contains(c.Missing, text) {
+		c.Missing = append(c.Missing, text)
+	}
+}
+
+// changedMigration is a migration file that came with a release.
+type changedMigration struct {
+	ChangedFile
+	release string // its name
+	commit  string
+}
+
+// ranges compares release by release, and gives the migration files that came with them. A release on a branch of its own
+// may have brought one that the whole comparison doesn't show.
+func (r changesReader) ranges(ctx context.Context, c *Changes, b between, whole Comparison) (files []changedMigration) {
+	steps, gap := stepsOf(b)
+	if len(steps) == 0 || gap {
+		// What can't be told release by release is shown as a whole, and proves nothing.
+		files = r.migrationsOf(whole, commitStep{release: *b.running, base: c.Base, head: c.Head})
+		if whole.Partial {
+			c.Missing = append(c.Missing, "there are more changed files than the comparison shows, so there may be more migrations")
+		}
+	}
+	if n := len(steps) - maxRanges; n > 0 {
+		c.Missing = append(c.Missing, fmt.Sprintf("the migration files of the first %s after the target were not looked for one by one", count(n, "release")))
+		steps = steps[n:]
+	}
+	for _, step := range steps {
+		compared := whole
+		if step.base != c.Base || step.head != c.Head {
+			var err error
+			if compared, err = r.compare(ctx, step.base, step.head); err != nil {
+				r.missing(c, err, fmt.Sprintf("which migration files %s brought is not known", step.release.Name()))
+				continue
+			}
+		}
+		brought := r.migrationsOf(compared, step)
+		c.Ranges = append(c.Ranges, ReleaseRange{
+			Release: step.release.ID, Commits: compared.Commits, Files: len(brought), Complete: !compared.Partial && compared.Behind == 0,
+		})
+		if compared.Partial {
+			c.Missing = append(c.Missing, fmt.Sprintf("%s changed more files than the comparison shows, so it may have more migrations", step.release.Name()))
+		}
+		for _, file := range brought {
+			if !slices.ContainsFunc(files, func(f changedMigration) bool { return f.Path == file.Path && f.commit == file.commit }) {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
+}
+
+// stepsOf are the ways from each release to the next; gap is true where one of them can't be gone.
+func stepsOf(b between) (steps []commitStep, gap bool) {
+	base := b.target.Commit
+	for _, release := range b.after {
+		if base != "" && release.Commit != "" {
+			steps = append(steps, commitStep{release: release, base: base, head: release.Commit})
+		} else {
+			gap = true
+		}
+		base = release.Commit
+	}
+	return steps, gap
+}
+
+// migrationsOf are the changed files under the app's migrations paths.
+func (r changesReader) migrationsOf(c Comparison, step commitStep) (files []changedMigration) {
+	for _, file := range c.Files {
+		if r.isMigration(file.Path) || file.Former != "" && r.isMigration(file.Former) {
+			files = append(files, changedMigration{ChangedFile: file, release: step.release.Name(), commit: step.head})
+		}
+	}
+	return files
+}
+
+func (r changesReader) isMigration(file string) bool {
+	return slices.ContainsFunc(r.app.MigrationsPaths, func(folder string) bool {
+		folder = path.Clean(folder)
+		return folder == "." || file == folder || strings.HasPrefix(file, folder+"/")
+	})
+}
+
+// judged reads the files as their releases have them, and has them judged.
+func (r changesReader) judged(ctx context.Context, c *Changes, files []changedMigration) {
+	contents, failures := r.contents(ctx, files)
+	var sent []MigrationFile
+	for i, file := range files {
+		if failures[i] == nil {
+			sent = append(sent, MigrationFile{Name: nameOf(i, file), Content: contents[i]})
+		}
+	}
+	var judgements []Judgement
+	if len(sent) > 0 && r.judge != nil {
+		judgements = r.judge.Judge(ctx, sent)
+	}
+	for i, file := range files {
+		m := MigrationChange{Release: file.release, Path: file.Path, Status: file.Status}
+		if failures[i] != nil {
+			judgement := Judgement{Verdict: NotJudged, Why: Mask(failures[i].Error())}
+			m.weigh([]Judgement{judgement})
+			var denied *DeniedError
+			c.Late = c.Late || !errors.As(failures[i], &denied)
+		} else {
+			name := nameOf(i, file)
+			m.weigh(slices.DeleteFunc(slices.Clone(judgements), func(j Judgement) bool { return j.File != name }))
+		}
+		c.Migrations = append(c.Migrations, m)
+	}
+	if ctx.Err() != nil {
+		c.Late = true
+	}
+	byWeight(c.Migrations)
+}
+
+// nameOf is a file's name for the judge, which tells files apart by it: two releases may bring the same one. What the
+// conventions of migration tools go by is its last part.
+func nameOf(i int, file changedMigration) string { return fmt.Sprintf("%d/%s", i, file.Path) }
+
+// weigh takes in what was judged of the file. Of none at all it only takes a migration back.
+func (m *MigrationChange) weigh(judgements []Judgement) {
+	m.Statements = len(judgements)
+	if len(judgements) == 0 {
+		return
+	}
+	m.Verdict = WorstVerdict(judgements)
+	for _, j := range judgements {
+		if j.Verdict.gravity() == m.Verdict.gravity() {
+			m.Worst = j
+			m.Worst.File = m.Path
+			return
+		}
+	}
+}
+
+// contents reads the files, several at once.
+func (r changesReader) contents(ctx context.Context, files []changedMigration) ([][]byte, []error) {
+	contents, failures := make([][]byte, len(files)), make([]error, len(files))
+	places := make(chan struct{}, filesAtOnce)
+	var reading sync.WaitGroup
+	for i, file := range files {
+		switch {
+		case file.Status == "removed":
+			failures[i] = &DeniedError{Why: "the file was removed; what it did to the schema is still there"}
+			continue
+		case i >= maxMigrations:
+			failures[i] = &DeniedError{Why: fmt.Sprintf("it is one of more than %d files, and was not read", maxMigrations)}
+			continue
+		case r.judge == nil:
+			failures[i] = &DeniedError{Why: "nothing here judges migrations"}
+			continue
+		}
+		reading.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			contents[i], failures[i] = r.source.File(ctx, r.app.Repository, file.Path, file.commit)
+		})
+	}
+	reading.Wait()
+	return contents, failures
+}
