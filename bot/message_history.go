@@ -29,7 +29,11 @@ func HistoryMessage(app, apart string, releases []runbook.Release, rollbacks []r
 			points = append(points, []span{words(fmt.Sprintf("… %d more: ", len(releases)-maxListed)), code("rollbackbot history " + app)})
 			break
 		}
-		points = append(points, []span{words(runbook.Truncate(runbook.Describe(r), 350) + ", migration " + string(r.Migration))})
+		point := []span{words(runbook.Truncate(runbook.Describe(r), 350) + ", migration " + string(r.Migration))}
+		if r.URL != "" {
+			point = append(point, words(", "), link(r.URL, "its deployment"))
+		}
+		points = append(points, point)
 	}
 	d.points(points)
 	d.field("Rollbacks, the latest first")

@@ -302,7 +302,8 @@ func (w *world) observedMuch() {
 		HealthChanged{Images: w.v2, Healthy: true},
 		NoticeClosed{Key: suggestionKey(v2)},
 		Drifted{Key: "drift-1", Points: []DriftPoint{{Key: "1", Host: w.app.Hosts[0], Text: "api runs another image"}}},
-		ImagesChecked{Release: v1, Images: w.v1, Hosts: []ImagesOnHost{{Host: w.app.Hosts[0]}}})
+		ImagesChecked{Release: v1, Images: w.v1, Hosts: []ImagesOnHost{{Host: w.app.Hosts[0]}}},
+		Described{Images: w.v2, Labels: map[string]Build{"api": {Version: "2.0", Commit: "3f2c1ab0"}}, Commit: "3f2c1ab0", Author: "ana"})
 }
 
 // lockedByHand has somebody take the app's lock in a terminal, somebody else in vain, and the first give it back.

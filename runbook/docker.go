@@ -70,8 +70,15 @@ const containerFormat = `{"id":{{json .ID}},"name":{{json .Name}},"image_id":{{j
 
 // inspectImages prints one JSON object for each of the images that the host has; the others only cost the status.
 func inspectImages(a App, refs []string) Command {
-	return a.docker(append([]string{"image", "inspect", "--format", `{"id":{{json .Id}},"digests":{{json .RepoDigests}}}`}, refs...)...)
+	return a.docker(append([]string{"image", "inspect", "--format", imageFormat}, refs...)...)
 }
+
+// Of an image's configuration only two labels leave the host: its environment may hold secrets. An image without labels
+// has none to index where docker reads .ID from its own types, and nothing at all in its JSON. 200 characters are
+// more than any usable label has, which buildOf sees to.
+const imageFormat = `{"id":{{json .ID}},"digests":{{json .RepoDigests}},` +
+	`"revision":{{with .Config}}{{with .Labels}}{{with index . "` + LabelRevision + `"}}{{printf "%.200s" . | json}}{{else}}""{{end}}{{else}}""{{end}}{{else}}""{{end}},` +
+	`"version":{{with .Config}}{{with .Labels}}{{with index . "` + LabelVersion + `"}}{{printf "%.200s" . | json}}{{else}}""{{end}}{{else}}""{{end}}{{else}}""{{end}}}`
 
 // readManifest asks the registry for an image's manifest, with the host's own login.
 func readManifest(a App, image Image) Command {
@@ -158,8 +165,10 @@ type container struct {
 
 // imageView is what inspectImages prints of one.
 type imageView struct {
-	ID      string   `json:"id"`
-	Digests []string `json:"digests"`
+	ID       string   `json:"id"`
+	Digests  []string `json:"digests"`
+	Revision string   `json:"revision"` // its labels, as they are: buildOf checks them
+	Version  string   `json:"version"`
 }
 
 func parseLines[T any](output []byte) ([]T, error) {

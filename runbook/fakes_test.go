@@ -42,6 +42,7 @@ type fakeHost struct {
 	pullFails        bool
 	logsHang         bool              // docker doesn't answer when it is asked for logs
 	exported         map[string]string // variables of the login shell, which win over the file
+	labels           map[string]label  // of images, by reference
 }
 
 type fakeJob struct {
@@ -251,7 +252,7 @@ func (h *fakeHost) inspectImages(refs []string) (stdout, stderr string, status i
 			status, stderr = 1, "Error: No such image: "+ref
 			continue
 		}
-		text, _ := json.Marshal(imageView{ID: "id:" + ref, Digests: []string{ref}})
+		text, _ := json.Marshal(imageView{ID: "id:" + ref, Digests: []string{ref}, Revision: h.labels[ref].revision, Version: h.labels[ref].version})
 		lines = append(lines, string(text))
 	}
 	return strings.Join(lines, "\n"), stderr, status

@@ -26,13 +26,15 @@ type History struct {
 	going     Plan            // of the rollback that is open
 	pinned    pinned
 	left      map[string]bool // the rollbacks that ended well
+
+	labelled map[string]string // by the commit in their images' labels: the first release that had it
 }
 
 // historyKinds are the kinds of events that a History is made of. All others leave it as it is.
 var historyKinds = []string{
 	Deployed{}.Kind(), Observed{}.Kind(), Diverged{}.Kind(), Verified{}.Kind(), Quarantined{}.Kind(), Lifted{}.Kind(),
 	Requested{}.Kind(), Replanned{}.Kind(), Ended{}.Kind(),
-	Reconfigured{}.Kind(), HealthChanged{}.Kind(), Drifted{}.Kind(), Suggested{}.Kind(), ImagesChecked{}.Kind(),
+	Reconfigured{}.Kind(), HealthChanged{}.Kind(), Drifted{}.Kind(), Suggested{}.Kind(), ImagesChecked{}.Kind(), Described{}.Kind(),
 	NoticeIntended{}.Kind(), NoticePosted{}.Kind(), NoticeClosed{}.Kind(),
 }
 
@@ -43,6 +45,7 @@ func NewHistory(events []Event) History { return History{}.then(events) }
 func (h History) then(events []Event) History {
 	h.releases, h.quarantine = cloned(h.releases), cloned(h.quarantine)
 	h.told, h.left, h.bulletins = cloned(h.told), cloned(h.left), slices.Clone(h.bulletins)
+	h.labelled = cloned(h.labelled)
 	h.live, h.spells, h.rollbacks = slices.Clone(h.live), slices.Clone(h.spells), slices.Clone(h.rollbacks)
 	for _, event := range events {
 		if !slices.Contains(historyKinds, event.Fact.Kind()) {
@@ -73,7 +76,8 @@ func (h *History) apply(event Event) {
 	switch fact := event.Fact.(type) {
 	case Deployed:
 		r := h.release(fact.Images)
-		r.Noted, r.Version, r.Commit, r.Migration = true, fact.Version, fact.Commit, fact.Migration
+		r.Noted, r.Migration, r.lore.note = true, fact.Migration, Build{Version: fact.Version, Commit: fact.Commit}
+		r.settle()
 		h.goLive(r, event.At)
 		h.spells[len(h.spells)-1].noted(event.At)
 	case Observed:
@@ -87,6 +91,8 @@ func (h *History) apply(event Event) {
 	case Diverged:
 		h.observed = ""
 		h.goLiveUnknown()
+	case Described:
+		h.described(fact)
 	case Verified:
 		h.release(fact.Images).VerifiedAt = event.At
 	case Quarantined:
@@ -270,6 +276,12 @@ func Describe(r Release) string {
 	if !r.LastLiveAt.IsZero() {
 		text += ", live " + r.LastLiveAt.UTC().Format("2006-01-02 15:04 UTC")
 	}
+	if r.Commit != "" {
+		text += ", commit " + shortCommit(r.Commit)
+	}
+	if r.Author != "" {
+		text += " by " + r.Author
+	}
 	switch {
 	case r.Quarantine != "":
 		text += ", quarantined by " + r.Quarantine
@@ -289,6 +301,9 @@ func Describe(r Release) string {
 	}
 	if !r.FailingSince.IsZero() {
 		text += ", failed its health checks from " + r.FailingSince.UTC().Format("2006-01-02 15:04 UTC") + ": " + Truncate(r.Failure, 100)
+	}
+	if r.Untold != "" {
+		text += "; not known: " + Truncate(r.Untold, 150)
 	}
 	return text
 }

@@ -27,7 +27,7 @@ type Memos interface {
 }
 
 // memoKind changes whenever a history is made of other events, made otherwise, or written otherwise.
-const memoKind = "history/2"
+const memoKind = "history/3"
 
 // encode writes a history as decodeHistory reads it: numbers in decimal with a blank after each, texts with their length
 // before them. It is read in the time in which a command starts, which JSON of that size is not.
@@ -100,8 +100,7 @@ func (w *memoWriter) spell(s spell) {
 
 func (w *memoWriter) release(r Release) {
 	w.text(r.ID)
-	w.text(r.Version)
-	w.text(r.Commit)
+	w.lore(r)
 	w.text(string(r.Migration))
 	w.flag(r.Noted)
 	w.time(r.SeenAt)
@@ -125,6 +124,19 @@ func (w *memoWriter) release(r Release) {
 	}
 }
 
+// lore writes what a release's name and commit are made of.
+func (w *memoWriter) lore(r Release) {
+	l := r.lore
+	for _, text := range []string{l.note.Version, l.note.Commit, l.labels.Version, l.labels.Commit, l.source.Version, l.unsure, l.asked, r.Author, r.URL} {
+		w.text(text)
+	}
+	w.flag(l.shared)
+	w.number(int64(len(l.lacks)))
+	for _, text := range l.lacks {
+		w.text(text)
+	}
+}
+
 func (w *memoWriter) image(i Image) {
 	w.text(i.Name)
 	w.text(string(i.Digest))
@@ -135,7 +147,7 @@ var errMemo = errors.New("what was kept of the history can't be read; it is read
 // decodeHistory reads what encode wrote; anything else is an error.
 func decodeHistory(body string) (History, error) {
 	r := memoReader{rest: body}
-	h := History{latest: r.time(), quarantine: map[Digest]string{}}
+	h := History{latest: r.time(), quarantine: map[Digest]string{}, labelled: map[string]string{}}
 	ids := make([]string, r.count())
 	releases := make([]Release, len(ids))
 	h.releases = make(map[string]*Release, len(ids))
@@ -143,6 +155,9 @@ func decodeHistory(body string) (History, error) {
 		releases[i] = r.release()
 		ids[i] = releases[i].ID
 		h.releases[ids[i]] = &releases[i]
+		if commit := releases[i].lore.labels.Commit; commit != "" && h.labelled[commit] == "" {
+			h.labelled[commit] = ids[i]
+		}
 	}
 	h.live = make([]string, r.count())
 	h.spells = make([]spell, len(h.live))
@@ -220,10 +235,10 @@ func (r *memoReader) time() time.Time {
 }
 
 func (r *memoReader) release() Release {
-	release := Release{
-		ID: r.text(), Version: r.text(), Commit: r.text(), Migration: Migration(r.text()), Noted: r.number() == 1,
-		SeenAt: r.time(), VerifiedAt: r.time(), LastLiveAt: r.time(),
-	}
+	release := Release{ID: r.text()}
+	r.lore(&release)
+	release.Migration, release.Noted = Migration(r.text()), r.number() == 1
+	release.SeenAt, release.VerifiedAt, release.LastLiveAt = r.time(), r.time(), r.time()
 	n := r.count()
 	release.Images = make(map[string]Image, n)
 	for range n {
@@ -238,6 +253,18 @@ func (r *memoReader) release() Release {
 		release.Gone = append(release.Gone, r.image())
 	}
 	return release
+}
+
+func (r *memoReader) lore(to *Release) {
+	l := &to.lore
+	for _, text := range []*string{&l.note.Version, &l.note.Commit, &l.labels.Version, &l.labels.Commit, &l.source.Version, &l.unsure, &l.asked, &to.Author, &to.URL} {
+		*text = r.text()
+	}
+	l.shared = r.number() == 1
+	for range r.count() {
+		l.lacks = append(l.lacks, r.text())
+	}
+	to.settle()
 }
 
 func (r *memoReader) image() Image { return Image{Name: r.text(), Digest: Digest(r.text())} }

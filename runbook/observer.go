@@ -26,6 +26,10 @@ type Observer struct {
 	Suggest bool
 	// Rate tells of the error rate; nil: nothing measures it.
 	Rate RateEvidence
+	// Source tells of deployments and runs of the apps' repositories; nil: nothing does.
+	Source Source
+	// Registry reads the labels of images that lie on no host; nil: nothing does.
+	Registry LabelReader
 	// Seen is told of every look at an app in which all its hosts were seen; may be nil.
 	Seen func(app string)
 	// Report gets every event after it was written; may be nil.
@@ -50,11 +54,12 @@ type watch struct {
 	eyes  *eyes  // what it remembers of the hosts, so that a look asks little
 	read  *reads // what it has read of the journal
 	stock *stock
+	told  *describing
 }
 
 // broken is the watch after a look that saw nothing: whatever was counted begins anew.
 func (w watch) broken() watch {
-	return watch{eyes: w.eyes, read: w.read, stock: w.stock, last: w.last, lastAt: w.lastAt}
+	return watch{eyes: w.eyes, read: w.read, stock: w.stock, told: w.told, last: w.last, lastAt: w.lastAt}
 }
 
 // blind is the watch after a look at hosts that could not all be seen: they may be as they were.
@@ -75,8 +80,9 @@ func (o Observer) ObserveAll(ctx context.Context, apps []App) {
 
 // Observe looks at one app, again and again, until ctx ends.
 func (o Observer) Observe(ctx context.Context, a App) {
-	seen := watch{eyes: &eyes{}, read: &reads{chronicle: o.Chronicle}, stock: &stock{found: make(chan ImagesChecked, 1)}}
+	seen := watch{eyes: &eyes{}, read: &reads{chronicle: o.Chronicle}, stock: &stock{found: make(chan ImagesChecked, 1)}, told: newDescribing()}
 	defer seen.stock.under.Wait()
+	defer seen.told.under.Wait()
 	for {
 		looked := time.Now()
 		next, err := o.look(ctx, a, seen)
@@ -181,7 +187,10 @@ func (o Observer) seen(ctx context.Context, a App, sights []Sight, before watch)
 	if err := o.suggest(ctx, a, images, now.read); err != nil {
 		return now, err
 	}
-	return now, o.check(ctx, a, images, now)
+	if err := o.check(ctx, a, images, now); err != nil {
+		return now, err
+	}
+	return now, o.describe(ctx, a, sights, now)
 }
 
 // hashesOf are the configurations that each service runs with, wherever it runs.

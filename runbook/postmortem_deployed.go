@@ -29,6 +29,12 @@ func (p postmortem) facts(r Release, known bool) string {
 	if r.Commit != "" {
 		text += ", commit " + inCode(r.Commit)
 	}
+	if r.Author != "" {
+		text += ", deployed by " + markdown(r.Author)
+	}
+	if r.URL != "" {
+		text += ", " + r.URL
+	}
 	if !r.LastLiveAt.IsZero() {
 		text += ", live since " + moment(r.LastLiveAt)
 	}

@@ -33,8 +33,11 @@ func ParseMigration(s string) (Migration, bool) {
 type Release struct {
 	ID         string           `json:"id"`                // "r-" and 12 hex digits, made from Images
 	Images     map[string]Image `json:"images"`            // by service
-	Version    string           `json:"version,omitempty"` // as noted; empty when nobody did
-	Commit     string           `json:"commit,omitempty"`
+	Version    string           `json:"version,omitempty"` // by its note, or else its images' labels, or else the source; empty: not known
+	Commit     string           `json:"commit,omitempty"`  // by its note, or else its images' labels; empty: not known
+	Author     string           `json:"author,omitempty"`  // who deployed it, as the source names them; empty: not told
+	URL        string           `json:"url,omitempty"`     // the source's page about it; empty: not told
+	Untold     string           `json:"untold,omitempty"`  // what is not known of its commit and why, without a full stop
 	Migration  Migration        `json:"migration"`
 	Noted      bool             `json:"noted"`                 // somebody noted it with `deployed`
 	SeenAt     time.Time        `json:"seen_at,omitzero"`      // when it was first seen running; zero: never
@@ -53,6 +56,7 @@ type Release struct {
 	FailingSince time.Time `json:"failing_since,omitzero"`
 	Failure      string    `json:"failure,omitempty"`
 	failures     int       // how often Failure changed since then
+	lore         lore
 }
 
 // KnownGood reports whether the bot itself saw the release running and healthy long enough.

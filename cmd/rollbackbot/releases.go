@@ -236,7 +236,11 @@ func printHistory(cmd *cobra.Command, store *journal.Store, app string) error {
 	}
 	fmt.Fprintln(out, "Releases:")
 	for _, release := range history.Releases() {
-		fmt.Fprintln(out, "  "+runbook.Describe(release))
+		line := "  " + runbook.Describe(release)
+		if release.URL != "" {
+			line += "  " + release.URL
+		}
+		fmt.Fprintln(out, line)
 	}
 	fmt.Fprintln(out, "Rollbacks:")
 	for _, rb := range slices.Backward(history.Rollbacks()) {

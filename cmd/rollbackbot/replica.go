@@ -198,6 +198,9 @@ func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 	observer.Seen = func(app string) { r.observed.Store(app, time.Now()) }
 	observer.Announcer, observer.Chronicle = runner.Announcer, runner.Chronicle
 	observer.Rate, observer.Report = runner.Rate, runner.Report
+	if r.github != nil {
+		observer.Source = r.github
+	}
 	observer.Problem = func(app string, err error) {
 		r.log.Warn().Str("component", "observer").Str("app", app).Err(err).Msg("what runs could not be seen")
 	}

@@ -147,6 +147,8 @@ func detail(line *zerolog.Event, fact runbook.Fact) *zerolog.Event {
 		return line.Str("action", f.Action).Str("why", f.Why)
 	case runbook.BaselineFrozen:
 		return line.Float64("rate", f.Baseline.Rate).Int("samples", f.Baseline.Samples).Str("problem", f.Baseline.Problem)
+	case runbook.Described:
+		return line.Str("commit", f.Commit).Str("version", f.Version).Strs("missing", f.Missing)
 	case runbook.TicketOpened:
 		return line.Int("number", f.Number).Str("url", f.URL)
 	case runbook.TicketForgone:

@@ -1,0 +1,168 @@
+package runbook
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Build is what an image's labels say of what it was built from. Whoever built it chose these texts: they come through
+// buildOf, and are never more than a name.
+type Build struct {
+	Version string `json:"version,omitempty"` // org.opencontainers.image.version
+	Commit  string `json:"commit,omitempty"`  // org.opencontainers.image.revision: 7 to 64 lower-case hex digits
+}
+
+// The labels that tie an image to its source: https://specs.opencontainers.org/image-spec/annotations/
+const (
+	LabelRevision = "org.opencontainers.image.revision"
+	LabelVersion  = "org.opencontainers.image.version"
+)
+
+// Described is what is known of a release beside what it runs: what the labels of its images say, and what the source's
+// history says of their commit. It is written once for a release, and again where more is known by then.
+type Described struct {
+	Images  map[string]Image `json:"images"`
+	Labels  map[string]Build `json:"labels,omitempty"`  // by service; one without a usable label is left out
+	Commit  string           `json:"commit,omitempty"`  // which the source was asked for; empty: it wasn't asked
+	Version string           `json:"version,omitempty"` // what the source calls it
+	Author  string           `json:"author,omitempty"`  // who deployed it, as the source names them
+	URL     string           `json:"url,omitempty"`     // the source's page about it
+	Missing []string         `json:"missing,omitempty"` // what could not be learnt and why, without full stops; masked
+}
+
+// Kind is the fact's name in the journal.
+func (Described) Kind() string { return "described" }
+
+func init() { register[Described]() }
+
+// commitPattern is an abbreviated or whole commit: git abbreviates to 7 digits at least, and a SHA-256 has 64.
+var commitPattern = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+
+func isCommit(text string) bool { return commitPattern.MatchString(strings.ToLower(text)) }
+
+// reservedName is what means something else where a release is named.
+var reservedName = regexp.MustCompile(`^(previous|r-[0-9a-f]{12}|sha256:.*)$`)
+
+// buildOf checks what labels say. A version alone is left out: images inherit it from what they are built on, as from
+// ubuntu, whose own has one and no revision.
+func buildOf(revision, version string) Build {
+	commit := strings.ToLower(strings.TrimSpace(revision))
+	if !isCommit(commit) {
+		return Build{}
+	}
+	version = nameOf(version)
+	return Build{Version: version, Commit: commit}
+}
+
+// nameOf is a text from elsewhere as a name in one line; "" where it is none, or may be a secret.
+func nameOf(text string) string {
+	text = strings.TrimSpace(text)
+	odd := func(r rune) bool { return !unicode.IsPrint(r) } // controls, and what turns the direction of writing
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxNoteText || strings.ContainsFunc(text, odd) ||
+		reservedName.MatchString(text) || Mask(text) != text {
+		return ""
+	}
+	return text
+}
+
+// lore is where a release's name and commit come from. A note wins over labels, and labels over the source.
+type lore struct {
+	note   Build
+	labels Build // what all its images agree on
+	shared bool  // another release has the same commit in its labels: they say nothing of either
+	source Build // the version alone
+	unsure string
+	asked  string   // the commit that the source was asked for
+	known  bool     // it was described
+	lacks  []string // Missing
+}
+
+// described folds what was learnt of a release.
+func (h *History) described(fact Described) {
+	r := h.release(fact.Images)
+	var differ string
+	r.lore.labels, differ = agreed(fact)
+	r.lore.source, r.lore.asked = Build{Version: fact.Version}, fact.Commit
+	r.lore.known, r.lore.lacks = true, fact.Missing
+	r.Author, r.URL = fact.Author, fact.URL
+	r.lore.unsure = differ
+	if commit := r.lore.labels.Commit; commit != "" {
+		switch first := h.labelled[commit]; {
+		case first == "":
+			h.labelled[commit] = r.ID
+		case first != r.ID:
+			r.lore.shared = true
+			other := *h.releases[first]
+			other.lore.shared = true
+			other.settle()
+			h.releases[first] = &other
+		}
+	}
+	r.settle()
+}
+
+// agreed is what the labels of all images say alike, and what they say where their commits differ. An image without
+// them is no other opinion.
+func agreed(d Described) (b Build, differ string) {
+	var says []string
+	for _, service := range sortedKeys(d.Labels) {
+		label := d.Labels[service]
+		says = append(says, service+" "+shortCommit(label.Commit))
+		if b.Commit == "" {
+			b = label
+			continue
+		}
+		if b.Commit != label.Commit {
+			differ = "its images were built from different commits"
+		}
+		if b.Version != label.Version {
+			b.Version = ""
+		}
+	}
+	if differ != "" {
+		return Build{}, differ + ": " + Truncate(strings.Join(says, ", "), maxNoteText)
+	}
+	return b, ""
+}
+
+// shortCommit is a commit as git abbreviates it; what isn't one stays as it is.
+func shortCommit(commit string) string {
+	if len(commit) > 12 && isCommit(commit) {
+		return commit[:12]
+	}
+	return commit
+}
+
+// settle says what the release is called and which commit it is.
+func (r *Release) settle() {
+	labels := r.lore.labels
+	r.Untold = r.lore.unsure
+	if r.lore.shared {
+		labels = Build{}
+		r.Untold = "another release has the same commit in its images' labels, so they don't tell"
+	}
+	r.Version, r.Commit = r.lore.note.Version, r.lore.note.Commit
+	if r.Version == "" {
+		r.Version = labels.Version
+	}
+	if r.Commit == "" {
+		r.Commit = labels.Commit
+	} else {
+		r.Untold = ""
+	}
+	asked := r.lore.asked != "" && strings.EqualFold(r.lore.asked, r.Commit)
+	if r.Version == "" && asked {
+		r.Version = r.lore.source.Version
+	}
+	if !asked {
+		r.Author, r.URL = "", "" // they are about another commit
+	}
+	missing := slices.Clone(r.lore.lacks)
+	if r.Untold != "" {
+		missing = append([]string{r.Untold}, missing...)
+	}
+	r.Untold = strings.Join(missing, "; ")
+}

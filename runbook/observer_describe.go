@@ -1,0 +1,224 @@
+package runbook
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// LabelReader reads images' labels where no host has the image: from its registry.
+type LabelReader interface {
+	// Labels gives what the image's labels say, as they are. An error is one for people, with nothing secret in it.
+	Labels(ctx context.Context, image Image) (revision, version string, err error)
+}
+
+const (
+	// describePatience bounds all that is asked about one release.
+	describePatience = time.Minute
+	// describeRetry is how long what was missing is left alone; describeFor is how long after a release went live it is
+	// asked for again: a pipeline's run is over a while after what it deployed came up.
+	describeRetry, describeFor = time.Hour, 24 * time.Hour
+	// describedLately is how many of the releases that went live last are described.
+	describedLately = 10
+)
+
+// describing is what is being learnt of releases beside an Observer's looks at what runs: GitHub and registries may be slow.
+type describing struct {
+	under sync.WaitGroup
+	busy  bool
+	found chan Described
+	asked map[string]time.Time // by release
+}
+
+func newDescribing() *describing {
+	return &describing{found: make(chan Described, 1), asked: map[string]time.Time{}}
+}
+
+// describe journals what was learnt of a release since the last look, and begins to ask about the next one where there is
+// one of which not all is known. What the labels of images on hosts say is known from the looks and costs nothing.
+func (o Observer) describe(ctx context.Context, a App, sights []Sight, w watch) error {
+	d := w.told
+	select {
+	case fact := <-d.found:
+		d.busy = false
+		if r, _ := w.read.history.Of(fact.Images); r.lore.lessThan(fact) {
+			if err := o.append(ctx, a, w.read, fact); err != nil {
+				return err
+			}
+		}
+	default:
+	}
+	if d.busy {
+		return nil
+	}
+	r, due := w.read.history.undescribed(d.asked, o.Source != nil && a.Repository != "", time.Now())
+	if !due {
+		return nil
+	}
+	d.busy, d.asked[r.ID] = true, time.Now()
+	seen := buildsOn(sights)
+	d.under.Go(func() { d.found <- o.learn(ctx, a, r, seen) })
+	return nil
+}
+
+// lessThan reports whether a fact says more than what is known.
+func (l lore) lessThan(d Described) bool {
+	return !l.known || l.asked != d.Commit || len(d.Missing) < len(l.lacks)
+}
+
+// undescribed is one of the latest releases about which something is to be asked.
+func (h History) undescribed(asked map[string]time.Time, source bool, now time.Time) (Release, bool) {
+	for _, id := range slices.Backward(h.live[max(0, len(h.live)-describedLately):]) {
+		r := h.releases[id]
+		if r == nil {
+			continue // the hosts differed
+		}
+		l := r.lore
+		unasked := source && isCommit(r.Commit) && !strings.EqualFold(l.asked, r.Commit)
+		missing := len(l.lacks) > 0 && now.Sub(r.LastLiveAt) < describeFor
+		if (!l.known || unasked || missing) && now.Sub(asked[id]) >= describeRetry {
+			return *r, true
+		}
+	}
+	return Release{}, false
+}
+
+// label is what an image's labels say, as they are.
+type label struct{ revision, version string }
+
+// buildsOn are the labels of all images that hosts were seen to run.
+func buildsOn(sights []Sight) map[Digest]label {
+	seen := map[Digest]label{}
+	for _, s := range sights {
+		for _, view := range s.Images {
+			view.into(seen)
+		}
+	}
+	return seen
+}
+
+func (v imageView) into(seen map[Digest]label) {
+	for _, ref := range v.Digests {
+		if image, err := ParseImage(ref); err == nil {
+			seen[image.Digest] = label{v.Revision, v.Version}
+		}
+	}
+}
+
+// learn asks for all that is to be known of a release. What doesn't answer is Missing: there is no error.
+func (o Observer) learn(ctx context.Context, a App, r Release, seen map[Digest]label) Described {
+	ctx, cancel := context.WithTimeout(ctx, describePatience)
+	defer cancel()
+	fact := Described{Images: r.Images, Labels: map[string]Build{}}
+	o.lookForLabels(ctx, a, r, seen)
+	for _, service := range sortedKeys(r.Images) {
+		image := r.Images[service]
+		said, known := seen[image.Digest]
+		if !known && o.Registry != nil {
+			var err error
+			if said.revision, said.version, err = o.Registry.Labels(ctx, image); err != nil {
+				fact.lacks("the labels of %s: %v", service, err)
+				continue
+			}
+		}
+		if b := buildOf(said.revision, said.version); b != (Build{}) {
+			fact.Labels[service] = b
+		}
+	}
+	labels, _ := agreed(fact)
+	fact.Commit = strings.ToLower(r.lore.note.Commit)
+	if fact.Commit == "" && !r.lore.shared {
+		fact.Commit = labels.Commit
+	}
+	o.askSource(ctx, a, &fact)
+	return fact
+}
+
+func (d *Described) lacks(format string, args ...any) {
+	d.Missing = append(d.Missing, Truncate(Mask(fmt.Sprintf(format, args...)), 200))
+}
+
+// lookForLabels asks the hosts for those images that none of them runs.
+func (o Observer) lookForLabels(ctx context.Context, a App, r Release, seen map[Digest]label) {
+	for _, host := range a.Hosts {
+		var refs []string
+		for _, image := range r.Images {
+			if _, known := seen[image.Digest]; !known {
+				refs = append(refs, image.String())
+			}
+		}
+		if len(refs) == 0 {
+			return
+		}
+		slices.Sort(refs)
+		views, err := imagesOf(ctx, o.Hosts.Target(host), host, a, refs)
+		if err != nil {
+			continue // another one may have them
+		}
+		for _, view := range views {
+			view.into(seen)
+		}
+	}
+}
+
+// askSource adds what the source's history says of the release's commit.
+func (o Observer) askSource(ctx context.Context, a App, fact *Described) {
+	if o.Source == nil || a.Repository == "" || !isCommit(fact.Commit) {
+		fact.Commit = ""
+		return
+	}
+	all, err := o.Source.Deployments(ctx, a.Repository)
+	if err != nil {
+		fact.lacks("what the source says of commit %s: %v", shortCommit(fact.Commit), err)
+		return
+	}
+	d, found := deploymentOf(all, fact.Commit)
+	if !found {
+		fact.lacks("the source tells of no deployment or run of commit %s lately", shortCommit(fact.Commit))
+		return
+	}
+	fact.Author = nameOf(d.Author)
+	if webPage.MatchString(d.URL) && Mask(d.URL) == d.URL {
+		fact.URL = d.URL
+	}
+	fact.Version = sourceVersion(all, d)
+}
+
+// webPage is an address that may be shown as a link, of a length that fits into a line.
+var webPage = regexp.MustCompile(`^https?://[!-;=?-{}~]{1,300}$`)
+
+// deploymentOf is the latest deployment of a commit, which may be abbreviated, or else the latest run; false where there
+// is none, or where several commits begin so.
+func deploymentOf(all []SourceDeployment, commit string) (best SourceDeployment, found bool) {
+	for _, d := range all {
+		switch whole := strings.ToLower(d.Commit); {
+		case !isCommit(whole) || !strings.HasPrefix(whole, commit):
+		case found && !strings.EqualFold(best.Commit, whole):
+			return SourceDeployment{}, false
+		case !found || best.Run && !d.Run:
+			best, found = d, true
+		}
+	}
+	return best, found
+}
+
+// versionPattern is a version and no branch: v1.2.3, 2026.05.
+var versionPattern = regexp.MustCompile(`^v?[0-9]+(\.[0-9]+)+[0-9A-Za-z.+-]*$`)
+
+// sourceVersion is what the source calls a deployment where that is a version: a name under which several commits were
+// deployed is a branch.
+func sourceVersion(all []SourceDeployment, d SourceDeployment) string {
+	for _, other := range all {
+		if other.Version == d.Version && !strings.EqualFold(other.Commit, d.Commit) {
+			return ""
+		}
+	}
+	if !versionPattern.MatchString(d.Version) {
+		return ""
+	}
+	return nameOf(d.Version)
+}
