@@ -16,6 +16,7 @@ import (
 	"rollbackbot/internal/migration"
 	"rollbackbot/internal/picture"
 	"rollbackbot/internal/probe"
+	"rollbackbot/internal/registry"
 	"rollbackbot/runbook"
 	"rollbackbot/ssh"
 )
@@ -198,6 +199,7 @@ func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 	observer.Seen = func(app string) { r.observed.Store(app, time.Now()) }
 	observer.Announcer, observer.Chronicle = runner.Announcer, runner.Chronicle
 	observer.Rate, observer.Report = runner.Rate, runner.Report
+	observer.Registry = registry.Labels{}
 	if r.github != nil {
 		observer.Source = r.github
 	}
