@@ -111,7 +111,7 @@ func withoutCommit(b between) string {
 			names = append(names, release.Name())
 		}
 	}
-	return fmt.Sprintf("which commits lie in between is not known, since nobody noted the commit of %s (`deployed --commit`)", strings.Join(names, " and "))
+	return fmt.Sprintf("which commits lie in between is not known, since the commit of %s is neither noted (`deployed --commit`) nor in its images' labels", strings.Join(names, " and of "))
 }
 
 // compare spares the call for a commit with itself.
@@ -219,7 +219,7 @@ func (r changesReader) judged(ctx context.Context, c *Changes, files []changedMi
 	var sent []MigrationFile
 	for i, file := range files {
 		if failures[i] == nil {
-			sent = append(sent, MigrationFile{Name: nameOf(i, file), Content: contents[i]})
+			sent = append(sent, MigrationFile{Name: judgedName(i, file), Content: contents[i]})
 		}
 	}
 	var judgements []Judgement
@@ -234,7 +234,7 @@ func (r changesReader) judged(ctx context.Context, c *Changes, files []changedMi
 			var denied *DeniedError
 			c.Late = c.Late || !errors.As(failures[i], &denied)
 		} else {
-			name := nameOf(i, file)
+			name := judgedName(i, file)
 			m.weigh(slices.DeleteFunc(slices.Clone(judgements), func(j Judgement) bool { return j.File != name }))
 		}
 		c.Migrations = append(c.Migrations, m)
@@ -245,9 +245,9 @@ func (r changesReader) judged(ctx context.Context, c *Changes, files []changedMi
 	byWeight(c.Migrations)
 }
 
-// nameOf is a file's name for the judge, which tells files apart by it: two releases may bring the same one. What the
+// judgedName is a file's name for the judge, which tells files apart by it: two releases may bring the same one. What the
 // conventions of migration tools go by is its last part.
-func nameOf(i int, file changedMigration) string { return fmt.Sprintf("%d/%s", i, file.Path) }
+func judgedName(i int, file changedMigration) string { return fmt.Sprintf("%d/%s", i, file.Path) }
 
 // weigh takes in what was judged of the file. Of none at all it only takes a migration back.
 func (m *MigrationChange) weigh(judgements []Judgement) {

@@ -190,7 +190,7 @@ func TestChanges_WhatIsMissingIsNamed(t *testing.T) {
 		"it hangs": {func(_ *world, s *fakeSource) { s.takes = time.Hour }, "which commits lie in between is not known: the repository's host didn't answer in time", true},
 		"no commit": {func(w *world, _ *fakeSource) {
 			w.note(Deployed{Images: w.v2, Version: "v2", Migration: MigrationUnknown})
-		}, "nobody noted the commit of v2", false},
+		}, "the commit of v2 is neither noted", false},
 		"the judge is slow": {func(_ *world, s *fakeSource) { s.judging = time.Minute }, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
