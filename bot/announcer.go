@@ -16,9 +16,10 @@ import (
 
 // AnnouncerConfig is where the Announcer speaks, and what its messages need to know.
 type AnnouncerConfig struct {
-	Channel string        // ID of the team channel
-	Leads   []string      // who may sign off: IDs of users (U…) and of user groups (S…)
-	Apps    []runbook.App // for their dashboards, waiting times and runbooks
+	Channel  string        // ID of the team channel
+	Leads    []string      // who may sign off: IDs of users (U…) and of user groups (S…)
+	Deputies []string      // likewise, once they are asked
+	Apps     []runbook.App // for their dashboards, waiting times and runbooks
 	// ErrorRate draws what a run of the step judged, as a PNG, and says it in words; nil: there are no pictures.
 	ErrorRate func(runbook.Rollback, runbook.StepRun) (picture []byte, alt string, err error)
 	// Self is who the bot is; zero: the Announcer asks Slack when it first has to know.
@@ -31,8 +32,9 @@ type Announcer struct {
 	cfg AnnouncerConfig
 	log zerolog.Logger
 
-	mu   sync.Mutex
-	self Identity
+	mu    sync.Mutex
+	self  Identity
+	links map[runbook.Post]string // the addresses of messages, as far as they were asked for
 }
 
 var _ runbook.Announcer = (*Announcer)(nil)
@@ -54,7 +56,7 @@ func (a *Announcer) message(n runbook.Notice) Message {
 	if n.Kind == runbook.NoticeBulletin {
 		return bulletinMessage(n.Bulletin)
 	}
-	v := view{leads: a.cfg.Leads, app: a.app(n.Rollback.App), now: time.Now()}
+	v := view{leads: a.cfg.Leads, deputies: a.cfg.Deputies, app: a.app(n.Rollback.App), now: time.Now()}
 	var m Message
 	switch n.Kind {
 	case runbook.NoticeRequest:
@@ -73,6 +75,12 @@ func (a *Announcer) message(n runbook.Notice) Message {
 		m = errorRateMessage(n.Rollback, n.Judged, uploaded{})
 	case runbook.NoticeOwner, runbook.NoticeReminder:
 		m = ownerMessage(n.Rollback, n.Asking, n.Kind == runbook.NoticeReminder, v)
+	case runbook.NoticeWaiting:
+		m = waitingMessage(n.Rollback, n.Question, n.Stage, v)
+	case runbook.NoticeAsked:
+		m = askedMessage(n.Rollback, n.Question, n.Stage, a.linkTo(n.Thread), v)
+	case runbook.NoticeBroken:
+		m = brokenMessage(n.Rollback, n.Question, a.linkTo(n.Thread))
 	case runbook.NoticeOverdue:
 		m = overdueMessage(n.Rollback, n.Asking, v)
 	}
@@ -101,6 +109,7 @@ func (a *Announcer) Post(ctx context.Context, n runbook.Notice) (runbook.Post, e
 	if n.Kind == runbook.NoticeErrorRate {
 		return a.postPicture(ctx, n)
 	}
+	a.findLink(ctx, n)
 	return a.sayWherever(n, func(channel, thread string) (runbook.Post, error) { return a.say(ctx, n, channel, thread) })
 }
 
@@ -114,6 +123,9 @@ func (a *Announcer) sayWherever(n runbook.Notice, say func(channel, thread strin
 		at, err := say(n.To, "")
 		if err == nil || !isCode(err, goneTo...) {
 			return at, posting(err)
+		}
+		if asksBeside(n) {
+			return runbook.Post{}, fmt.Errorf("%w: %w", runbook.ErrUnreachable, err)
 		}
 		a.log.Warn().Err(err).Str("rollback_id", n.Rollback.ID).Str("notice", n.Key).Msg("the person can't be written to; posting in the thread")
 	}
@@ -138,6 +150,12 @@ func posting(err error) error {
 		return fmt.Errorf("post to Slack: %w", err)
 	}
 	return nil
+}
+
+// asksBeside reports whether a notice says to one person what the channel is told too: where they can't be written to,
+// nothing has to be said elsewhere.
+func asksBeside(n runbook.Notice) bool {
+	return n.Kind == runbook.NoticeAsked || n.Kind == runbook.NoticeBroken
 }
 
 // goneThread are Slack's words for a thread that isn't there.
@@ -180,11 +198,12 @@ func content(m Message) []slack.MsgOption {
 // Update brings a notice up to date. A message that somebody has deleted, or that can't be edited any more, stays so:
 // that is no error, since the record is a message of its own.
 func (a *Announcer) Update(ctx context.Context, at runbook.Post, n runbook.Notice) error {
+	a.findLink(ctx, n)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, _, _, err := a.api.UpdateMessageContext(ctx, at.Channel, at.TS, content(a.message(n))...)
 	err = remedied(err)
-	if isCode(err, "message_not_found", "edit_window_closed") {
+	if isCode(err, "message_not_found", "edit_window_closed") || asksBeside(n) && isCode(err, goneTo...) {
 		a.log.Warn().Err(err).Str("rollback_id", n.Rollback.ID).Str("notice", n.Key).Msg("a message can't be brought up to date")
 		return nil
 	}
@@ -205,6 +224,34 @@ func (a *Announcer) Permalink(ctx context.Context, at runbook.Post) (string, err
 	return address, nil
 }
 
+// findLink asks Slack once for the address of the channel's message that a private one leads to. Without it the private
+// one does without.
+func (a *Announcer) findLink(ctx context.Context, n runbook.Notice) {
+	if !asksBeside(n) || n.Thread.TS == "" || a.linkTo(n.Thread) != "" {
+		return
+	}
+	address, err := a.Permalink(ctx, n.Thread)
+	if err != nil {
+		a.log.Warn().Err(err).Str("rollback_id", n.Rollback.ID).Str("notice", n.Key).Msg("a private message has no link to the channel's")
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.links == nil || len(a.links) >= maxLinks {
+		a.links = map[runbook.Post]string{}
+	}
+	a.links[n.Thread] = address
+}
+
+// maxLinks bounds the addresses that are remembered: far more than there are rollbacks under way.
+const maxLinks = 100
+
+func (a *Announcer) linkTo(at runbook.Post) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.links[at]
+}
+
 // findMargin is how much Slack's clock may differ from ours: a minute is far more than either allows itself.
 const findMargin = time.Minute
 
@@ -217,7 +264,7 @@ func (a *Announcer) Find(ctx context.Context, n runbook.Notice, since time.Time)
 	}
 	if n.To != "" {
 		at, found, err := a.findPrivate(ctx, n, since, self)
-		if found || err != nil {
+		if found || err != nil || asksBeside(n) {
 			return at, found, whileLooking(err)
 		}
 	}

@@ -242,6 +242,8 @@ func setID(block slack.Block, id string) {
 		b.BlockID = id
 	case *slack.DividerBlock:
 		b.BlockID = id
+	case *slack.InputBlock:
+		b.BlockID = id
 	case *slack.ImageBlock:
 		b.BlockID = id
 	}

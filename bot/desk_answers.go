@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"rollbackbot/runbook"
 )
@@ -23,18 +24,22 @@ func (d *Desk) answer(ctx context.Context, e errand) error {
 	if err == nil && value.Answer == runbook.AcceptOwner {
 		return d.accept(ctx, e, value)
 	}
-	if err == nil && e.channel != d.Channel.ID {
-		err = fmt.Errorf("the button stands in %q, not in the team channel", e.channel)
+	if err == nil && e.channel != d.Channel.ID && !isDirect(e.channel) {
+		err = fmt.Errorf("the button stands in %q, neither in the team channel nor in a private message", e.channel)
 	}
 	if err != nil {
 		return errors.Join(err, d.tell(ctx, e, TextMessage(unknownButton)))
 	}
-	click := runbook.Click{Rollback: value.Rollback, Question: value.Question, Plan: value.Plan, Answer: value.Answer, By: e.by, At: e.delivery.At, Cause: e.delivery.Key}
+	click := runbook.Click{Rollback: value.Rollback, Question: value.Question, Plan: value.Plan, Answer: value.Answer, By: e.by, Reason: e.reason, At: e.delivery.At, Cause: e.delivery.Key}
 	if err := d.decide(ctx, click, value.Question); err != nil {
 		return d.fail(ctx, e, err)
 	}
 	return nil // the message itself shows what came of it, to all
 }
+
+// isDirect reports whether a channel's ID is that of a conversation with one person: the bot's own, since Slack brings an
+// app only what is pressed under its own messages.
+func isDirect(channel string) bool { return strings.HasPrefix(channel, "D") }
 
 // accept takes the owner's word that they have the follow-up, wherever the button stands: it decides about no host.
 func (d *Desk) accept(ctx context.Context, e errand, value Value) error {

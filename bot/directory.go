@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ type Directory struct {
 	Team              string   // the ID of the bot's own workspace
 	Channel           string   // the ID of the team channel
 	Leads             []string // IDs of users (U…, W…) and user groups (S…)
+	Deputies          []string // likewise: they sign off once they are asked
 	Requesters        []string // likewise
 	ChannelMayRequest bool     // every full member of the team channel may ask, instead of Requesters
 }
@@ -25,6 +27,7 @@ type Directory struct {
 var (
 	_ runbook.Directory = (*Directory)(nil)
 	_ runbook.Contacts  = (*Directory)(nil)
+	_ runbook.Roster    = (*Directory)(nil)
 )
 
 // Roles reads who a person is. If anything that matters can't be read it is an error.
@@ -43,6 +46,9 @@ func (d *Directory) Roles(ctx context.Context, person string) (runbook.Roles, er
 	if roles.Lead, err = groups.named(ctx, person, d.Leads); err != nil {
 		return runbook.Roles{}, err
 	}
+	if roles.Deputy, err = groups.named(ctx, person, d.Deputies); err != nil {
+		return runbook.Roles{}, err
+	}
 	if d.ChannelMayRequest {
 		roles.Requester, err = d.inChannel(ctx, person)
 	} else {
@@ -52,6 +58,32 @@ func (d *Directory) Roles(ctx context.Context, person string) (runbook.Roles, er
 		return runbook.Roles{}, err
 	}
 	return roles, nil
+}
+
+// Members are the people who have a role, each once, in the order of the configuration. What could be read is given
+// beside an error.
+func (d *Directory) Members(ctx context.Context, role runbook.Role) (people []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	ids := d.Leads
+	if role == runbook.RoleDeputy {
+		ids = d.Deputies
+	}
+	groups := groupReader{api: d.API, read: map[string][]string{}}
+	for _, id := range ids {
+		members := []string{id}
+		if strings.HasPrefix(id, "S") {
+			var failed error
+			members, failed = groups.members(ctx, id)
+			err = errors.Join(err, failed)
+		}
+		for _, member := range members {
+			if !slices.Contains(people, member) {
+				people = append(people, member)
+			}
+		}
+	}
+	return people, err
 }
 
 // Contact is how a person is called, and their e-mail address where the app has the scope users:read.email, which it

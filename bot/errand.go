@@ -20,6 +20,7 @@ type errand struct {
 	view     viewPayload // of a form
 	channel  string      // where a button stands
 	actions  []actionPayload
+	reason   string // what was stated beside a button
 	err      error // why it can't be understood
 }
 
@@ -48,7 +49,7 @@ func (e *errand) readInteraction() {
 	if e.err = json.Unmarshal(e.delivery.Body, &p); e.err != nil {
 		return
 	}
-	e.by, e.reply, e.view, e.channel, e.actions = p.User.ID, p.reply(), p.View, p.Channel.ID, p.Actions
+	e.by, e.reply, e.view, e.channel, e.actions, e.reason = p.User.ID, p.reply(), p.View, p.Channel.ID, p.Actions, p.State.typed(fieldGlass)
 	if e.delivery.Kind == kindSubmission {
 		e.reply = p.View.reply(p.User.ID)
 	}

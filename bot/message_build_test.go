@@ -94,7 +94,7 @@ func (s *story) event(after time.Duration, facts ...runbook.Fact) *story {
 }
 
 func (s *story) view() view {
-	return view{leads: []string{"U0LEAD", "S0LEADS"}, app: s.app, now: s.at}
+	return view{leads: []string{"U0LEAD", "S0LEADS"}, deputies: []string{"U0DEPUTY"}, app: s.app, now: s.at}
 }
 
 func (s *story) request() runbook.Request {

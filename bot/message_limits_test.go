@@ -51,6 +51,10 @@ func hugeStory(t *testing.T) *story {
 func hugeMessages(t *testing.T) map[string]Message {
 	s := hugeStory(t)
 	all := map[string]Message{"huge_request": s.requestMessage(), "huge_plan": planMessage(s.rb), "huge_migrations": changesMessage(s.rb), "huge_dry_run": PlanMessage(s.plan, hostile, s.rb.Request)}
+	half := runbook.HalfSigned{Question: 1, Answer: runbook.SignoffInPlace, By: "U0ONCALL", Plan: s.plan.Hash(), Reason: hostile + strings.Repeat("r", 3000)}
+	s.event(0, runbook.Reminded{Question: 1}, runbook.DeputiesAsked{Question: 1}, runbook.BreakGlassOpened{Question: 1}, half)
+	all["huge_asked"], all["huge_break_glass"] = askedMessage(s.rb, 1, runbook.StageDeputies, "https://x.example/p1", s.view()), waitingMessage(s.rb, 1, runbook.StageBreakGlass, s.view())
+	all["huge_halves"] = s.requestMessage()
 	s.answer(runbook.SignoffInPlace, "U0LEAD").start(runbook.StepDeploy)
 	for i, h := range s.plan.Hosts {
 		s.touch(h.Host).looked(h.Host, 40+i)

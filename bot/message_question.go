@@ -87,9 +87,11 @@ func sayErrorRate(d *draft, app runbook.App) {
 func sayClosed(d *draft, q runbook.Asking) {
 	switch {
 	case q.Answer != "":
-		d.say(bold("Answered: "), person(q.By), words(" "+answerWords[q.Answer]+", at "+instant(q.AnsweredAt)+"."))
+		d.say(append(append([]span{bold("Answered: ")}, whoAnswered(q)...), words(" "+answerWords[q.Answer]+", at "+instant(q.AnsweredAt)+"."))...)
 	case q.Expired:
 		d.say(bold("Nobody answered"), words(" by "+instant(q.Deadline)+"."))
+	case q.Void:
+		d.say(bold("Not open any more: "), words("the plan has changed, and is asked about anew."))
 	default:
 		d.say(bold("Not open any more."))
 	}

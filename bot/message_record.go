@@ -30,7 +30,8 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	sayRate(d, rb)
 	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
 	if rb.Signoff.By != "" {
-		d.field("Signed off by", person(rb.Signoff.By), words(" at "+instant(rb.Signoff.At)+": "+signedText(rb)))
+		d.field("Signed off by", append(signers(rb), words(" at "+instant(rb.Signoff.At)+": "+signedText(rb)))...)
+		sayTogether(d, rb)
 	} else {
 		d.field("Signed off by", words("nobody"))
 	}
@@ -42,6 +43,16 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	m := d.message()
 	m.Metadata = slack.SlackMetadata{EventType: eventRecord, EventPayload: recordPayload(rb)}
 	return m
+}
+
+// sayTogether says why two requesters signed off, where no lead did.
+func sayTogether(d *draft, rb runbook.Rollback) {
+	for _, q := range rb.Questions {
+		if len(q.Together) > 0 && q.AnsweredAt.Equal(rb.Signoff.At) {
+			d.say(words("No lead: the two signed off together (break-glass), since nobody else had answered from " + instant(q.AskedAt) + " on."))
+			sayHalves(d, q)
+		}
+	}
 }
 
 // sayImages gives the references in full: people copy them from here.
@@ -78,7 +89,7 @@ func migrationText(rb runbook.Rollback) string {
 		if rb.Signoff.Answer == runbook.Confirm {
 			return "none: it was proven that there was no migration"
 		}
-		return "none: the lead says that there was no migration"
+		return "none: who signed off says that there was no migration"
 	case runbook.StateUnknown:
 		return "unknown: nobody signed off"
 	}

@@ -11,9 +11,10 @@ import (
 
 // view is what a message needs besides the rollback.
 type view struct {
-	leads []string    // IDs of users and user groups who may sign off
-	app   runbook.App // as configured
-	now   time.Time
+	leads    []string    // IDs of users and user groups who may sign off
+	deputies []string    // likewise, once they are asked
+	app      runbook.App // as configured
+	now      time.Time
 }
 
 // requestMessage is the one message per rollback, as it stands now.
@@ -87,7 +88,9 @@ func sayOpen(d *draft, rb runbook.Rollback, open runbook.Asking, v view) {
 	switch open.Kind {
 	case runbook.AskSignoff:
 		d.say(append([]span{bold("Waiting" + limit + " for an engineering lead: ")}, append(people(v.leads), words("."))...)...)
+		d.say(sinceWhen(open, v)...)
 		d.say(words("Why a lead: " + closed(runbook.Truncate(open.Text, maxSentence))))
+		sayHalves(d, open)
 	case runbook.AskConfirm:
 		d.say(bold("Waiting"+limit+" for "), person(rb.Request.By), bold(" to confirm."))
 	default:
@@ -148,7 +151,12 @@ func sayAnswers(d *draft, rb runbook.Rollback) {
 	for _, q := range rb.Questions {
 		switch {
 		case q.Answer != "":
-			points = append(points, []span{person(q.By), words(" " + answerWords[q.Answer] + ", at " + instant(q.AnsweredAt))})
+			points = append(points, append(whoAnswered(q), words(" "+answerWords[q.Answer]+", at "+instant(q.AnsweredAt))))
+			for _, h := range q.Halves {
+				if len(q.Together) > 0 {
+					points = append(points, []span{words("The reason of "), person(h.By), words(": " + h.Reason)})
+				}
+			}
 		case q.Expired:
 			points = append(points, []span{words("Nobody answered by " + instant(q.Deadline))})
 		}

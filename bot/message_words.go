@@ -120,7 +120,7 @@ func outcomeText(o runbook.Outcome) string {
 func known(rb runbook.Rollback) []string {
 	ids := []string{rb.Request.By, rb.Request.Owner, rb.AbortedBy, rb.Signoff.By}
 	for _, q := range rb.Questions {
-		ids = append(ids, q.By)
+		ids = append(append(ids, q.By), q.Together...)
 	}
 	for _, a := range rb.FollowUp.Askings {
 		ids = append(ids, a.Owner, a.By)

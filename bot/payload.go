@@ -51,6 +51,7 @@ type interactionPayload struct {
 	ResponseURL string          `json:"response_url"`
 	Actions     []actionPayload `json:"actions"`
 	View        viewPayload     `json:"view"`
+	State       statePayload    `json:"state"` // what stands in the fields of the message
 }
 
 func (p interactionPayload) reply() Reply {
@@ -74,9 +75,22 @@ type viewPayload struct {
 	ID       string `json:"id"`
 	Callback string `json:"callback_id"`
 	Metadata string `json:"private_metadata"`
-	State    struct {
-		Values map[string]map[string]fieldPayload `json:"values"`
-	} `json:"state"`
+	State    statePayload `json:"state"`
+}
+
+// statePayload is what stands in fields: by the IDs of block and action.
+type statePayload struct {
+	Values map[string]map[string]fieldPayload `json:"values"`
+}
+
+// typed is what stands in a message's field; "" when it is empty or not there. The block's ID changes with the message.
+func (s statePayload) typed(action string) string {
+	for _, block := range s.Values {
+		if field, ok := block[action]; ok {
+			return field.Value
+		}
+	}
+	return ""
 }
 
 // fieldPayload is one field of a form: what was typed or chosen in it.

@@ -14,10 +14,10 @@ type environment struct {
 	Leads setting `envconfig:"ROLLBACK_LEADS" must:"true" need:"everything" desc:"the engineering leads: user IDs (U…) and user group IDs (S…), comma-separated"`
 	// Requesters ask, and confirm where no lead is needed.
 	Requesters setting `envconfig:"ROLLBACK_REQUESTERS" must:"true" need:"everything" desc:"who may ask for a rollback: user IDs and user group IDs, comma-separated, or the word channel for every full member of the team channel"`
-	// Deputies are asked when no lead answers.
-	Deputies setting `envconfig:"ROLLBACK_DEPUTIES" need:"everything" desc:"asked when no lead answers: user IDs and user group IDs, comma-separated"`
-	// BreakGlass lets two requesters stand in for a lead.
-	BreakGlass setting `envconfig:"ROLLBACK_BREAK_GLASS" default:"false" need:"everything" desc:"may two requesters together sign off"`
+	// Deputies are asked when no lead answers. Before that their clicks are refused.
+	Deputies setting `envconfig:"ROLLBACK_DEPUTIES" need:"everything" desc:"asked when no lead answers for two thirds of ROLLBACK_SIGNOFF_TIMEOUT, and may sign off from then on: user IDs and user group IDs, comma-separated"`
+	// BreakGlass lets two requesters stand in for a lead when nobody else answers. Off: a team has to want it.
+	BreakGlass setting `envconfig:"ROLLBACK_BREAK_GLASS" default:"false" need:"everything" desc:"may two requesters together sign off, each with a reason: after five sixths of ROLLBACK_SIGNOFF_TIMEOUT, or without deputies after two thirds"`
 	// Apps names the apps; each has variables of its own (appEnvironment).
 	Apps setting `envconfig:"ROLLBACK_APPS" must:"true" need:"apps" desc:"the apps' names, lower-case letters, digits and -, comma-separated"`
 	// DatabaseURL is where the journal is.

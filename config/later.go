@@ -10,8 +10,6 @@ import (
 // notInThisVersion lists the variables, those of an app without their prefix, that are declared and not yet obeyed.
 // Setting one is a problem: who sets it counts on what it does. A version that obeys one removes its line.
 var notInThisVersion = []string{
-	"ROLLBACK_BREAK_GLASS",
-	"ROLLBACK_DEPUTIES",
 	"ROLLBACK_SIGNERS",
 }
 

@@ -9,9 +9,9 @@ import (
 type People struct {
 	Leads             []string
 	Requesters        []string // empty where ChannelMayRequest
-	Deputies          []string // asked when no lead answers; this version refuses any
+	Deputies          []string // asked when no lead answers
 	ChannelMayRequest bool     // every full member of the team channel may ask
-	BreakGlass        bool     // may two requesters together sign off; this version refuses true
+	BreakGlass        bool     // may two requesters together sign off
 	SelfSignoff       bool     // may a lead sign off their own request
 }
 

@@ -27,6 +27,7 @@ type Notice struct {
 	Text     string // for NoticePostmortem: the text, in Markdown
 	Rollback Rollback
 	Live     Live
+	Stage    Stage    // for NoticeWaiting and NoticeAsked: which; such a notice tells of nothing else
 	Judged   StepRun  // for NoticeErrorRate: the run of the step in which the error rate was judged
 	Lift     *Lift    // for NoticeLift, which belongs to no rollback
 	Thread   Post     // the message in whose thread it stands; zero for top-level ones
@@ -42,6 +43,9 @@ const (
 	NoticePlan       NoticeKind = "plan"       // the exact commands, in its thread
 	NoticeMigrations NoticeKind = "migrations" // all migration files between the two releases, in its thread, where there are many
 	NoticeQuestion   NoticeKind = "question"   // a question in the middle of things, in its thread
+	NoticeWaiting    NoticeKind = "waiting"    // who else is asked by now, in its thread
+	NoticeAsked      NoticeKind = "asked"      // a question to one person alone, beside the one in the channel
+	NoticeBroken     NoticeKind = "broken"     // tells a lead alone that two requesters signed off
 	NoticeRecord     NoticeKind = "record"     // the runbook's six fields, at top level; updated as the follow-up goes on
 
 	NoticeLift      NoticeKind = "lift"       // a quarantine was lifted, at top level
@@ -85,6 +89,7 @@ func notices(rb Rollback, live Live) []Notice {
 			list = append(list, Notice{Key: fmt.Sprintf("question-%d", q.ID), Kind: NoticeQuestion, Question: q.ID, Rollback: rb, Thread: thread})
 		}
 	}
+	list = append(list, waitingNotices(rb, thread)...)
 	if rb.State == StateEnded {
 		list = append(list, Notice{Key: string(NoticeRecord), Kind: NoticeRecord, Rollback: rb})
 		list = append(list, followUpNotices(rb)...)
@@ -245,7 +250,7 @@ func (p *publisher) round(ctx context.Context, rb Rollback, live Live) (done boo
 	}
 	err = errors.Join(err, p.updateChanged(ctx, rb, live))
 	now, _, _ := p.state()
-	return err == nil && rb.State == StateEnded && now.Seq == rb.Seq && decorated(now), err
+	return err == nil && rb.State == StateEnded && now.Seq == rb.Seq && decorated(now) && settled(now), err
 }
 
 // postMissing posts one notice that is missing: the first one that can be said.
@@ -291,7 +296,7 @@ func (p *publisher) updateChanged(ctx context.Context, rb Rollback, live Live) (
 }
 
 // updated are the notices that change after they were posted.
-var updated = map[NoticeKind]bool{NoticeRequest: true, NoticeQuestion: true, NoticeRecord: true, NoticeOwner: true}
+var updated = map[NoticeKind]bool{NoticeRequest: true, NoticeQuestion: true, NoticeRecord: true, NoticeOwner: true, NoticeWaiting: true, NoticeAsked: true}
 
 // slowDown reports whether Slack wants no further call just now.
 func slowDown(err error) bool {
@@ -303,20 +308,22 @@ func slowDown(err error) bool {
 func versionOf(n Notice) string {
 	rb := n.Rollback
 	switch n.Kind {
+	case NoticeBroken:
+		return "" // it says what was, once
 	case NoticeRecord, NoticeOwner:
 		t, asking := rb.FollowUp.Ticket, OwnerAsking{}
 		if a := rb.asking(); a != nil {
 			asking = *a
 		}
 		return fmt.Sprint(len(rb.FollowUp.Askings), asking.AcceptedAt, asking.Overdue, t.Number, t.Assignee, t.Forgone, t.Why)
-	case NoticeQuestion:
+	case NoticeQuestion, NoticeWaiting, NoticeAsked:
 		for _, q := range rb.Questions {
 			if q.ID == n.Question {
-				return fmt.Sprint(q.Open(), rb.State == StateEnded)
+				return fmt.Sprint(q.Open(), rb.State == StateEnded, q.Stage(), q.Halves)
 			}
 		}
 	}
-	version := fmt.Sprint(rb.State, len(rb.Steps), len(rb.Questions), rb.Question() != nil, rb.AbortedBy, rb.Direction, len(rb.Fetched), n.Live)
+	version := fmt.Sprint(rb.State, len(rb.Steps), len(rb.Questions), rb.waitingFor(), rb.AbortedBy, rb.Direction, len(rb.Fetched), n.Live)
 	for _, run := range rb.Steps {
 		version += string(run.Verdict)
 	}

@@ -57,6 +57,12 @@ var courses = []course{
 	}, {
 		name: "nobody signs off", outcome: Expired, forward: true,
 	}, {
+		name: "nobody answers until break-glass", people: answers{breaksGlass: {"", SignoffInPlace}}, outcome: Aborted,
+		prepare: func(w *world) {
+			w.roster, w.policy, w.abortIn = fakeRoster{RoleLead: {"ULEAD"}, RoleDeputy: {"UDEPUTY"}}, Policy{Deputies: true, BreakGlass: true}, StepErrorRate
+			w.private = []string{"asked-1-ULEAD", "broken-1-ULEAD", "deputies-1-UDEPUTY"}
+		},
+	}, {
 		name: "the owner keeps silent", people: goingWell, outcome: Succeeded,
 		prepare: func(w *world) { w.silent = true },
 	}, {
@@ -231,6 +237,11 @@ func (w *world) lost(c course) (problems []string) {
 			problems = append(problems, "there is no "+n.Key)
 		}
 	}
+	for _, key := range w.private {
+		if w.slack.count(key) != 1 || !rb.Posts[key].Settled || w.slack.openIn(key) {
+			problems = append(problems, fmt.Sprintf("%d of %s, settled: %t, still open: %t", w.slack.count(key), key, rb.Posts[key].Settled, w.slack.openIn(key)))
+		}
+	}
 	problems = append(problems, w.leftOpen(rb)...)
 	for name, h := range w.hosts {
 		if h.lease != nil && h.lease["until"] != "0" {
@@ -256,8 +267,14 @@ func (w *world) doubled() (problems []string) {
 	}
 	for _, e := range w.events() {
 		switch fact := e.Fact.(type) {
-		case Requested, Ended, AbortRequested, Refused, OwnerAsked, OwnerAccepted, OwnerReminded, OwnerOverdue, TicketIntended, TicketOpened, TicketForgone: // a click that was dealt with twice would be refused
+		case Requested, Ended, AbortRequested, Refused, Reminded, DeputiesAsked, BreakGlassOpened, OwnerAsked, OwnerAccepted, OwnerReminded, OwnerOverdue, TicketIntended, TicketOpened, TicketForgone: // a click that was dealt with twice would be refused
 			facts[fact.Kind()]++
+		case Addressed:
+			facts[fmt.Sprint("whom to write to as ", fact.Role, " about ", fact.Question)]++
+		case HalfSigned:
+			facts["the signature of "+fact.By]++
+		case NoticeSettled:
+			facts["settled "+fact.Key]++
 		case Answered:
 			facts[fmt.Sprint("the answer to question ", fact.Question)]++
 		}

@@ -29,6 +29,8 @@ type (
 		Answer   Answer `json:"answer"`
 		By       string `json:"by"`
 		Plan     string `json:"plan"`
+		// Together are the two who signed off where no lead did, By the second of them; none: one person answered.
+		Together []string `json:"together,omitempty"`
 	}
 	// Refused is a click or a request that did not count, and why. It changes nothing.
 	Refused struct {

@@ -486,8 +486,10 @@ func (f fakePeople) Roles(_ context.Context, person string) (Roles, error) {
 type fakeSlack struct {
 	mu    sync.Mutex
 	posts []Notice
-	lives []string // what was said to happen right now, in updates
-	lose  int      // so many answers of Post are lost after the message was taken
+	shown map[string]Notice // what each message shows now, by its key
+	away  map[string]error  // what Post answers for messages to a person
+	lives []string          // what was said to happen right now, in updates
+	lose  int               // so many answers of Post are lost after the message was taken
 	down  bool
 	stuck map[NoticeKind]time.Duration // how long such notices take
 }
@@ -501,7 +503,11 @@ func (f *fakeSlack) Post(_ context.Context, n Notice) (Post, error) {
 	if f.down {
 		return Post{}, errSlack
 	}
+	if err := f.away[n.To]; err != nil && n.To != "" {
+		return Post{}, err
+	}
 	f.posts = append(f.posts, n)
+	f.show(n)
 	if f.lose > 0 {
 		f.lose--
 		return Post{}, errSlack
@@ -530,8 +536,29 @@ func (f *fakeSlack) Update(_ context.Context, _ Post, n Notice) error {
 		return errSlack
 	}
 	f.lives = append(f.lives, n.Live.Line)
+	f.show(n)
 	return nil
 }
+
+func (f *fakeSlack) show(n Notice) {
+	if f.shown == nil {
+		f.shown = map[string]Notice{}
+	}
+	f.shown[n.Key] = n
+}
+
+// openIn reports whether a message shows its question as open.
+func (f *fakeSlack) openIn(key string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, ok := f.shown[key]
+	return ok && !n.final()
+}
+
+// fakeRoster is who has which role.
+type fakeRoster map[Role][]string
+
+func (f fakeRoster) Members(_ context.Context, role Role) ([]string, error) { return f[role], nil }
 
 func (f *fakeSlack) count(key string) int {
 	f.mu.Lock()

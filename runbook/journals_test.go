@@ -41,6 +41,7 @@ var cuts = []struct{ name, of, kind, body string }{
 	{"cut while people are asked", "it goes well", "asked", ""},
 	{"cut before the record", "it goes well", "ended", ""},
 	{"cut while the record is posted", "it goes well", "notice_intended", `{"key":"record"`},
+	{"cut when two may sign off", "nobody answers until break-glass", "break_glass_opened", ""},
 	{"cut when there is a new plan", "somebody deploys before the sign-off", "replanned", ""},
 }
 

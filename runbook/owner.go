@@ -239,7 +239,18 @@ func (o *owner) await(ctx context.Context, rb Rollback) error {
 	if open == nil || o.snapshot().Seq != rb.Seq {
 		return nil
 	}
-	timer := time.NewTimer(time.Until(open.Deadline))
+	facts, next := o.runner.Policy.due(*open, time.Now())
+	if len(facts) > 0 {
+		return o.decide(ctx, "", "", func(now Rollback) ([]Fact, error) {
+			still := now.Question()
+			if still == nil || still.ID != open.ID {
+				return nil, nil // answered in the last moment
+			}
+			facts, _ := o.runner.Policy.due(*still, time.Now())
+			return facts, nil
+		})
+	}
+	timer := time.NewTimer(time.Until(next))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -247,6 +258,9 @@ func (o *owner) await(ctx context.Context, rb Rollback) error {
 	case <-changed:
 		return nil
 	case <-timer.C:
+	}
+	if next.Before(open.Deadline) {
+		return nil
 	}
 	if !o.heardOut(ctx, open.Deadline, changed) {
 		return ctx.Err()

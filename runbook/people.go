@@ -11,6 +11,7 @@ type Roles struct {
 	Person    string // Slack ID
 	Barred    string // why this person never counts: a guest, of another organisation, a bot, deactivated; empty: counts
 	Lead      bool
+	Deputy    bool
 	Requester bool
 }
 
@@ -19,10 +20,18 @@ type Directory interface {
 	Roles(ctx context.Context, person string) (Roles, error)
 }
 
+// Roster knows who has a role, user groups resolved to their members. What could be read is given beside an error.
+// Nobody's rights follow from it: it says only whom to write to.
+type Roster interface {
+	Members(ctx context.Context, role Role) ([]string, error)
+}
+
 // Policy is what the team decided about sign-offs.
 type Policy struct {
 	SignoffAlways bool // a lead signs off even where no migration is proven
 	SelfSignoff   bool // a lead may sign off their own request
+	Deputies      bool // there are some: they are asked when no lead answers
+	BreakGlass    bool // two requesters together may sign off when nobody else answers
 }
 
 // RefusedError says why what a person did doesn't count. It is told to them alone.
@@ -76,8 +85,11 @@ func (p Policy) MayAnswer(rb Rollback, answer Answer, roles Roles) error {
 			return refused("Only who asked for this rollback can confirm it.")
 		}
 	case SignoffInPlace, SignoffReverted, SignoffNone, SignoffReject, RollForward:
+		deputy := roles.Deputy && answer != RollForward
 		switch {
-		case !roles.Lead:
+		case !roles.Lead && deputy && !rb.deputiesAsked():
+			return refused("You are a deputy, and the deputies are not asked yet: an engineering lead decides%s.", p.untilDeputies(rb))
+		case !roles.Lead && !deputy:
 			return refused("Only an engineering lead can decide this, and you are not one of those whom ROLLBACK_LEADS names.")
 		case asked && !p.SelfSignoff:
 			return refused("You asked for this rollback, so another lead has to decide. You can abort it.")
@@ -94,6 +106,24 @@ func (p Policy) MayAnswer(rb Rollback, answer Answer, roles Roles) error {
 		return refused("There is no answer %q.", answer)
 	}
 	return nil
+}
+
+// deputiesAsked reports whether the deputies may answer the open question.
+func (rb Rollback) deputiesAsked() bool {
+	open := rb.Question()
+	return open != nil && !open.DeputiesAt.IsZero()
+}
+
+// untilDeputies says until when leads alone decide; "" where that is not to be told.
+func (p Policy) untilDeputies(rb Rollback) string {
+	if open := rb.Question(); open != nil {
+		for _, m := range p.turns(*open) {
+			if _, ok := m.fact.(DeputiesAsked); ok {
+				return " until " + m.at.UTC().Format("15:04:05 UTC")
+			}
+		}
+	}
+	return ""
 }
 
 // checkOpen says why an answer to a rollback's question doesn't count any more, or nil.

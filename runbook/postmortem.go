@@ -170,11 +170,23 @@ func (p postmortem) people() []string {
 	ids := []string{p.rb.Request.By, p.rb.Request.Owner, p.rb.Owner(), p.rb.AbortedBy, p.rb.Signoff.By}
 	for _, q := range p.rb.Questions {
 		ids = append(ids, q.By)
+		for _, h := range q.Halves {
+			ids = append(ids, h.By)
+		}
 	}
 	for _, a := range p.rb.FollowUp.Askings {
 		ids = append(ids, a.Owner, a.By)
 	}
 	return slices.DeleteFunc(unique(ids), func(id string) bool { return id == "" })
+}
+
+// signers are who signed off.
+func (p postmortem) signers() string {
+	var names []string
+	for _, id := range p.rb.Signoff.People() {
+		names = append(names, p.person(id))
+	}
+	return strings.Join(names, " and ")
 }
 
 // People are the Slack IDs of all whom a rollback's postmortem names, for whoever knows their names.
@@ -278,7 +290,7 @@ func (p postmortem) remediation() string {
 		points = append(points, fmt.Sprintf("The containers were replaced by those of %s, from %s on.", markdown(rb.Plan.Target.Name()), moment(p.firstReplaced())))
 	}
 	if rb.Signoff.By != "" {
-		points = append(points, fmt.Sprintf("Signed off by %s at %s. Migration state: %s.", p.person(rb.Signoff.By), moment(rb.Signoff.At), rb.MigrationState()))
+		points = append(points, fmt.Sprintf("Signed off by %s at %s. Migration state: %s.", p.signers(), moment(rb.Signoff.At), rb.MigrationState()))
 	} else {
 		points = append(points, "Nobody signed off. Migration state: "+string(rb.MigrationState())+".")
 	}

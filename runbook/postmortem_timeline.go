@@ -48,6 +48,14 @@ func (p postmortem) happened(e Event) string {
 		return "asked people" + p.detail(": ", fact.Question.Text, 300)
 	case Answered:
 		return "answered " + inCode(string(fact.Answer))
+	case HalfSigned:
+		return "signed " + inCode(string(fact.Answer)) + " as one of two, since nobody else answered: " + p.said(fact.Reason, maxGlassReason)
+	case Reminded:
+		return "nobody had answered; reminded people"
+	case DeputiesAsked:
+		return "nobody had answered; asked the deputies"
+	case BreakGlassOpened:
+		return "nobody had answered; two requesters together may sign off from now on"
 	case DeadlinePassed:
 		return "nobody had answered by the deadline"
 	case Refused:

@@ -1,6 +1,9 @@
 package runbook
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Record is what step 6 of the runbook asks for, as programs read it: the metadata of the record's message.
 // People are Slack IDs; what doesn't apply is "" or {}.
@@ -26,7 +29,7 @@ func (rb Rollback) Record() Record {
 		Rollback: rb.ID, App: rb.App, Outcome: rb.Outcome, At: rb.EndedAt.UTC().Format(time.RFC3339),
 		To: rb.Plan.Target.Images, From: rb.Plan.From(),
 		Reason: rb.FullReason(), Migration: rb.MigrationState(), Owner: rb.Owner(),
-		RequestedBy: rb.Request.By, SignedOffBy: rb.Signoff.By, Plan: rb.Plan.Hash(), Head: rb.Head,
+		RequestedBy: rb.Request.By, SignedOffBy: strings.Join(rb.Signoff.People(), ","), Plan: rb.Plan.Hash(), Head: rb.Head,
 	}
 }
 

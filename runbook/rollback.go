@@ -69,8 +69,10 @@ type Asking struct {
 	Answer     Answer // empty while it is open, and when nobody answered
 	By         string
 	AnsweredAt time.Time
-	Expired    bool // its deadline passed
-	Void       bool // a newer plan replaced the one that it was about
+	Together   []string // the two who signed off where no lead did; nil: one person answered
+	Expired    bool     // its deadline passed
+	Void       bool     // a newer plan replaced the one that it was about
+	Waiting
 }
 
 // Open reports whether an answer would count.
@@ -78,10 +80,22 @@ func (a Asking) Open() bool { return a.Answer == "" && !a.Expired && !a.Void }
 
 // Signoff is who allowed the rollback, what they said about the migration, and on which plan.
 type Signoff struct {
-	By     string
-	Answer Answer // Confirm where no lead was needed
-	Plan   string
-	At     time.Time
+	By       string   // the second of them where two did together
+	Together []string // both, in their order; nil: one person did
+	Answer   Answer   // Confirm where no lead was needed
+	Plan     string
+	At       time.Time
+}
+
+// People are who signed off; none while nobody has.
+func (s Signoff) People() []string {
+	switch {
+	case len(s.Together) > 0:
+		return s.Together
+	case s.By != "":
+		return []string{s.By}
+	}
+	return nil
 }
 
 // StepRun is one run of one step.
@@ -111,6 +125,7 @@ type Post struct {
 	Channel    string
 	TS         string
 	IntendedAt time.Time
+	Settled    bool // it is done with: it stays as it is, or its person can't be written to
 }
 
 // ErrNotOpen says that a question is not open any more.
@@ -122,6 +137,14 @@ func (rb Rollback) Question() *Asking {
 		return &rb.Questions[n-1]
 	}
 	return nil
+}
+
+// waitingFor changes with who is waited for; "" where nobody is.
+func (rb Rollback) waitingFor() string {
+	if open := rb.Question(); open != nil {
+		return fmt.Sprint(open.ID, open.Stage(), len(open.Halves))
+	}
+	return ""
 }
 
 // Going is the plan that is carried out now: the signed one, or the way back.
@@ -186,6 +209,9 @@ func (rb Rollback) apply(e Event) (Rollback, error) {
 		return rb, nil
 	}
 	if next, mine, err := rb.followUp(e); mine {
+		return next, err
+	}
+	if next, mine, err := rb.waiting(e); mine {
 		return next, err
 	}
 	switch {
@@ -284,11 +310,11 @@ func (rb Rollback) answered(e Event, fact Answered) (Rollback, error) {
 	case open.PlanFor(fact.Answer) != fact.Plan:
 		return rb, errors.New("the answer was given on another plan")
 	}
-	rb = rb.closeQuestion(func(a *Asking) { a.Answer, a.By, a.AnsweredAt = fact.Answer, fact.By, e.At })
+	rb = rb.closeQuestion(func(a *Asking) { a.Answer, a.By, a.Together, a.AnsweredAt = fact.Answer, fact.By, fact.Together, e.At })
 	switch fact.Answer {
 	case Confirm, SignoffInPlace, SignoffReverted, SignoffNone:
 		rb.State, rb.SignedAt = StateSignedOff, e.At
-		rb.Signoff = Signoff{By: fact.By, Answer: fact.Answer, Plan: fact.Plan, At: e.At}
+		rb.Signoff = Signoff{By: fact.By, Together: fact.Together, Answer: fact.Answer, Plan: fact.Plan, At: e.At}
 	case ErrorRateBaseline:
 		rb.State = StateExecuting
 		rb = rb.judged(StepOutcome{Verdict: Passed, Detail: "back to baseline, says a person who looked"})

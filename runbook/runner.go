@@ -24,6 +24,7 @@ type Runner struct {
 	Policy         Policy
 	SignoffTimeout time.Duration  // the deadline of every question
 	Chronicle      *Chronicle     // remembers what is known of releases, for all that asks in this process; nil: each question reads the whole journal
+	Roster         Roster         // who leads and deputies are, to be written to; nil: nobody is privately
 	Tickets        Tickets        // where postmortem tickets are opened; nil: nowhere
 	Links          Links          // to the source; nil: none
 	Source         Source         // tells what lies between two releases; nil: nobody does
@@ -126,6 +127,8 @@ func (r *Runner) own(app App, rb Rollback, epoch int64) *owner {
 		}
 	})
 	all.Go(func() { o.after(r.base, speaker(notices)) })
+	all.Go(func() { o.address(r.base) })
+	all.Go(func() { speaker(privateNotices).beside(r.base) })
 	all.Go(func() { speaker(decorations).decorate(r.base) })
 	r.running.Go(func() {
 		all.Wait()
@@ -322,6 +325,7 @@ type Click struct {
 	Plan     string // the hash of the plan that the person saw
 	Answer   Answer
 	By       string    // Slack ID
+	Reason   string    // what they stated; only where two requesters sign off together
 	At       time.Time // when it arrived; zero: now
 	Cause    string    // the key of its delivery
 }
@@ -366,8 +370,10 @@ func (o *owner) answer(ctx context.Context, c Click, roles Roles) error {
 		if last := rb.lastAnswered(c.Answer); last != nil && !last.Open() && last.Answer == c.Answer && last.By == c.By && last.PlanFor(c.Answer) == c.Plan && rb.Question() == nil {
 			return nil, nil // twice is once
 		}
-		if err := o.runner.Policy.MayAnswer(rb, c.Answer, roles); err != nil {
-			return nil, err
+		alone := o.runner.Policy.MayAnswer(rb, c.Answer, roles)
+		glass := alone != nil && rb.glass(c.Answer, roles)
+		if alone != nil && !glass {
+			return nil, alone
 		}
 		if c.Answer == Abort {
 			return abortFacts(rb, c.By)
@@ -380,6 +386,9 @@ func (o *owner) answer(ctx context.Context, c Click, roles Roles) error {
 		}
 		if open := rb.Question(); c.late(open.Question) {
 			return nil, refused("That came too late: the deadline was %s.", open.Deadline.UTC().Format("15:04:05 UTC"))
+		}
+		if glass {
+			return signTogether(rb, c)
 		}
 		return []Fact{Answered{Question: rb.Question().ID, Answer: c.Answer, By: c.By, Plan: c.Plan}}, nil
 	})

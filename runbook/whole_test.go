@@ -23,6 +23,7 @@ type world struct {
 	rate    ErrorRateChecker
 	policy  Policy
 	inbox   Inbox
+	roster  Roster // nil: nobody is written to privately
 	v1, v2  map[string]Image
 	abortIn StepName      // the on-call stops the rollback in this step; empty: in none
 	timeout time.Duration // of every question
@@ -30,6 +31,7 @@ type world struct {
 	source  *fakeSource   // nil: nobody tells what lies between releases
 	silent  bool          // the owner of the follow-up doesn't accept it
 	said    int           // what people said so far
+	private []string      // the keys of private messages that there have to be in the end
 }
 
 func image(service string, version int) Image {
@@ -58,7 +60,7 @@ func newEmptyWorld(t *testing.T, store Store, names ...Host) *world {
 	}
 	w := &world{
 		t: t, timeout: 30 * time.Minute, journal: store, slack: &fakeSlack{}, hosts: map[Host]*fakeHost{}, v1: release(1), v2: release(2),
-		people: fakePeople{"UONCALL": {Requester: true}, "ULEAD": {Lead: true}, "UBOTH": {Lead: true, Requester: true}, "UOTHER": {}},
+		people: fakePeople{"UONCALL": {Requester: true}, "ULEAD": {Lead: true}, "UBOTH": {Lead: true, Requester: true}, "UOTHER": {}, "UDEPUTY": {Deputy: true}, "USECOND": {Requester: true}},
 		app: App{
 			Name: "shop", Hosts: names, Dir: "/opt/shop", ComposeFile: "infra/docker-compose.prod.yml",
 			Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
@@ -91,7 +93,7 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	p := &process{dieAt: dieAt, kill: kill}
 	r := &Runner{
 		Apps: []App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: fakeHosts{w.hosts, p}, Health: w.health, ErrorRate: w.rate,
-		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox, Chronicle: &Chronicle{},
+		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox, Roster: w.roster, Chronicle: &Chronicle{},
 	}
 	if w.tickets != nil {
 		r.Tickets = mortalTickets{w.tickets, p}
@@ -131,7 +133,7 @@ func (w *world) clickOn(rb Rollback, answer Answer, by string) Click {
 	if q := rb.Question(); q != nil {
 		plan = q.PlanFor(answer)
 	}
-	return Click{Rollback: rb.ID, Plan: plan, Answer: answer, By: by}
+	return Click{Rollback: rb.ID, Plan: plan, Answer: answer, By: by, Reason: "nobody answers, and checkout is down"}
 }
 
 func (w *world) events() []Event {
@@ -169,6 +171,9 @@ type answers map[QuestionKind]struct {
 	answer Answer
 }
 
+// breaksGlass is a question that only two requesters answer, once they may.
+const breaksGlass QuestionKind = "break_glass"
+
 var goingWell = answers{
 	AskSignoff:   {"ULEAD", SignoffInPlace},
 	AskConfirm:   {"UONCALL", Confirm},
@@ -183,6 +188,9 @@ func (a answers) next(rb Rollback, abortIn StepName, silent bool) (answer Answer
 	}
 	if _, begun := rb.Step(abortIn); begun && rb.AbortedBy == "" && rb.State != StateEnded {
 		return Abort, "UONCALL"
+	}
+	if q := rb.Question(); q != nil && a[breaksGlass].answer != "" && !q.BreakGlassAt.IsZero() && len(q.Halves) < 2 {
+		return a[breaksGlass].answer, []string{"UONCALL", "USECOND"}[len(q.Halves)]
 	}
 	if q := rb.Question(); q != nil && slices.Contains(q.Answers, a[q.Kind].answer) {
 		return a[q.Kind].answer, a[q.Kind].by

@@ -135,7 +135,10 @@ func writeChanges(say func(string, ...any), plan runbook.Plan) {
 }
 
 func policy(cfg config.Config) runbook.Policy {
-	return runbook.Policy{SignoffAlways: cfg.SignoffAlways, SelfSignoff: cfg.People.SelfSignoff}
+	return runbook.Policy{
+		SignoffAlways: cfg.SignoffAlways, SelfSignoff: cfg.People.SelfSignoff,
+		Deputies: len(cfg.People.Deputies) > 0, BreakGlass: cfg.People.BreakGlass,
+	}
 }
 
 // newLogger is the program's log: JSON lines, or text for people at a terminal.

@@ -63,9 +63,9 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 	api := bot.NewClient(cfg.Slack.BotToken.Reveal(), cfg.Slack.AppToken.Reveal(), cfg.Slack.APIURL)
 	r := &replica{
 		cfg: cfg, log: log, store: store, pool: pool, rates: rates, github: hub, judge: migration.NewProcess(),
-		announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Apps: cfg.Apps, ErrorRate: picture.ErrorRate}, log),
+		announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Deputies: cfg.People.Deputies, Apps: cfg.Apps, ErrorRate: picture.ErrorRate}, log),
 		directory: &bot.Directory{
-			API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
+			API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Deputies: cfg.People.Deputies, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
 		},
 	}
 	r.chronicle = &runbook.Chronicle{Memos: store, Keep: true, Problem: func(app string, err error) {
@@ -230,7 +230,7 @@ var errStuck = errors.New("stopped before everything was put down; the next star
 
 func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
 	runner := &runbook.Runner{
-		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, ErrorRate: r.rates, Directory: r.directory, Announcer: announcer,
+		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, ErrorRate: r.rates, Directory: r.directory, Roster: r.directory, Announcer: announcer,
 		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Contacts: r.directory, Report: reportTo(r.log), Problem: problemTo(r.log),
 	}
 	if r.github != nil {

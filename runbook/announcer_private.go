@@ -1,0 +1,160 @@
+package runbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ErrUnreachable says that nobody can write to a person: they left, or never could be written to.
+var ErrUnreachable = errors.New("this person can't be written to")
+
+// waitingNotices tell in the thread that nobody answers, and who else may by now. Only the latest stage is told: what
+// was missed while no process was there would only confuse.
+func waitingNotices(rb Rollback, thread Post) (list []Notice) {
+	for _, q := range rb.Questions {
+		if !q.WantsLead() {
+			continue
+		}
+		for _, stage := range []Stage{StageReminded, StageDeputies, StageBreakGlass} {
+			n := Notice{Key: fmt.Sprintf("waiting-%d-%s", q.ID, stage), Kind: NoticeWaiting, Question: q.ID, Stage: stage, Rollback: rb, Thread: thread}
+			if begun := !rb.Posts[n.Key].IntendedAt.IsZero(); begun || q.Open() && q.Stage() == stage {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}
+
+// privateNotices are those to one person each: a question that the channel's message asks too, with the same buttons.
+// What was answered before they were told isn't said to them any more.
+func privateNotices(rb Rollback, _ Live) (list []Notice) {
+	thread := rb.Posts[string(NoticeRequest)]
+	add := func(q Asking, kind NoticeKind, stage Stage, person string, now bool) {
+		n := Notice{Key: fmt.Sprintf("%s-%d-%s", orElse(string(stage), string(kind)), q.ID, person), Kind: kind, Question: q.ID, Stage: stage, To: person, Rollback: rb, Thread: thread}
+		if begun := !rb.Posts[n.Key].IntendedAt.IsZero(); begun || now {
+			list = append(list, n)
+		}
+	}
+	for _, q := range rb.Questions {
+		if q.Kind == AskConfirm {
+			add(q, NoticeAsked, StageReminded, rb.Request.By, q.Open() && q.Stage() == StageReminded)
+		}
+		for _, person := range q.Addressed[RoleLead] {
+			add(q, NoticeAsked, StageAsked, person, q.Open())
+			add(q, NoticeAsked, StageReminded, person, q.Open() && q.Stage() == StageReminded)
+			add(q, NoticeBroken, StageAsked, person, len(q.Together) > 0)
+		}
+		for _, person := range q.Addressed[RoleDeputy] {
+			add(q, NoticeAsked, StageDeputies, person, q.Open())
+		}
+	}
+	return list
+}
+
+// beside keeps private messages as they should be, until the rollback has ended and each shows for good what came of its
+// question. It goes on beside the other messages, which never wait for it; and none of its own waits for another that
+// can't be said.
+func (p *publisher) beside(ctx context.Context) {
+	var failed retries
+	for ctx.Err() == nil {
+		rb, _, changed := p.state()
+		if rb.State == StateEnded && settled(rb) {
+			return
+		}
+		key, err := p.nextBeside(ctx, rb, failed)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			p.report(err)
+			var retry *RetryError
+			if errors.As(err, &retry) {
+				_ = pause(ctx, max(retry.After, firstRetry)) // for all of them
+			}
+			failed.put(key, 0)
+			continue
+		case key != "":
+			delete(failed.at, key)
+			delete(failed.wait, key)
+			continue
+		}
+		p.untilNext(ctx, changed, failed)
+	}
+}
+
+func (p *publisher) untilNext(ctx context.Context, changed <-chan struct{}, failed retries) {
+	var timer <-chan time.Time
+	for _, at := range failed.at {
+		if d := time.Until(at); d > 0 && timer == nil {
+			timer = time.After(min(d, lastRetry))
+		}
+	}
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-timer:
+	}
+}
+
+// nextBeside says or brings up to date one private message, and gives its key; "" where there is nothing to do now. What
+// is new comes first: updates have to wait for their turn.
+func (p *publisher) nextBeside(ctx context.Context, rb Rollback, failed retries) (key string, err error) {
+	list := slices.DeleteFunc(p.list(rb, Live{}), func(n Notice) bool {
+		return rb.Posts[n.Key].Settled || n.Thread.TS == "" || time.Now().Before(failed.at[n.Key])
+	})
+	for _, n := range list {
+		if post := rb.Posts[n.Key]; post.TS == "" {
+			err := p.post(ctx, n, post.IntendedAt)
+			if errors.Is(err, ErrUnreachable) {
+				p.report(fmt.Errorf("%s of %s: %w", n.Key, rb.ID, err))
+				err = p.note(ctx, NoticeSettled{Key: n.Key})
+			}
+			return n.Key, failure("post", n, err)
+		}
+	}
+	for _, n := range list {
+		if version := versionOf(n); p.shown[n.Key] != version {
+			if err := p.gate.wait(ctx); err != nil {
+				return n.Key, err
+			}
+			if err := p.announcer.Update(ctx, rb.Posts[n.Key], n); err != nil {
+				return n.Key, failure("update", n, err)
+			}
+			p.shown[n.Key] = version
+			return n.Key, nil
+		}
+		if n.final() {
+			return n.Key, failure("settle", n, p.note(ctx, NoticeSettled{Key: n.Key}))
+		}
+	}
+	return "", nil
+}
+
+func failure(doing string, n Notice, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s the %s of %s: %w", doing, n.Key, n.Rollback.ID, err)
+	}
+	return nil
+}
+
+// final reports whether a question's message will not change any more.
+func (n Notice) final() bool {
+	return !slices.ContainsFunc(n.Rollback.Questions, func(q Asking) bool { return q.ID == n.Question && q.Open() })
+}
+
+// retries is when each notice that could not be said is tried again.
+type retries struct {
+	at   map[string]time.Time
+	wait map[string]time.Duration
+}
+
+func (l *retries) put(key string, atLeast time.Duration) {
+	if l.at == nil {
+		l.at, l.wait = map[string]time.Time{}, map[string]time.Duration{}
+	}
+	wait := max(firstRetry, l.wait[key])
+	l.at[key], l.wait[key] = time.Now().Add(max(wait, atLeast)), min(2*wait, lastRetry)
+}
