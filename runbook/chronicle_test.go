@@ -17,6 +17,7 @@ func random(chance *rand.Rand) Entry {
 		Deployed{Images: images, Version: "v " + string(rune('0'+chance.IntN(9))) + "ü", Commit: "3f2c", Migration: MigrationNone}, Observed{Images: images}, Verified{Images: images},
 		Diverged{Detail: "x"}, Quarantined{Images: []Image{images["api"], images["web"]}}, Lifted{Digest: images["api"].Digest}, LockRequested{By: "x"},
 		Requested{Request: Request{At: at, By: "U1", Reason: "5 6 7\n12 "}, Plan: Plan{Target: Release{Version: "v3"}}}, Replanned{Plan: Plan{Running: "v2"}}, Ended{Outcome: Succeeded},
+		Described{Images: images, Labels: labelled(images["api"].Digest.Short()[9:], "v1"), Commit: images["api"].Digest.Short()[9:], Author: "ana", Missing: []string{"x"}},
 	}
 	return Entry{App: "shop", Rollback: rollback, At: at, Facts: []Fact{facts[chance.IntN(len(facts))]}}
 }

@@ -90,18 +90,27 @@ func (h *History) described(fact Described) {
 	r.Author, r.URL = fact.Author, fact.URL
 	r.lore.unsure = differ
 	if commit := r.lore.labels.Commit; commit != "" {
-		switch first := h.labelled[commit]; {
-		case first == "":
-			h.labelled[commit] = r.ID
-		case first != r.ID:
-			r.lore.shared = true
-			other := *h.releases[first]
-			other.lore.shared = true
-			other.settle()
-			h.releases[first] = &other
-		}
+		h.shares(r, commit)
 	}
 	r.settle()
+}
+
+// several stands in History.labelled where more than one release has a commit in its labels.
+const several = "several"
+
+// shares finds out whether another release has the same commit in its labels.
+func (h *History) shares(r *Release, commit string) {
+	switch first := h.labelled[commit]; {
+	case first == several:
+		r.lore.shared = true
+	case first == "" || first == r.ID || h.releases[first].lore.labels.Commit != commit:
+		h.labelled[commit] = r.ID
+	default:
+		other := *h.releases[first]
+		r.lore.shared, other.lore.shared = true, true
+		other.settle()
+		h.releases[first], h.labelled[commit] = &other, several
+	}
 }
 
 // agreed is what the labels of all images say alike, and what they say where their commits differ. An image without

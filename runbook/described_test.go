@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,14 +83,23 @@ func TestDescribed_WhoWins(t *testing.T) {
 // historyOf is a source that knows deployments, or answers with an error.
 type historyOf struct {
 	Source
+	mu    sync.Mutex
 	all   []SourceDeployment
 	err   error
-	asked *int
+	asked int
 }
 
-func (h historyOf) Deployments(context.Context, string) ([]SourceDeployment, error) {
-	*h.asked++
+func (h *historyOf) Deployments(context.Context, string) ([]SourceDeployment, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked++
 	return h.all, h.err
+}
+
+func (h *historyOf) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asked
 }
 
 // label has all hosts' docker say that an image was built so.
@@ -119,9 +129,8 @@ func TestObserver_DescribesEachReleaseOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newEmptyWorld(t, newMemoryStore(), "deploy@one", "deploy@two")
 		w.label(w.v1, commit1, "v1.0")
-		asked := 0
 		w.app.Repository = "acme/shop"
-		source := historyOf{asked: &asked, all: []SourceDeployment{{Commit: commit1, Version: "main", Author: "ana", URL: "https://github.example/runs/1"}}}
+		source := &historyOf{all: []SourceDeployment{{Commit: commit1, Version: "main", Author: "ana", URL: "https://github.example/runs/1"}}}
 		with := func(o *Observer) { o.Source = source }
 		w.deploy(w.v1)
 		_, stop := observedBy(t, w, with)
@@ -130,8 +139,8 @@ func TestObserver_DescribesEachReleaseOnce(t *testing.T) {
 		_, stop = observedBy(t, w, with)
 		defer func() { stop() }()
 		time.Sleep(3 * time.Hour)
-		if facts := w.describedAs(); len(facts) != 1 || asked != 1 {
-			t.Fatalf("described %d times, and the source was asked %d times: %+v", len(facts), asked, facts)
+		if facts := w.describedAs(); len(facts) != 1 || source.count() != 1 {
+			t.Fatalf("described %d times, and the source was asked %d times: %+v", len(facts), source.count(), facts)
 		}
 		r, _ := w.history().Of(w.v1)
 		if r.Commit != commit1 || r.Version != "v1.0" || r.Author != "ana" || r.URL == "" || !strings.Contains(Describe(r), "commit 3f2c1ab04d5e by ana") {
@@ -145,39 +154,43 @@ func TestObserver_SourceIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newEmptyWorld(t, newMemoryStore())
 		w.label(w.v2, commit2, "")
-		asked := 0
 		w.app.Repository = "acme/shop"
-		source := &historyOf{asked: &asked, err: &DeniedError{Why: "GitHub doesn't accept it: TOKEN=hunter2", Err: errors.New("401")}}
+		source := &historyOf{err: &DeniedError{Why: "GitHub doesn't accept it: TOKEN=hunter2", Err: errors.New("401")}}
 		_, stop := observedBy(t, w, func(o *Observer) { o.Source = source })
 		defer stop()
 		time.Sleep(90 * time.Minute)
 		facts := w.describedAs()
-		if len(facts) != 1 || asked != 2 || len(facts[0].Missing) != 1 || strings.Contains(facts[0].Missing[0], "hunter2") {
-			t.Fatalf("asked %d times: %+v", asked, facts)
+		if len(facts) != 1 || source.count() != 2 || len(facts[0].Missing) != 1 || strings.Contains(facts[0].Missing[0], "hunter2") {
+			t.Fatalf("asked %d times: %+v", source.count(), facts)
 		}
 		if r, _ := w.history().Of(w.v2); r.Commit != commit2 || !strings.Contains(Describe(r), "not known: what the source says of commit 81aa1ab04d5e: GitHub doesn't accept it") {
 			t.Errorf("got %s", Describe(r))
 		}
+		source.mu.Lock()
 		source.err, source.all = nil, []SourceDeployment{{Commit: commit2, Version: "v2.0", Author: "ben"}}
+		source.mu.Unlock()
 		time.Sleep(2 * time.Hour)
 		if r, _ := w.history().Of(w.v2); len(w.describedAs()) != 2 || r.Version != "v2.0" || r.Author != "ben" || r.Untold != "" {
 			t.Errorf("got %+v after %d", r, len(w.describedAs()))
 		}
 		time.Sleep(48 * time.Hour)
-		if asked > 4 {
-			t.Errorf("asked %d times", asked)
+		if n := source.count(); n > 4 {
+			t.Errorf("asked %d times", n)
 		}
 	})
 }
 
 // registryOf is a registry whose every image has these labels.
 type registryOf struct {
+	mu       *sync.Mutex
 	revision string
 	err      error
 	asked    *[]Image
 }
 
 func (r registryOf) Labels(_ context.Context, image Image) (string, string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	*r.asked = append(*r.asked, image)
 	return r.revision, "", r.err
 }
@@ -189,7 +202,7 @@ func TestObserver_LabelsFromTheRegistry(t *testing.T) {
 			w := newEmptyWorld(t, newMemoryStore())
 			w.note(Deployed{Images: release(3), Version: "v3", Migration: MigrationNone})
 			var asked []Image
-			_, stop := observedBy(t, w, func(o *Observer) { o.Registry = registryOf{commit1, err, &asked} })
+			_, stop := observedBy(t, w, func(o *Observer) { o.Registry = registryOf{&sync.Mutex{}, commit1, err, &asked} })
 			defer stop()
 			time.Sleep(30 * time.Minute)
 			for _, image := range asked {

@@ -27,7 +27,7 @@ type History struct {
 	pinned    pinned
 	left      map[string]bool // the rollbacks that ended well
 
-	labelled map[string]string // by the commit in their images' labels: the first release that had it
+	labelled map[string]string // by the commit in their images' labels: the release that has it, or several
 }
 
 // historyKinds are the kinds of events that a History is made of. All others leave it as it is.

@@ -155,8 +155,11 @@ func decodeHistory(body string) (History, error) {
 		releases[i] = r.release()
 		ids[i] = releases[i].ID
 		h.releases[ids[i]] = &releases[i]
-		if commit := releases[i].lore.labels.Commit; commit != "" && h.labelled[commit] == "" {
-			h.labelled[commit] = ids[i]
+		if lore := releases[i].lore; lore.labels.Commit != "" {
+			h.labelled[lore.labels.Commit] = ids[i]
+			if lore.shared {
+				h.labelled[lore.labels.Commit] = several
+			}
 		}
 	}
 	h.live = make([]string, r.count())
