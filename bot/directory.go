@@ -60,9 +60,9 @@ func (d *Directory) Roles(ctx context.Context, person string) (runbook.Roles, er
 	return roles, nil
 }
 
-// Members are the people who have a role, each once, in the order of the configuration. What could be read is given
-// beside an error.
-func (d *Directory) Members(ctx context.Context, role runbook.Role) (people []string, err error) {
+// Members are the people who have a role and count, each once, in the order of the configuration. What could be read is
+// given beside an error.
+func (d *Directory) Members(ctx context.Context, role runbook.Role, most int) (people []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	ids := d.Leads
@@ -78,12 +78,22 @@ func (d *Directory) Members(ctx context.Context, role runbook.Role) (people []st
 			err = errors.Join(err, failed)
 		}
 		for _, member := range members {
-			if !slices.Contains(people, member) {
-				people = append(people, member)
+			if len(people) == most {
+				return people, err
 			}
+			if slices.Contains(people, member) || d.neverCounts(ctx, member) {
+				continue
+			}
+			people = append(people, member)
 		}
 	}
 	return people, err
+}
+
+// neverCounts reports whether a person surely doesn't: one who can't be looked up may.
+func (d *Directory) neverCounts(ctx context.Context, person string) bool {
+	user, err := d.API.GetUserInfoContext(ctx, person)
+	return err == nil && d.barred(user) != ""
 }
 
 // Contact is how a person is called, and their e-mail address where the app has the scope users:read.email, which it

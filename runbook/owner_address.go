@@ -57,10 +57,10 @@ func (o *owner) members(ctx context.Context, role Role) ([]string, error) {
 	if o.runner.Roster == nil {
 		return nil, nil
 	}
-	people, err := o.runner.Roster.Members(ctx, role)
+	people, err := o.runner.Roster.Members(ctx, role, maxAddressed+1)
 	people = unique(people)
 	if len(people) > maxAddressed {
-		o.runner.reportProblem(o.snapshot(), fmt.Errorf("%d people are to be asked as %s; the first %d are written to privately", len(people), role, maxAddressed))
+		o.runner.reportProblem(o.snapshot(), fmt.Errorf("more than %d people are to be asked as %s; only so many are written to privately", maxAddressed, role))
 		people = people[:maxAddressed]
 	}
 	return people, err

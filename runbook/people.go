@@ -20,10 +20,10 @@ type Directory interface {
 	Roles(ctx context.Context, person string) (Roles, error)
 }
 
-// Roster knows who has a role, user groups resolved to their members. What could be read is given beside an error.
-// Nobody's rights follow from it: it says only whom to write to.
+// Roster knows who has a role, user groups resolved to their members, at most so many of them, and nobody who never
+// counts. What could be read is given beside an error. Nobody's rights follow from it: it says only whom to write to.
 type Roster interface {
-	Members(ctx context.Context, role Role) ([]string, error)
+	Members(ctx context.Context, role Role, most int) ([]string, error)
 }
 
 // Policy is what the team decided about sign-offs.

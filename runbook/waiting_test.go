@@ -375,11 +375,11 @@ func (f *fails) read() error {
 	return nil
 }
 
-func (f *fails) Members(ctx context.Context, role Role) ([]string, error) {
+func (f *fails) Members(ctx context.Context, role Role, most int) ([]string, error) {
 	if err := f.read(); err != nil {
 		return nil, err
 	}
-	return f.fakeRoster.Members(ctx, role)
+	return f.fakeRoster.Members(ctx, role, most)
 }
 
 func TestWaiting_WhoTheyAreIsFoundOutLater(t *testing.T) {

@@ -31,8 +31,10 @@ type sickbed struct {
 	rates runbook.ErrorRateChecker
 	draw  func(runbook.Rollback, runbook.StepRun) ([]byte, string, error)
 	log   *strings.Builder // guarded by its writer
-	leave func()           // stops the bot alone
-	stop  func()           // stops everything
+	// deputies has the bot write to the leads, and ask these and then two requesters when none of them answers; nil: it doesn't.
+	deputies []string
+	leave     func() // stops the bot alone
+	stop      func() // stops everything
 }
 
 // inBed runs a test in such a bubble.
@@ -87,11 +89,15 @@ func (b *sickbed) serve(api *slack.Client, dial func(context.Context, string, st
 	b.Helper()
 	log := zerolog.New(zerolog.SyncWriter(b.log)).Level(zerolog.InfoLevel)
 	apps := []runbook.App{b.app}
-	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{leads}, Apps: apps, ErrorRate: b.draw}, log)
+	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{leads}, Deputies: b.deputies, Apps: apps, ErrorRate: b.draw}, log)
 	directory := &bot.Directory{API: api, Channel: channel, Leads: []string{leads}, ChannelMayRequest: true}
 	runner := &runbook.Runner{
 		Apps: apps, Journal: b.store, Hosts: b.host, Health: b.host, ErrorRate: b.rates, Directory: directory, Announcer: announcer,
 		SignoffTimeout: 30 * time.Minute, Inbox: b.store,
+	}
+	if b.deputies != nil {
+		directory.Deputies = b.deputies
+		runner.Roster, runner.Policy = directory, runbook.Policy{Deputies: true, BreakGlass: true}
 	}
 	listener := &bot.Bot{
 		API: api, Inbox: b.store, Directory: directory, Speaker: announcer, Channel: bot.Channel{API: api, ID: channel},

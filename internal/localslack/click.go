@@ -13,8 +13,9 @@ const clickFailed = "This app didn't respond. Try again, or contact the app's ow
 type aim struct {
 	block  string // "" for any
 	action string
-	value  *string // a button's value, where several have the same action
-	chosen any     // for selects, checkboxes and menus
+	value  *string                   // a button's value, where several have the same action
+	chosen any                       // for selects, checkboxes and menus
+	typed  map[string]map[string]any // what the person has in the message's fields, by block and action; "" for any block
 }
 
 // Click presses a button of a message, top-level or in a thread, as if any confirmation dialog were confirmed.
@@ -26,6 +27,12 @@ func (s *Server) Click(ctx context.Context, user, channel, ts, actionID string) 
 // ClickValue is Click for one of several buttons with the same action_id: the one with this value.
 func (s *Server) ClickValue(ctx context.Context, user, channel, ts, actionID, value string) (Ack, error) {
 	return s.act(ctx, user, channel, ts, false, aim{action: actionID, value: &value})
+}
+
+// ClickTyped is Click by a person who has typed into the message's fields before: their values by action. What one person
+// typed nobody else has.
+func (s *Server) ClickTyped(ctx context.Context, user, channel, ts, actionID string, typed map[string]any) (Ack, error) {
+	return s.act(ctx, user, channel, ts, false, aim{action: actionID, typed: map[string]map[string]any{"": typed}})
 }
 
 // ClickPrivate is Click for a message that only this person sees.
@@ -93,7 +100,34 @@ func (s *Server) prepareAction(user, channel, ts string, private bool, target ai
 		put(m.interactions, block, target.action, state)
 		s.touchLocked()
 	}
-	return s.newEnvelope("interactive", s.messageAction(u, c, m, s.action(block, e, state)), false), nil
+	values, err := target.values(m)
+	if err != nil {
+		return Envelope{}, err
+	}
+	return s.newEnvelope("interactive", s.messageAction(u, c, m, values, s.action(block, e, state)), false), nil
+}
+
+// values are the message's state.values as this person has them.
+func (t aim) values(m *Message) (map[string]map[string]any, error) {
+	blocks := messageBlocks(m)
+	values := stateOf(decodeBlocks(m.Blocks), m.interactions)
+	for block, actions := range t.typed {
+		for action, value := range actions {
+			where, e := aim{block: block, action: action}.find(blocks)
+			if e == nil && block != "" {
+				continue // the message has changed under the page
+			}
+			if e == nil {
+				return nil, fmt.Errorf("%w: field %q in %s", ErrNoElement, action, m.TS)
+			}
+			state, err := chosenState(e, value)
+			if err != nil {
+				return nil, err
+			}
+			put(values, where, action, state)
+		}
+	}
+	return values, nil
 }
 
 func (s *Server) actInView(ctx context.Context, user, viewID string, target aim, values map[string]map[string]any) (Ack, error) {

@@ -52,7 +52,7 @@ func (s *Server) do(ctx context.Context, d deed) (Ack, error) {
 	case "send":
 		return s.send(ctx, d)
 	case "act":
-		return s.act(ctx, d.As, d.Channel, d.TS, d.Private, aim{block: d.Block, action: d.Action, chosen: d.Chosen})
+		return s.act(ctx, d.As, d.Channel, d.TS, d.Private, aim{block: d.Block, action: d.Action, chosen: d.Chosen, typed: d.Values})
 	case "act_in_view":
 		return s.actInView(ctx, d.As, d.View, aim{block: d.Block, action: d.Action, chosen: d.Chosen}, d.Values)
 	case "submit":

@@ -48,7 +48,7 @@ func (s *Server) interaction(kind string, u *User) object {
 }
 
 // messageAction is the payload of a click or choice in a message.
-func (s *Server) messageAction(u *User, c *conversation, m *Message, action object) object {
+func (s *Server) messageAction(u *User, c *conversation, m *Message, values map[string]map[string]any, action object) object {
 	private := m.For != ""
 	container := object{
 		"type": "message", "message_ts": m.TS, "channel_id": c.ID, "is_ephemeral": private,
@@ -59,7 +59,7 @@ func (s *Server) messageAction(u *User, c *conversation, m *Message, action obje
 	p := s.interaction("block_actions", u)
 	p["container"] = container
 	p["channel"] = object{"id": c.ID, "name": c.payloadName()}
-	p["state"] = object{"values": stateOf(decodeBlocks(m.Blocks), m.interactions)}
+	p["state"] = object{"values": values}
 	p["response_url"] = s.newHook(responseHook{user: u.ID, channel: c.ID, original: m.TS, private: private})
 	p["actions"] = []object{action}
 	if !private { // Slack keeps private messages nowhere and can't send them along

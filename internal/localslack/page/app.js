@@ -48,14 +48,19 @@ async function confirmed(e) {
   return true;
 }
 
+// typed is what people have typed into the fields of messages, which are sent with a click: by person and message.
+const typed = new Map();
+const fieldsOf = (m) => model.you + " " + m.ts;
+
 const page = {
   names, user,
   you: () => model.you,
   commands: () => model.commands,
   messageHost: (m) => ({
-    names, state: m.state, changed: () => {},
+    names, state: { ...m.state, ...typed.get(fieldsOf(m)) },
+    changed: (block, e, value) => typed.set(fieldsOf(m), { ...typed.get(fieldsOf(m)), [block]: { [e.action_id]: { type: e.type, value } } }),
     act: async (block, e, chosen, button) => (await confirmed(e)) &&
-      act({ do: "act", channel: place.channel, ts: m.ts, private: !!m.private, block, action: e.action_id, chosen }, button),
+      act({ do: "act", channel: place.channel, ts: m.ts, private: !!m.private, block, action: e.action_id, chosen, values: typed.get(fieldsOf(m)) }, button),
   }),
   actInView: async (view, block, e, chosen, values, button) => (await confirmed(e)) &&
     act({ do: "act_in_view", view: view.id, block, action: e.action_id, chosen, values }, button),
