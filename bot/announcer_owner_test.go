@@ -118,3 +118,33 @@ func TestAnnouncer_PutsThePostmortemIntoTheThreadOnce(t *testing.T) {
 		t.Errorf("the thread has %+v", replies)
 	}
 }
+
+// A question to one person alone is not put anywhere else where they can't be written to: the channel has it.
+func TestAnnouncer_AsksNobodyElseInTheirStead(t *testing.T) {
+	g := newStage(t)
+	rb := spokenRollback(t, "rb-mine")
+	request := g.post(noticesOf(rb, runbook.Post{})[0])
+	started := time.Now()
+	n := runbook.Notice{Key: "asked-1-U9GONE", Kind: runbook.NoticeAsked, Question: 1, To: "U9GONE", Rollback: rb, Thread: request}
+	if at, err := g.announcer.Post(t.Context(), n); !errors.Is(err, runbook.ErrUnreachable) {
+		t.Errorf("posted as %+v, %v", at, err)
+	}
+	if at, found, err := g.announcer.Find(t.Context(), n, started); found || err != nil {
+		t.Errorf("found %+v, %t, %v", at, found, err)
+	}
+	if replies := g.Replies(speakChannel, request.TS); len(replies) != 0 {
+		t.Errorf("the thread has %+v", replies)
+	}
+	n.To, n.Key = speakPerson, "asked-1-"+speakPerson
+	g.loseFirst("chat.postMessage")
+	if at, err := g.announcer.Post(t.Context(), n); err == nil {
+		t.Fatalf("posted as %+v although the answer was lost", at)
+	}
+	at, found, err := g.announcer.Find(t.Context(), n, started)
+	if direct := g.Snapshot().Direct(speakPerson); err != nil || !found || len(direct) != 1 || direct[0].TS != at.TS {
+		t.Errorf("found %+v, %t, %v; the private messages are %+v", at, found, err, direct)
+	}
+	if !strings.Contains(g.Snapshot().Direct(speakPerson)[0].Text, "/archives/"+speakChannel+"/p") {
+		t.Error("it doesn't lead to the channel's message")
+	}
+}

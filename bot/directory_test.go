@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,5 +194,47 @@ func TestChannel_Check(t *testing.T) {
 	s.SetScopes("chat:write")
 	if err := c.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "missing_scope") {
 		t.Errorf("without the scope: Check = %v, want missing_scope", err)
+	}
+}
+
+func TestDirectory_Deputies(t *testing.T) {
+	d := directory(startSlack(t, workspace()))
+	d.Leads, d.Deputies = []string{kim}, []string{ana, leads}
+	for person, want := range map[string]runbook.Roles{
+		kim:   {Person: kim, Lead: true, Requester: true},
+		ana:   {Person: ana, Deputy: true, Requester: true},
+		lee:   {Person: lee, Deputy: true, Requester: true},
+		guest: {Person: guest, Barred: "guests don't count, only full members of the workspace do"},
+	} {
+		if got, err := d.Roles(t.Context(), person); err != nil || got != want {
+			t.Errorf("Roles(%s) = %+v, %v, want %+v", person, got, err, want)
+		}
+	}
+}
+
+// Whom to write to: groups are resolved, nobody is there twice, and nobody who never counts is.
+func TestDirectory_Members(t *testing.T) {
+	s := startSlack(t, workspace())
+	d := directory(s)
+	d.Leads, d.Deputies = []string{kim, leads, lee, robot}, []string{ana}
+	for _, c := range []struct {
+		role runbook.Role
+		most int
+		want []string
+	}{
+		{runbook.RoleLead, 20, []string{kim, lee}}, {runbook.RoleLead, 1, []string{kim}}, {runbook.RoleDeputy, 20, []string{ana}},
+	} {
+		if got, err := d.Members(t.Context(), c.role, c.most); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("Members(%s, %d) = %v, %v, want %v", c.role, c.most, got, err, c.want)
+		}
+	}
+	s.Fault(func(c localslack.Call) *localslack.Fault {
+		if c.Method == "usergroups.users.list" {
+			return &localslack.Fault{Error: "internal_error"}
+		}
+		return nil
+	})
+	if got, err := d.Members(t.Context(), runbook.RoleLead, 20); err == nil || !slices.Equal(got, []string{kim, lee}) {
+		t.Errorf("with a group that can't be read: %v, %v, want those named by themselves and an error", got, err)
 	}
 }
