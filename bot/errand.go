@@ -21,7 +21,7 @@ type errand struct {
 	channel  string      // where a button stands
 	actions  []actionPayload
 	reason   string // what was stated beside a button
-	err      error // why it can't be understood
+	err      error  // why it can't be understood
 }
 
 func readErrand(d runbook.Delivery) errand {

@@ -72,9 +72,9 @@ type actionPayload struct {
 }
 
 type viewPayload struct {
-	ID       string `json:"id"`
-	Callback string `json:"callback_id"`
-	Metadata string `json:"private_metadata"`
+	ID       string       `json:"id"`
+	Callback string       `json:"callback_id"`
+	Metadata string       `json:"private_metadata"`
 	State    statePayload `json:"state"`
 }
 

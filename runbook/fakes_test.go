@@ -558,7 +558,9 @@ func (f *fakeSlack) openIn(key string) bool {
 // fakeRoster is who has which role.
 type fakeRoster map[Role][]string
 
-func (f fakeRoster) Members(_ context.Context, role Role, _ int) ([]string, error) { return f[role], nil }
+func (f fakeRoster) Members(_ context.Context, role Role, _ int) ([]string, error) {
+	return f[role], nil
+}
 
 func (f *fakeSlack) count(key string) int {
 	f.mu.Lock()

@@ -33,8 +33,8 @@ type sickbed struct {
 	log   *strings.Builder // guarded by its writer
 	// deputies has the bot write to the leads, and ask these and then two requesters when none of them answers; nil: it doesn't.
 	deputies []string
-	leave     func() // stops the bot alone
-	stop      func() // stops everything
+	leave    func() // stops the bot alone
+	stop     func() // stops everything
 }
 
 // inBed runs a test in such a bubble.
