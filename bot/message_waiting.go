@@ -23,6 +23,11 @@ func waitingMessage(rb runbook.Rollback, id int64, stage runbook.Stage, v view) 
 		return d.message()
 	}
 	d.say(append(asWell(stage, v), words(" It is open until "+until(q.Deadline, v.now)+"."))...)
+	if q.Kind == runbook.AskFailed {
+		d.say(words("Nobody has answered since " + instant(q.AskedAt) + ": " + closed(questionTitle(rb, q)) + " What each button does stands beside it, in this thread."))
+		d.note(rb.ID)
+		return d.message()
+	}
 	d.say(words("Nobody has answered since "+instant(q.AskedAt)+": may "), bold(rb.App), words(" go from "+fromName(rb.Plan)+" to "+targetName(rb.Plan)+"? The plan, and the buttons, are in the message above this thread."))
 	if stage == runbook.StageBreakGlass {
 		sayBreakGlass(d, rb, q)

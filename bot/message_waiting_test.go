@@ -32,6 +32,8 @@ func waitingStates(t *testing.T, all map[string]Message) {
 	all["record_break_glass"] = s.end(runbook.Failed, "it ended early").record()
 	failed := newStory(t).broken()
 	all["asked_forward"] = askedMessage(failed.rb, 2, runbook.StageAsked, "", failed.view())
+	failed.event(10*time.Minute, runbook.Reminded{Question: 2})
+	all["waiting_reminder_forward"] = waitingMessage(failed.rb, 2, runbook.StageReminded, failed.view())
 	void := newStory(t).requested()
 	void.event(time.Minute, runbook.Replanned{Plan: void.plan, Why: "what runs has changed", Question: signoffQuestion(2, void.plan)})
 	all["asked_void"] = askedMessage(void.rb, 1, runbook.StageAsked, "", void.view())

@@ -87,9 +87,9 @@ func (o *owner) acquire(ctx context.Context, floor int64) (int64, error) {
 // errRetired says that an owner has nothing to do any more: whoever has something for it asks the Runner for another.
 var errRetired = errors.New("everything about this rollback is done and said")
 
-// note appends facts, if they can follow.
+// note appends facts, if they can follow, but for what was written by an entry whose answer was lost.
 func (o *owner) note(ctx context.Context, actor, cause string, facts ...Fact) error {
-	return o.decide(ctx, actor, cause, func(Rollback) ([]Fact, error) { return facts, nil })
+	return o.decide(ctx, actor, cause, func(now Rollback) ([]Fact, error) { return now.unsettled(facts), nil })
 }
 
 // decide appends what decision makes of the rollback as it stands; nothing can come in between.

@@ -3,9 +3,11 @@ package runbook
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // forgetfulJournal writes, and loses one of its answers: nobody is told that it was written.
@@ -41,11 +43,30 @@ func (j *forgetfulJournal) Acquire(ctx context.Context, app string, floor int64)
 
 // Whatever write of a rollback's life is done without an answer, it is not done again: the journal is read first.
 func TestRollback_AnyWriteWithoutAnAnswer(t *testing.T) {
+	anyWriteWithoutAnAnswer(t, func(*world) {}, goingWell)
+}
+
+func TestWaiting_AnyWriteWithoutAnAnswer(t *testing.T) {
+	answers := maps.Clone(goingWell)
+	delete(answers, AskSignoff)
+	answers[breaksGlass] = struct {
+		by     string
+		answer Answer
+	}{"", SignoffInPlace}
+	anyWriteWithoutAnAnswer(t, func(w *world) {
+		waitingWorld(w)
+		w.timeout, w.app.ErrorRate.Window = 2*time.Minute, 20*time.Second
+	}, answers)
+}
+
+func anyWriteWithoutAnAnswer(t *testing.T, prepare func(*world), people answers) {
+	t.Helper()
 	life := 1
 	for at := 1; at <= life; at++ {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
+				prepare(w)
 				journal := &forgetfulJournal{Store: w.journal, loseAt: at}
 				r, p := w.startOn(journal)
 				_, err := r.Request(t.Context(), w.request(), "")
@@ -58,7 +79,7 @@ func TestRollback_AnyWriteWithoutAnAnswer(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w.play(r, p, goingWell)
+				w.play(r, p, people)
 				w.stop(r, p)
 				life = max(life, journal.writes)
 				wantOnceEach(t, w)
@@ -94,7 +115,13 @@ func wantOnceEach(t *testing.T, w *world) {
 			what = fmt.Sprint("answer to ", fact.Question)
 		case CommandStarted:
 			what = fact.Job
-		case Requested, Ended:
+		case HalfSigned:
+			what = "the signature of " + fact.By
+		case Addressed:
+			what = fmt.Sprint("whom to write to as ", fact.Role)
+		case NoticeSettled:
+			what = "settled " + fact.Key
+		case Requested, Ended, Reminded, DeputiesAsked, BreakGlassOpened:
 			what = fact.Kind()
 		}
 		if what != "" && seen[what] {

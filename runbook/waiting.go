@@ -127,6 +127,14 @@ func (p Policy) due(q Asking, now time.Time) (facts []Fact, next time.Time) {
 	return facts, q.Deadline
 }
 
+// unsettled leaves out what is settled already.
+func (rb Rollback) unsettled(facts []Fact) []Fact {
+	return slices.DeleteFunc(slices.Clone(facts), func(f Fact) bool {
+		settled, ok := f.(NoticeSettled)
+		return ok && rb.Posts[settled.Key].Settled
+	})
+}
+
 // waiting applies what happens to a question while it is open, and to what is told of it; false where the fact is about
 // something else.
 func (rb Rollback) waiting(e Event) (next Rollback, mine bool, err error) {

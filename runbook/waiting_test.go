@@ -406,3 +406,56 @@ func TestWaiting_WhoIsWrittenTo(t *testing.T) {
 		w.stop(r, p)
 	})
 }
+
+// Where going back is for a lead to sign, leads are asked and reminded; nobody stands in for them.
+func TestWaiting_RollForwardStaysALeads(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		waitingWorld(w)
+		w.hosts["deploy@one"].upFails = 1
+		r, p := w.start(0)
+		w.requests(r)
+		if err := w.click(r, w.only(), SignoffInPlace, "ULEAD"); err != nil {
+			t.Fatal(err)
+		}
+		for q := w.only().Question(); q == nil || q.Kind != AskFailed; q = w.only().Question() {
+			time.Sleep(time.Second)
+		}
+		time.Sleep(29 * time.Minute)
+		rb := w.only()
+		if q := rb.Question(); q == nil || q.Stage() != StageReminded || len(q.Addressed[RoleLead]) != 2 {
+			t.Errorf("the question is %+v", q)
+		}
+		for key, n := range map[string]int{"asked-2-ULEAD": 1, "reminder-2-ULEAD": 1, "waiting-2-reminder": 1, "deputies-2-UDEPUTY": 0} {
+			if got := w.slack.count(key); got != n {
+				t.Errorf("%d of %s, want %d", got, key, n)
+			}
+		}
+		var no *RefusedError
+		if err := w.click(r, rb, RollForward, "UDEPUTY"); !errors.As(err, &no) {
+			t.Errorf("rolled forward by a deputy: %v", err)
+		}
+		if err := w.click(r, rb, RollForward, "UBOTH"); err != nil {
+			t.Errorf("rolled forward by a lead: %v", err)
+		}
+		w.stop(r, p)
+	})
+}
+
+// Where no lead is needed, the requester is reminded, and nobody else is written to.
+func TestWaiting_TheRequesterIsReminded(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		waitingWorld(w)
+		w.note(Deployed{Images: w.v2, Version: "v2", Migration: MigrationNone})
+		r, p := w.start(0)
+		if rb := w.requests(r); rb.Question().Kind != AskConfirm {
+			t.Fatalf("the question is %+v", rb.Question())
+		}
+		time.Sleep(29 * time.Minute)
+		w.wantKeys("by the end", "reminder-1-UONCALL")
+		time.Sleep(2 * time.Minute)
+		if rb := w.only(); rb.Outcome != Expired || w.slack.openIn("reminder-1-UONCALL") || !rb.Published {
+			t.Errorf("outcome %s, published %t", rb.Outcome, rb.Published)
+		}
+		w.stop(r, p)
+	})
+}
