@@ -107,7 +107,7 @@ func rootCommand() *cobra.Command {
 		return usage("%v; `rollbackbot help %s` says how", err, cmd.Name())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(demoCommand(), serveCommand(), planCommand(), deployedCommand(), allowedCommand(), historyCommand(),
+	root.AddCommand(demoCommand(), serveCommand(), doctorCommand(), planCommand(), deployedCommand(), allowedCommand(), historyCommand(),
 		auditCommand(), postmortemCommand(), lockCommand(), unlockCommand(), manifestCommand(), versionCommand())
 	return root
 }
