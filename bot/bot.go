@@ -26,6 +26,8 @@ type Bot struct {
 	Form      *Form
 	Socket    *Socket // its Handle is set by Run; its State says at any time whether the bot hears
 	Log       zerolog.Logger
+	// Doctor looks at all that a rollback would need, for `/rollback doctor`; it changes nothing and is bounded.
+	Doctor func(context.Context) []runbook.Finding
 	// Stored is told that the inbox has something new.
 	Stored func()
 	// UnderWay says that a rollback is under way: then the bot goes on trying where it would otherwise give up.
@@ -69,7 +71,7 @@ func (b *Bot) Run(ctx context.Context) error {
 func (b *Bot) Desk(runner Runner) *Desk {
 	return &Desk{
 		Runner: runner, Inbox: b.Inbox, Directory: b.Directory, Form: b.Form, Speaker: b.Speaker, Channel: b.Channel,
-		Log: component(b.Log, "desk"),
+		Doctor: b.Doctor, Log: component(b.Log, "desk"),
 	}
 }
 

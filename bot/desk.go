@@ -24,7 +24,8 @@ type Desk struct {
 	Directory runbook.Directory
 	Form      *Form
 	Speaker   Speaker
-	Channel   Channel // the team channel
+	Channel   Channel                                 // the team channel
+	Doctor    func(context.Context) []runbook.Finding // what `/rollback doctor` tells
 	Log       zerolog.Logger
 
 	once  sync.Once

@@ -22,8 +22,6 @@ func (d *Desk) command(ctx context.Context, e errand) error {
 		return d.lift(ctx, e)
 	case VerbHelp:
 		return d.tell(ctx, e, HelpMessage())
-	case VerbDoctor:
-		return d.tell(ctx, e, TextMessage("Slack has no doctor yet: `rollbackbot doctor` on the bot's machine looks at everything that a rollback would need. `"+slash+" plan APP` looks at an app's hosts and says what a rollback would run into."))
 	}
 	if err := d.mayRead(ctx, e); err != nil {
 		return d.fail(ctx, e, err)

@@ -17,6 +17,8 @@ func (d *Desk) find(ctx context.Context, e errand) (Message, error) {
 		return d.history(ctx, c.App)
 	case VerbPlan:
 		return d.plan(ctx, e)
+	case VerbDoctor:
+		return CheckupMessage(d.Doctor(ctx)), nil
 	case VerbQuarantine:
 		return d.quarantine(ctx, c.App)
 	}

@@ -67,6 +67,9 @@ func build(t *testing.T, apps ...string) *bench {
 	speaker := bot.NewAnnouncer(b.api, bot.AnnouncerConfig{Channel: team}, log)
 	form := &bot.Form{API: b.api, Apps: apps, Runner: b.runner}
 	b.desk = &bot.Desk{
+		Doctor: func(context.Context) []runbook.Finding {
+			return []runbook.Finding{runbook.FoundFine("bot token", "known"), runbook.FoundWrong("team channel", "Invite it", "the bot is not in it")}
+		},
 		Runner: b.runner, Inbox: b.inbox, Directory: directory(b.slack), Form: form, Speaker: speaker,
 		Channel: bot.Channel{API: b.api, ID: team}, Log: log,
 	}
@@ -367,7 +370,7 @@ func TestCommand_WhatCantBeReadSaysHow(t *testing.T) {
 	b.command(ana, "/rollback shop to")
 	b.told(ana, "/rollback")
 	b.command(ana, "/rollback doctor")
-	b.told(ana, "no doctor yet")
+	b.told(ana, "Something would not work", "the bot is not in it. Invite it", "Fine: 1")
 	b.command(ana, "/rollback help")
 	b.told(ana, "migration", "because")
 	b.inbox.settle(t, 3)

@@ -133,7 +133,7 @@ func (p Planner) checkGoing(ctx context.Context, a App, reached []survey, target
 func wrongOn(a App, host Host, err error) []Finding {
 	var found []Finding
 	for _, problem := range problemsOf(host, err) {
-		found = append(found, FoundWrong(a.Name+" on "+string(host), problem.Remedy, "%s", problem.What))
+		found = append(found, FoundWrong(a.Name+" on "+string(host), upperFirst(problem.Remedy), "%s", problem.What))
 	}
 	return found
 }
@@ -203,4 +203,12 @@ func checkRate(ctx context.Context, a App, rate ErrorRateChecker) Finding {
 		return FoundWrong(about, "Mend PROMETHEUS_URL or ERROR_RATE_QUERY; without them a person is asked", "%v", err)
 	}
 	return FoundFine(about, "one series, %.2f%% now", 100*sample.Rate)
+}
+
+// upperFirst gives a remedy its capital: a *HostError's stands behind a colon elsewhere.
+func upperFirst(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -77,6 +77,10 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 		Form:   &bot.Form{API: api, Apps: appNames(cfg), Runner: r.runner(r.announcer)},
 		Socket: &bot.Socket{API: api, Sockets: r.sockets, Log: component(log, "socket")},
 		Log:    log, Stored: r.stored, UnderWay: r.underWay,
+		Doctor: func(ctx context.Context) []runbook.Finding {
+			c := checkup{cfg: cfg, store: store, hosts: pool, health: probe.Health{}, rates: rates, hub: hub}
+			return runbook.Checkup(ctx, runbook.CheckupTimeout, c.checks())
+		},
 	}
 	failpointsAtInbox(r.listener)
 	return r
