@@ -84,7 +84,11 @@ func sayHalves(d *draft, q runbook.Asking) {
 		points = append(points, []span{person(h.By), words(" " + answerWords[h.Answer] + ", at " + instant(h.At) + ": " + h.Reason)})
 	}
 	if len(points) > 0 {
-		d.field("Signed by one of two")
+		title := "Signed by one of two"
+		if len(q.Together) > 0 {
+			title = "The two signatures"
+		}
+		d.field(title)
 		d.points(points)
 	}
 }
