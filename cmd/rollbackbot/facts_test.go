@@ -97,7 +97,7 @@ func TestFacts_FitTheSignOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	runner := &runbook.Runner{
-		Apps: []runbook.App{app}, Journal: store, Hosts: host, Health: host, Policy: runbook.Policy{}, SignoffTimeout: time.Minute,
+		Apps: []runbook.App{app}, Journal: store, Hosts: host, Health: host, Policy: runbook.Policy{}, SignoffTimeout: time.Hour,
 		Directory: &bot.Directory{API: api, Team: who.Team, Channel: channel, Leads: []string{lead}, Requesters: []string{onCall}},
 		Announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{lead}, Apps: []runbook.App{app}}, zerolog.Nop()),
 		Source:    hub, Judge: migration.NewProcess(),
@@ -115,7 +115,8 @@ func TestFacts_FitTheSignOff(t *testing.T) {
 		for _, request = range ofKind(now, "rollback_request") {
 			for _, thread = range now.Replies(channel, request.TS) {
 				if strings.Contains(string(thread.Blocks), "All 50 migration files between the two releases") {
-					return strings.Contains(string(request.Blocks), "200 commits")
+					// On a busy machine the judge is late, and there is a second plan.
+					return strings.Contains(string(request.Blocks), "200 commits") && !strings.Contains(string(request.Blocks), "has not told everything yet")
 				}
 			}
 		}
