@@ -184,7 +184,8 @@ func (h History) seen(r Release) Release {
 		return r
 	}
 	for _, image := range r.Images {
-		if rollback, blocked := h.quarantine[image.Digest]; blocked {
+		// Where several did, it is always the same one.
+		if rollback, blocked := h.quarantine[image.Digest]; blocked && (r.Quarantine == "" || rollback < r.Quarantine) {
 			r.Quarantine = rollback
 		}
 	}
