@@ -27,7 +27,7 @@ var ErrOtherChain = errors.New("the journal is not the one that was read before"
 type Chronicle struct {
 	// Memos keeps histories for processes that live shortly; nil: none. Read and Keep say what this process does with them.
 	Memos Memos
-	Read  bool // begins with what is kept there: for showing it alone, since it is not what the hash chain covers
+	Read  bool // begins with what is kept there, the latest (Recent): for showing it alone, since the hash chain doesn't cover it
 	Keep  bool // keeps there what took long to read
 	// Problem gets what went wrong with a memo, which is no reason not to answer; may be nil.
 	Problem func(app string, err error)
@@ -45,8 +45,8 @@ type chapter struct {
 }
 
 // keepAfter is how many events more than what is kept are read before the history is kept anew: so many take a few
-// milliseconds to read.
-const keepAfter = 500
+// milliseconds to read, with the others between them.
+const keepAfter = 100
 
 // History is what the journal knows of an app's releases and rollbacks now. An event of a kind that this version does not
 // know is an error, as for Events.
@@ -61,7 +61,7 @@ func (c *Chronicle) History(ctx context.Context, j Journal, app string) (History
 		c.recall(ctx, app, ch)
 	}
 	events, err := j.Since(ctx, app, ch.place, historyKinds...)
-	if errors.Is(err, ErrOtherChain) {
+	if errors.Is(err, ErrOtherChain) || err == nil && ch.history.leavesOut(events) {
 		ch.history, ch.place, ch.unkept = History{}, Place{}, 0
 		events, err = j.Since(ctx, app, ch.place, historyKinds...)
 	}

@@ -28,6 +28,9 @@ type History struct {
 	left      map[string]bool // the rollbacks that ended well
 
 	labelled map[string]string // by the commit in their images' labels: the release that has it, or several
+
+	short bool   // it began with a memo that left something out
+	older string // the marks of what was left out, sorted
 }
 
 // historyKinds are the kinds of events that a History is made of. All others leave it as it is.
@@ -165,12 +168,7 @@ func (s *spell) seen(after, at time.Time) {
 // Releases gives all releases, the one that went live last first. Their images are the history's own: they are not changed.
 func (h History) Releases() []Release {
 	all := slices.Collect(maps.Values(h.releases)) // pointers: a release is large to be moved about
-	slices.SortFunc(all, func(a, b *Release) int {
-		if c := b.LastLiveAt.Compare(a.LastLiveAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
+	slices.SortFunc(all, laterLive)
 	out := make([]Release, len(all))
 	for i, r := range all {
 		out[i] = h.seen(*r)

@@ -27,34 +27,40 @@ type Memos interface {
 }
 
 // memoKind changes whenever a history is made of other events, made otherwise, or written otherwise.
-const memoKind = "history/3"
+const memoKind = "history/4"
 
-// encode writes a history as decodeHistory reads it: numbers in decimal with a blank after each, texts with their length
-// before them. It is read in the time in which a command starts, which JSON of that size is not.
+// Recent is how many releases and how many rollbacks are kept, the latest: more than anybody reads in the middle of an
+// outage, and few enough that reading them takes no time.
+const Recent = 100
+
+// encode writes what is shown of a history as decodeHistory reads it: numbers in decimal with a blank after each, texts
+// with their length before them. Of releases that are left out it keeps marks alone, to tell them from new ones.
 func (h History) encode() string {
 	var w memoWriter
+	kept, older := h.parted()
+	rollbacks := h.rollbacks[max(0, len(h.rollbacks)-Recent):]
+	w.flag(h.short || len(kept) < len(h.releases) || len(rollbacks) < len(h.rollbacks))
+	w.text(older)
 	w.time(h.latest)
-	place := map[string]int64{differed: -1}
-	ids := slices.Sorted(maps.Keys(h.releases))
-	w.number(int64(len(ids)))
-	for i, id := range ids {
-		place[id] = int64(i)
-		w.release(*h.releases[id])
+	w.number(int64(len(kept)))
+	for _, r := range kept {
+		w.release(*r)
 	}
-	w.number(int64(len(h.live)))
-	for i, id := range h.live {
-		w.number(place[id])
-		w.spell(h.spells[i])
+	w.flag(len(h.live) > 0)
+	if last := len(h.live) - 1; last >= 0 {
+		w.text(h.live[last])
+		w.spell(h.spells[last])
 	}
 	w.text(h.observed)
 	w.text(h.diverged)
-	w.number(int64(len(h.quarantine)))
-	for _, digest := range slices.Sorted(maps.Keys(h.quarantine)) {
+	blocked := h.blockedIn(kept)
+	w.number(int64(len(blocked)))
+	for _, digest := range slices.Sorted(maps.Keys(blocked)) {
 		w.text(string(digest))
-		w.text(h.quarantine[digest])
+		w.text(blocked[digest])
 	}
-	w.number(int64(len(h.rollbacks)))
-	for _, rb := range h.rollbacks {
+	w.number(int64(len(rollbacks)))
+	for _, rb := range rollbacks {
 		w.time(rb.At)
 		for _, text := range []string{rb.ID, rb.By, rb.From, rb.To, rb.Reason, string(rb.Outcome)} {
 			w.text(text)
@@ -118,6 +124,11 @@ func (w *memoWriter) release(r Release) {
 	for _, tag := range r.Tags {
 		w.text(tag)
 	}
+	w.number(int64(len(r.Hosts)))
+	for _, host := range r.Hosts {
+		w.text(string(host))
+	}
+	w.time(r.CheckedAt)
 	w.number(int64(len(r.Gone)))
 	for _, image := range r.Gone {
 		w.image(image)
@@ -147,33 +158,23 @@ var errMemo = errors.New("what was kept of the history can't be read; it is read
 // decodeHistory reads what encode wrote; anything else is an error.
 func decodeHistory(body string) (History, error) {
 	r := memoReader{rest: body}
-	h := History{latest: r.time(), quarantine: map[Digest]string{}, labelled: map[string]string{}}
-	ids := make([]string, r.count())
-	releases := make([]Release, len(ids))
-	h.releases = make(map[string]*Release, len(ids))
-	for i := range ids {
+	h := History{short: r.flag(), older: r.text(), latest: r.time(), quarantine: map[Digest]string{}, labelled: map[string]string{}}
+	releases := make([]Release, r.count())
+	h.releases = make(map[string]*Release, len(releases))
+	for i := range releases {
 		releases[i] = r.release()
-		ids[i] = releases[i].ID
-		h.releases[ids[i]] = &releases[i]
-		if lore := releases[i].lore; lore.labels.Commit != "" {
-			h.labelled[lore.labels.Commit] = ids[i]
+		id, lore := releases[i].ID, releases[i].lore
+		h.releases[id] = &releases[i]
+		if lore.labels.Commit != "" {
+			h.labelled[lore.labels.Commit] = id
 			if lore.shared {
 				h.labelled[lore.labels.Commit] = several
 			}
 		}
 	}
-	h.live = make([]string, r.count())
-	h.spells = make([]spell, len(h.live))
-	for i := range h.live {
-		switch n := r.number(); {
-		case n == -1:
-			h.live[i] = differed
-		case n >= 0 && n < int64(len(ids)):
-			h.live[i] = ids[n]
-		default:
-			r.failed = true
-		}
-		h.spells[i] = spell{after: r.time(), by: r.time(), ran: r.number() == 1}
+	if r.flag() {
+		h.live = []string{r.text()}
+		h.spells = []spell{{after: r.time(), by: r.time(), ran: r.flag()}}
 	}
 	h.observed = r.text()
 	h.diverged = r.text()
@@ -185,7 +186,7 @@ func decodeHistory(body string) (History, error) {
 	for i := range h.rollbacks {
 		h.rollbacks[i] = Past{At: r.time(), ID: r.text(), By: r.text(), From: r.text(), To: r.text(), Reason: r.text(), Outcome: Outcome(r.text())}
 	}
-	if r.failed || r.rest != "" {
+	if r.failed || r.rest != "" || len(h.older)%markLength != 0 {
 		return History{}, errMemo
 	}
 	return h, nil
@@ -237,10 +238,12 @@ func (r *memoReader) time() time.Time {
 	return time.UnixMicro(n).UTC()
 }
 
+func (r *memoReader) flag() bool { return r.number() == 1 }
+
 func (r *memoReader) release() Release {
 	release := Release{ID: r.text()}
 	r.lore(&release)
-	release.Migration, release.Noted = Migration(r.text()), r.number() == 1
+	release.Migration, release.Noted = Migration(r.text()), r.flag()
 	release.SeenAt, release.VerifiedAt, release.LastLiveAt = r.time(), r.time(), r.time()
 	n := r.count()
 	release.Images = make(map[string]Image, n)
@@ -253,6 +256,10 @@ func (r *memoReader) release() Release {
 		release.Tags = append(release.Tags, r.text())
 	}
 	for range r.count() {
+		release.Hosts = append(release.Hosts, Host(r.text()))
+	}
+	release.CheckedAt = r.time()
+	for range r.count() {
 		release.Gone = append(release.Gone, r.image())
 	}
 	return release
@@ -263,7 +270,7 @@ func (r *memoReader) lore(to *Release) {
 	for _, text := range []*string{&l.note.Version, &l.note.Commit, &l.labels.Version, &l.labels.Commit, &l.source.Version, &l.unsure, &l.asked, &to.Author, &to.URL} {
 		*text = r.text()
 	}
-	l.shared = r.number() == 1
+	l.shared = r.flag()
 	for range r.count() {
 		l.lacks = append(l.lacks, r.text())
 	}

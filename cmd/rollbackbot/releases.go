@@ -199,8 +199,10 @@ func judgeHere(ctx context.Context, images []runbook.Image, imagesErr error) err
 }
 
 func historyCommand() *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	cmd := &cobra.Command{
 		Use: "history APP", Short: "List an app's releases and rollbacks, the latest first", Example: "  rollbackbot history shop", Args: exactly("the app"),
+		Long: fmt.Sprintf("The latest %d releases and the latest %[1]d rollbacks of an app. --all lists every one, and reads the whole journal for it.", runbook.Recent),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := config.Load(config.Database)
 			if err != nil {
@@ -211,12 +213,14 @@ func historyCommand() *cobra.Command {
 				return err
 			}
 			defer store.Close()
-			return printHistory(cmd, store, args[0])
+			return printHistory(cmd, store, args[0], all)
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "also the older ones")
+	return cmd
 }
 
-func printHistory(cmd *cobra.Command, store *journal.Store, app string) error {
+func printHistory(cmd *cobra.Command, store *journal.Store, app string, all bool) error {
 	apps, err := store.Apps(cmd.Context())
 	if err != nil {
 		return err
@@ -225,17 +229,23 @@ func printHistory(cmd *cobra.Command, store *journal.Store, app string) error {
 		return &runbook.UnknownAppError{Name: app, Apps: apps}
 	}
 	// What is kept of a former question is good enough to be shown; nothing is decided on it.
-	chronicle := &runbook.Chronicle{Memos: store, Read: true, Keep: true}
+	chronicle := &runbook.Chronicle{Memos: store, Read: !all, Keep: true}
 	history, err := chronicle.History(cmd.Context(), store, app)
 	if err != nil {
 		return err
+	}
+	releases, rollbacks := history.Releases(), history.Rollbacks()
+	older := history.Short() || len(releases) > runbook.Recent || len(rollbacks) > runbook.Recent
+	if !all {
+		releases = releases[:min(len(releases), runbook.Recent)]
+		rollbacks = rollbacks[max(0, len(rollbacks)-runbook.Recent):]
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	if apart := history.Apart(); apart != "" {
 		fmt.Fprintln(out, "The hosts don't all run one known release: "+apart)
 	}
 	fmt.Fprintln(out, "Releases:")
-	for _, release := range history.Releases() {
+	for _, release := range releases {
 		line := "  " + runbook.Describe(release)
 		if release.URL != "" {
 			line += "  " + release.URL
@@ -243,8 +253,11 @@ func printHistory(cmd *cobra.Command, store *journal.Store, app string) error {
 		fmt.Fprintln(out, line)
 	}
 	fmt.Fprintln(out, "Rollbacks:")
-	for _, rb := range slices.Backward(history.Rollbacks()) {
+	for _, rb := range slices.Backward(rollbacks) {
 		fmt.Fprintln(out, "  "+rollbackLine(rb))
+	}
+	if older && !all {
+		fmt.Fprintf(out, "The older ones: rollbackbot history %s --all\n", app)
 	}
 	return out.Flush()
 }
