@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,6 +27,8 @@ type crew struct {
 	random *rand.Rand
 	judged map[string]bool // rollbacks whose record was looked at
 	moods  map[string]*mood
+
+	accepting sync.WaitGroup // owners of follow-ups who are about to accept them
 }
 
 // mood is what people mean to do in one rollback.
@@ -137,6 +140,35 @@ func (c *crew) carryToTheEnd() {
 			c.carry(*open)
 		}
 	}
+	c.accepting.Wait()
+}
+
+// acceptWithin is how long the owner of a follow-up looks for the private message: where nothing was replaced, none comes.
+const acceptWithin = 40 * time.Second
+
+// accepts has the owner of a rollback's follow-up accept it, until its button is gone.
+func (h *hour) accepts(rollback string) {
+	for began, pressed := time.Now(), false; time.Since(began) < acceptWithin; time.Sleep(pressAgain) {
+		now, found := h.slack.Snapshot(), false
+		for _, user := range []string{onCall, lead} {
+			for _, m := range now.Direct(user) {
+				if blocks := string(m.Blocks); strings.Contains(blocks, `"accept_owner"`) && strings.Contains(blocks, rollback) {
+					found, pressed = true, true
+					h.presses(rollback, user, m)
+				}
+			}
+		}
+		if pressed && !found {
+			return
+		}
+	}
+}
+
+func (h *hour) presses(rollback, user string, m localslack.Message) {
+	h.sweeping.RLock()
+	defer h.sweeping.RUnlock()
+	ack, err := h.slack.Click(context.Background(), user, m.Channel, m.TS, "accept_owner")
+	h.said(said{rollback: rollback, user: user, what: "accept_owner"}, ack, err)
 }
 
 // line is what is typed to ask.
@@ -163,6 +195,7 @@ func (c *crew) open(now scene) *rollbackScene {
 		c.judged[rb.id] = true
 		c.judgeRecord(now, rb)
 		delete(c.moods, rb.id)
+		c.accepting.Go(func() { c.accepts(rb.id) })
 	}
 	return open
 }
