@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"rollbackbot/internal/parts"
+	"rollbackbot/internal/realhost"
 )
 
 // screenshotsVariable names a folder for pictures of what the test sees. The README's picture is one of them.
@@ -37,10 +38,7 @@ var windows = []struct {
 // The demo as its users meet it: the program's own output says what to open, and everything else is clicks and keys.
 func TestDemo_InTheBrowser(t *testing.T) {
 	chromium := parts.Chromium(t)
-	binary := filepath.Join(t.TempDir(), "rollbackbot")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	binary := realhost.Build(t, "rollbackbot/cmd/rollbackbot")
 	for _, window := range windows {
 		t.Run(window.name, func(t *testing.T) {
 			t.Parallel()
