@@ -13,14 +13,19 @@ import (
 func auditCommand() *cobra.Command {
 	audit := &cobra.Command{
 		Use: "audit", Short: "Export the journal, or prove its hash chain",
-		Args: exactly("export or verify"),
+		Long: "The journal holds every request, answer, command and outcome. Both commands need the database alone, and change\n" +
+			"nothing.",
+		Example: "  rollbackbot audit export >journal.jsonl\n  rollbackbot audit verify",
+		Args:    exactly("export or verify"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return usage("there is no command \"audit %s\"; there are `audit export` and `audit verify`", args[0])
 		},
 	}
 	audit.AddCommand(
 		&cobra.Command{
-			Use: "export", Short: "Write the journal as JSON lines", Example: "  rollbackbot audit export >journal.jsonl", Args: exactly(),
+			Use: "export", Short: "Write the journal as JSON lines",
+			Long:    "Writes every event of every app in the journal, one a line, each app's oldest first, with its hash.",
+			Example: "  rollbackbot audit export >journal.jsonl", Args: exactly(),
 			RunE: withJournal(func(cmd *cobra.Command, store *journal.Store, apps []string) error {
 				return store.Export(cmd.Context(), cmd.OutOrStdout(), apps...)
 			}),

@@ -94,6 +94,7 @@ func rootCommand() *cobra.Command {
 		Long: "Rollbackbot takes a team on a VPS with Docker Compose back to its last known-good release:\n" +
 			"/rollback in Slack, the engineering lead's sign-off, the deployment by digest, its proof, and the record.\n\n" +
 			"Try it without anything: rollbackbot demo",
+		Example:       "  rollbackbot demo\n  rollbackbot plan shop\n  rollbackbot serve",
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -135,6 +136,8 @@ func listOf(names []string) string {
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the build", Args: exactly(), Example: "  rollbackbot version",
+		Long: "Prints the build that this is, as the log's first line and rollbackbot_build_info in /metrics say it. It needs no\n" +
+			"configuration.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "rollbackbot "+version)
 			return err

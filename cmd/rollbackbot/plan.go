@@ -18,8 +18,11 @@ import (
 func planCommand() *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
-		Use:     "plan APP [--to RELEASE]",
-		Short:   "Print what a rollback would do, with the exact remote commands; changes nothing",
+		Use:   "plan APP [--to RELEASE]",
+		Short: "Print what a rollback would do, with the exact remote commands; changes nothing",
+		Long: "Looks at every host as a rollback would, and prints from what to what it would go, who would have to sign off, and\n" +
+			"each command. Without --to it goes to the last known-good release. It needs the database, which it never\n" +
+			"creates, and the hosts.",
 		Example: "  rollbackbot plan shop\n  rollbackbot plan shop --to v41\n  rollbackbot plan shop --to \"api=ghcr.io/acme/shop/api@sha256:… worker=… web=…\"",
 		Args:    exactly("the app"),
 		RunE: func(cmd *cobra.Command, args []string) error {

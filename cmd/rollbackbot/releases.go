@@ -201,8 +201,8 @@ func judgeHere(ctx context.Context, images []runbook.Image, imagesErr error) err
 func historyCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
-		Use: "history APP", Short: "List an app's releases and rollbacks, the latest first", Example: "  rollbackbot history shop", Args: exactly("the app"),
-		Long: fmt.Sprintf("The latest %d releases and the latest %[1]d rollbacks of an app. --all lists every one, and reads the whole journal for it.", runbook.Recent),
+		Use: "history APP", Short: "List an app's releases and rollbacks, the latest first", Example: "  rollbackbot history shop\n  rollbackbot history shop --all", Args: exactly("the app"),
+		Long: fmt.Sprintf("The latest %d releases and the latest %[1]d rollbacks of an app. --all lists every one, and reads the whole journal for it. It needs the database alone.", runbook.Recent),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := config.Load(config.Database)
 			if err != nil {

@@ -181,6 +181,7 @@ func problemTo(log zerolog.Logger) func(string, error) {
 func manifestCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "manifest", Short: "Print the Slack app's manifest",
+		Long:    "Prints what the Slack app has to be: its command, scopes and events. It needs no configuration.",
 		Example: "  rollbackbot manifest   # paste it at https://api.slack.com/apps: Create New App, From a manifest", Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), string(bot.Manifest()))
