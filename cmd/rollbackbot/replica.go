@@ -34,6 +34,7 @@ type replica struct {
 	listener  *bot.Bot
 	chronicle *runbook.Chronicle // for all that asks in this process
 	observed  sync.Map           // when the hosts of each app were last seen, by its name
+	tally     tally              // what this process saw happen
 	heard     atomic.Int64       // when this process last stored what somebody said, in Unix milliseconds; 0: never
 	github    *github.Client     // nil: none is configured
 	judge     *migration.Process // one: a single child at a time judges migrations
@@ -47,6 +48,7 @@ type term struct {
 	owner  *journal.Ownership
 	runner *runbook.Runner
 	desk   *bot.Desk
+	since  time.Time
 }
 
 const (
@@ -141,6 +143,7 @@ func (r *replica) takeTurns(ctx context.Context) error {
 func (r *replica) act(ctx context.Context, owner *journal.Ownership) error {
 	ctx, stop := owner.Context(ctx)
 	defer stop()
+	r.tally.forget()
 	runner := r.runner(fenced{r.announcer, owner})
 	if err := r.start(ctx, runner); err != nil {
 		if ctx.Err() != nil {
@@ -148,7 +151,7 @@ func (r *replica) act(ctx context.Context, owner *journal.Ownership) error {
 		}
 		return err
 	}
-	t := &term{owner: owner, runner: runner, desk: r.listener.Desk(runner)}
+	t := &term{owner: owner, runner: runner, desk: r.listener.Desk(runner), since: time.Now()}
 	r.begin(t)
 	defer r.begin(nil)
 	r.log.Info().Msg("acting: this process owns the journal")
@@ -235,13 +238,22 @@ var errStuck = errors.New("stopped before everything was put down; the next star
 func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
 	runner := &runbook.Runner{
 		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, ErrorRate: r.rates, Directory: r.directory, Roster: r.directory, Announcer: announcer,
-		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Contacts: r.directory, Report: reportTo(r.log), Problem: problemTo(r.log),
+		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Contacts: r.directory, Report: r.report(), Problem: problemTo(r.log),
 	}
 	if r.github != nil {
 		runner.Tickets, runner.Links, runner.Source, runner.Judge = r.github, r.github, r.github, r.judge
 	}
 	failpoints(runner)
 	return runner
+}
+
+// report logs every event after it was written, and counts it.
+func (r *replica) report() func(runbook.Event) {
+	log := reportTo(r.log)
+	return func(e runbook.Event) {
+		r.tally.hear(e)
+		log(e)
+	}
 }
 
 func (r *replica) begin(t *term) {

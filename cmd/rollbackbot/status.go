@@ -40,7 +40,7 @@ func (r *replica) openStatus(ctx context.Context) (*statusServer, error) {
 	mux.HandleFunc("GET /metrics", r.serveMetrics)
 	(&gate.Handler{Apps: r.cfg.Apps, Journal: r.store, Token: r.cfg.HTTPToken.Reveal(), Log: component(r.log, "gate")}).Register(mux)
 	s := &statusServer{done: make(chan struct{}), server: &http.Server{
-		Handler: mux, ReadTimeout: statusTimeout, WriteTimeout: statusTimeout, IdleTimeout: time.Minute,
+		Handler: r.tally.atGate(mux), ReadTimeout: statusTimeout, WriteTimeout: statusTimeout, IdleTimeout: time.Minute,
 	}}
 	go func() {
 		defer close(s.done)

@@ -52,7 +52,10 @@ func TestStatus_TellsTheTruth(t *testing.T) {
 		checkExposition(t, text)
 	}
 	metrics("rollbackbot_acting 1\n", "rollbackbot_slack_sockets ", "rollbackbot_database_up 1\n", `rollbackbot_open_rollbacks{app="shop"} 0`+"\n",
-		`rollbackbot_rollbacks_total{app="shop",outcome="rolled_forward"} 0`+"\n")
+		`rollbackbot_rollbacks_total{app="shop",outcome="rolled_forward"} 0`+"\n",
+		`rollbackbot_observation_age_seconds{app="shop"} `, "rollbackbot_observe_interval_seconds 60\n", `rollbackbot_quarantined_images{app="shop"} 0`+"\n",
+		`rollbackbot_quarantine_hits_total{door="deployed"} 0`+"\n", `rollbackbot_phase_runs_total{app="shop",phase="error_rate"} 0`+"\n",
+		"# TYPE rollbackbot_waiting_since_timestamp_seconds gauge\n")
 
 	server.Stop(t, "fast")
 	asks.until(t, http.StatusServiceUnavailable, `"ready": false`, `"database": false`, `"listening": true`, "ROLLBACK_DATABASE_URL")
