@@ -18,15 +18,21 @@ import (
 )
 
 func serveCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "serve", Short: "Run the bot",
+	var healthy bool
+	cmd := &cobra.Command{
+		Use: "serve [--healthy]", Short: "Run the bot",
 		Long: "Runs the bot until SIGTERM or SIGINT. What is under way then goes on at the next start.\n" +
-			"All configuration comes from the environment; the README lists every variable.",
-		Example: "  rollbackbot serve", Args: exactly(),
+			"All configuration comes from the environment; the README lists every variable.\n\n" +
+			"With --healthy it starts nothing: it asks the one that runs here, at ROLLBACK_HTTP_ADDR, whether it lives, for\n" +
+			"a container's health check. Exit status 1: it does not.",
+		Example: "  rollbackbot serve\n  rollbackbot serve --healthy", Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(config.Everything)
 			if err != nil {
 				return err
+			}
+			if healthy {
+				return askHealthy(cmd.Context(), cfg.HTTPAddr)
 			}
 			err = serve(cmd.Context(), cfg, newLogger(cfg, cmd.ErrOrStderr()), nil)
 			if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
@@ -35,6 +41,8 @@ func serveCommand() *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&healthy, "healthy", false, "ask the bot that runs here whether it lives, and end")
+	return cmd
 }
 
 // serve is the bot, wired. listening is told when it is ready to hear; it may be nil.

@@ -56,6 +56,7 @@ func TestStatus_TellsTheTruth(t *testing.T) {
 		`rollbackbot_observation_age_seconds{app="shop"} `, "rollbackbot_observe_interval_seconds 60\n", `rollbackbot_quarantined_images{app="shop"} 0`+"\n",
 		`rollbackbot_quarantine_hits_total{door="deployed"} 0`+"\n", `rollbackbot_phase_runs_total{app="shop",phase="error_rate"} 0`+"\n",
 		"# TYPE rollbackbot_waiting_since_timestamp_seconds gauge\n")
+	p.mustRun(t, "serve", "--healthy")
 
 	server.Stop(t, "fast")
 	asks.until(t, http.StatusServiceUnavailable, `"ready": false`, `"database": false`, `"listening": true`, "ROLLBACK_DATABASE_URL")
