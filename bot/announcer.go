@@ -71,6 +71,8 @@ func (a *Announcer) message(n runbook.Notice) Message {
 		m = questionMessage(n.Rollback, n.Question, v)
 	case runbook.NoticeLift:
 		m = liftMessage(*n.Lift)
+	case runbook.NoticeCheckup:
+		m = examinationMessage(*n.Checkup)
 	case runbook.NoticeErrorRate:
 		m = errorRateMessage(n.Rollback, n.Judged, uploaded{})
 	case runbook.NoticeOwner, runbook.NoticeReminder:

@@ -18,6 +18,9 @@ func (d *Desk) find(ctx context.Context, e errand) (Message, error) {
 	case VerbPlan:
 		return d.plan(ctx, e)
 	case VerbDoctor:
+		if d.Doctor == nil {
+			return TextMessage("This process can't look from here. Type `rollbackbot doctor` in a terminal."), nil
+		}
 		return CheckupMessage(d.Doctor(ctx)), nil
 	case VerbQuarantine:
 		return d.quarantine(ctx, c.App)

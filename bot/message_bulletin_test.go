@@ -49,8 +49,17 @@ func testBulletins() (drift, suggestion runbook.Bulletin) {
 func bulletins(_ *testing.T, all map[string]Message) {
 	drift, suggestion := testBulletins()
 	all["bulletin_drift"], all["bulletin_suggestion"] = bulletinMessage(drift), bulletinMessage(suggestion)
+	all["checkup_wrong"] = examinationMessage(testExamination())
+	all["checkup_well"] = examinationMessage(runbook.Examination{At: asked})
 	suggestion.Withdrawn = "another release runs now: v3"
 	all["bulletin_suggestion_withdrawn"] = bulletinMessage(suggestion)
+}
+
+func testExamination() runbook.Examination {
+	return runbook.Examination{At: asked, Examined: runbook.Examined{Notice: "checkup-000001-a", More: 2, Wrong: []runbook.Trouble{
+		{About: "channel membership", Seen: "the bot is not in <!channel>", Remedy: "Invite it: /invite @rollbackbot"},
+		{About: "shop on deploy@web-1", Seen: "only 812 MiB are free on docker's disk", Remedy: "Make room: docker image prune"},
+	}}}
 }
 
 // A button's value is taken only as the bot wrote it.

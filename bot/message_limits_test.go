@@ -83,6 +83,12 @@ func hugeMessages(t *testing.T) map[string]Message {
 		drift.Drift.Points = append(drift.Drift.Points, runbook.DriftPoint{Host: h.Host, Text: hostile + strings.Repeat("p", 2000)})
 	}
 	all["huge_drift"], all["huge_suggestion"] = bulletinMessage(drift), bulletinMessage(suggestion)
+	examination := testExamination()
+	for i := range 20 {
+		text := hostile + strings.Repeat("x", 400)
+		examination.Wrong = append(examination.Wrong, runbook.Trouble{About: fmt.Sprint(i, text), Seen: text, Remedy: text})
+	}
+	all["huge_checkup"] = examinationMessage(examination)
 	blocked := map[runbook.Digest]string{}
 	for i := range 300 {
 		blocked[imageOf("api", i).Digest] = "rb-1"

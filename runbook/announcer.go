@@ -27,11 +27,12 @@ type Notice struct {
 	Text     string // for NoticePostmortem: the text, in Markdown
 	Rollback Rollback
 	Live     Live
-	Stage    Stage    // for NoticeWaiting and NoticeAsked: which; such a notice tells of nothing else
-	Judged   StepRun  // for NoticeErrorRate: the run of the step in which the error rate was judged
-	Lift     *Lift    // for NoticeLift, which belongs to no rollback
-	Thread   Post     // the message in whose thread it stands; zero for top-level ones
-	Bulletin Bulletin // for NoticeBulletin, which belongs to no Rollback
+	Stage    Stage        // for NoticeWaiting and NoticeAsked: which; such a notice tells of nothing else
+	Judged   StepRun      // for NoticeErrorRate: the run of the step in which the error rate was judged
+	Lift     *Lift        // for NoticeLift, which belongs to no rollback
+	Checkup  *Examination // for NoticeCheckup, which belongs to no rollback
+	Thread   Post         // the message in whose thread it stands; zero for top-level ones
+	Bulletin Bulletin     // for NoticeBulletin, which belongs to no Rollback
 }
 
 // NoticeKind says what a notice is about.

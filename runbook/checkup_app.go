@@ -58,7 +58,7 @@ func (p Planner) checkHosts(ctx context.Context, a App) []Finding {
 		reached = append(reached, s)
 		images, _ := s.set()
 		running = append(running, images)
-		found = append(found, s.findings(a)...)
+		found = append(found, s.findings(a, p.own(ctx, a, s.lockedBy))...)
 	}
 	target, finding := p.checkTarget(ctx, a, running)
 	found = append(found, finding)
@@ -68,14 +68,26 @@ func (p Planner) checkHosts(ctx context.Context, a App) []Finding {
 	return append(found, p.checkGoing(ctx, a, reached, target)...)
 }
 
-// findings are those of a host on which a rollback could act.
-func (s survey) findings(a App) []Finding {
+// own reports whether a lock is held by a rollback that is open in this bot's journal: that ends, and gives it back.
+func (p Planner) own(ctx context.Context, a App, lockedBy string) bool {
+	if p.Journal == nil || lockedBy == "" {
+		return false
+	}
+	open, err := p.Journal.Open(ctx, a.Name)
+	return err == nil && open == lockedBy
+}
+
+// findings are those of a host on which a rollback could act. Own says that the bot itself holds the lock.
+func (s survey) findings(a App, own bool) []Finding {
 	about := a.Name + " on " + string(s.Host)
 	seen := "engine, Compose, tools, compose file and the file of the pins are there"
 	if s.freeBytes >= 0 {
 		seen += fmt.Sprintf("; %d MiB are free on docker's disk", s.freeBytes>>20)
 	}
 	found := []Finding{FoundFine(about, "%s", seen)}
+	if s.lock != "" && own {
+		return append(found, FoundFine("lock of "+about, "held by this bot's own rollback %s, which is under way", s.lockedBy))
+	}
 	if s.lock != "" {
 		return append(found, FoundWrong("lock of "+about, "Wait until it runs out, or give it back: rollbackbot unlock "+a.Name, "%s", s.lock))
 	}

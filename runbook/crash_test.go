@@ -325,7 +325,9 @@ func (w *world) observedMuch() {
 		NoticeClosed{Key: suggestionKey(v2)},
 		Drifted{Key: "drift-1", Points: []DriftPoint{{Key: "1", Host: w.app.Hosts[0], Text: "api runs another image"}}},
 		ImagesChecked{Release: v1, Images: w.v1, Hosts: []ImagesOnHost{{Host: w.app.Hosts[0]}}},
-		Described{Images: w.v2, Labels: map[string]Build{"api": {Version: "2.0", Commit: "3f2c1ab0"}}, Commit: "3f2c1ab0", Author: "ana"})
+		Described{Images: w.v2, Labels: map[string]Build{"api": {Version: "2.0", Commit: "3f2c1ab0"}}, Commit: "3f2c1ab0", Author: "ana"},
+		Examined{Notice: "checkup-000001-0123456789ab", Wrong: []Trouble{{About: "disk", Seen: "it is full", Remedy: "Make room"}}, More: 1},
+		NoticeIntended{Key: "checkup-000001-0123456789ab"}, NoticePosted{Key: "checkup-000001-0123456789ab", Channel: "C1", TS: "1"})
 }
 
 // lockedByHand has somebody take the app's lock in a terminal, somebody else in vain, and the first give it back.

@@ -24,19 +24,21 @@ type herald struct {
 	news   chan struct{}      // has something when a journal may have more to tell
 	places map[string]Place   // how far each app's journal was read
 	untold map[string]*untold // by the notice's key
+	taken  map[string]bool    // the keys of the checkups that it has come upon
 }
 
 // untold is what is still to be told.
 type untold struct {
-	lift     Lift
+	app      string // in whose chain it stands
+	notice   Notice
 	intended time.Time // zero: nobody tried yet
 }
 
 // toldKinds are the kinds of events that a herald reads.
-var toldKinds = []string{Lifted{}.Kind(), NoticeIntended{}.Kind(), NoticePosted{}.Kind()}
+var toldKinds = []string{Lifted{}.Kind(), Examined{}.Kind(), NoticeIntended{}.Kind(), NoticePosted{}.Kind()}
 
 func newHerald(r *Runner) *herald {
-	return &herald{runner: r, news: make(chan struct{}, 1), places: map[string]Place{}, untold: map[string]*untold{}}
+	return &herald{runner: r, news: make(chan struct{}, 1), places: map[string]Place{}, untold: map[string]*untold{}, taken: map[string]bool{}}
 }
 
 // wake never waits.
@@ -119,7 +121,16 @@ func (h *herald) note(event Event) {
 	switch fact := event.Fact.(type) {
 	case Lifted:
 		if fact.Notice != "" {
-			h.untold[fact.Notice] = &untold{lift: Lift{App: event.App, Lifted: fact, At: event.At}}
+			h.untold[fact.Notice] = &untold{app: event.App, notice: Notice{
+				Key: fact.Notice, Kind: NoticeLift, Lift: &Lift{App: event.App, Lifted: fact, At: event.At},
+			}}
+		}
+	case Examined:
+		if fact.Notice != "" && !h.taken[fact.Notice] { // two processes may have written the same
+			h.taken[fact.Notice] = true
+			h.untold[fact.Notice] = &untold{app: event.App, notice: Notice{
+				Key: fact.Notice, Kind: NoticeCheckup, Checkup: &Examination{Examined: fact, At: event.At},
+			}}
 		}
 	case NoticeIntended:
 		if u := h.untold[fact.Key]; u != nil && event.Rollback == "" {
@@ -133,12 +144,12 @@ func (h *herald) note(event Event) {
 }
 
 func (h *herald) post(ctx context.Context, key string, u *untold) error {
-	n := Notice{Key: key, Kind: NoticeLift, Lift: &u.lift}
+	n := u.notice
 	var at Post
 	found := false
 	var err error
 	if u.intended.IsZero() {
-		if err = h.append(ctx, u.lift.App, NoticeIntended{Key: key}); err == nil {
+		if err = h.append(ctx, u.app, NoticeIntended{Key: key}); err == nil {
 			u.intended = time.Now()
 		}
 	} else {
@@ -150,7 +161,7 @@ func (h *herald) post(ctx context.Context, key string, u *untold) error {
 	if err != nil {
 		return err
 	}
-	return h.append(ctx, u.lift.App, NoticePosted{Key: key, Channel: at.Channel, TS: at.TS})
+	return h.append(ctx, u.app, NoticePosted{Key: key, Channel: at.Channel, TS: at.TS})
 }
 
 func (h *herald) append(ctx context.Context, app string, fact Fact) error {

@@ -20,6 +20,7 @@ type survey struct {
 	envSum     string // its SHA-256, or "absent"
 	freeBytes  int64  // on docker's disk; -1: not known
 	lock       string // who holds the app's lock there, for people; "": nobody does
+	lockedBy   string // by which rollback, or what stands for one; "": nobody, or it can't be read
 	hashes     hashes // asked for before it was known what runs
 }
 
@@ -49,7 +50,7 @@ func surveyHost(ctx context.Context, target Target, host Host, a App, p Planner)
 	if p.Before == nil {
 		looks = slices.Insert(looks, 1, func(ctx context.Context) error { return checkEngine(ctx, target, host, a) },
 			func(ctx context.Context) (err error) {
-				s.lock, err = lockNote(ctx, target, host, a, p.Rollback)
+				s.lock, s.lockedBy, err = lockNote(ctx, target, host, a, p.Rollback)
 				return err
 			})
 	}
@@ -88,19 +89,19 @@ func lookRound(ctx context.Context, target Target, host Host, a App) (map[string
 }
 
 // lockNote says who holds the app's lock on a host. It is a note and no problem: it may run out before anybody has
-// decided, and it is looked at again, under the lock itself, before anything is changed.
-func lockNote(ctx context.Context, target Target, host Host, a App, own string) (string, error) {
+// decided, and it is looked at again, under the lock itself, before anything is changed. By is the rollback that holds it.
+func lockNote(ctx context.Context, target Target, host Host, a App, own string) (note, by string, err error) {
 	held, err := lookAtLock(ctx, target, host, a.Name)
 	var lease *LeaseError
 	switch {
 	case errors.As(err, &lease):
-		return err.Error(), nil
+		return err.Error(), "", nil
 	case err != nil:
-		return "", err
+		return "", "", err
 	case held.free() || held.Rollback == own && own != "":
-		return "", nil
+		return "", "", nil
 	}
-	return held.Error(), nil
+	return held.Error(), held.Rollback, nil
 }
 
 func checkEngine(ctx context.Context, target Target, host Host, a App) error {

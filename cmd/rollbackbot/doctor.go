@@ -92,6 +92,8 @@ type checkup struct {
 	rates   runbook.ErrorRateChecker
 	hub     *github.Client             // nil: none is configured
 	disk    func(folder string) string // see journal.CheckDisk
+	// observed says when an app's hosts were last seen, zero: not yet; nil: not known to this process.
+	observed func(app string) time.Time
 }
 
 func (c checkup) checks() []runbook.Check {
@@ -114,7 +116,7 @@ func (c checkup) checks() []runbook.Check {
 			checks = append(checks, c.store.CheckChain(app.Name))
 		}
 		checks = append(checks, planner.Checks(app, c.health, c.rates)...)
-		checks = append(checks, known(runbook.NotChecked("observer of "+app.Name, "only `serve` knows when it last looked: rollbackbot_last_observation_timestamp_seconds in /metrics")))
+		checks = append(checks, c.observer(app.Name))
 		switch {
 		case app.Repository == "":
 			checks = append(checks, known(runbook.NotChecked("GitHub for "+app.Name, "no REPOSITORY is configured, so no ticket is opened")))
@@ -137,6 +139,30 @@ func (c checkup) database() runbook.Check {
 			return []runbook.Finding{runbook.FoundWrong(about, "Check that the database runs, and ROLLBACK_DATABASE_URL", "it can't be read: %v", err)}
 		}
 		return []runbook.Finding{runbook.FoundFine(about, "it answers")}
+	}}
+}
+
+// observerLate is how old the observer's last look may be; or three of its intervals, where that is longer. It doesn't look
+// while a rollback is under way.
+const observerLate = 10 * time.Minute
+
+func (c checkup) observer(app string) runbook.Check {
+	about := "observer of " + app
+	if c.observed == nil {
+		return known(runbook.NotChecked(about, "only `serve` knows when it last looked: rollbackbot_last_observation_timestamp_seconds in /metrics"))
+	}
+	return runbook.Check{About: about, Run: func(ctx context.Context) []runbook.Finding {
+		at := c.observed(app)
+		age := time.Since(at).Round(time.Second)
+		switch open, err := c.store.Open(ctx, app); {
+		case at.IsZero():
+			return []runbook.Finding{runbook.NotChecked(about, "it has not seen all hosts since this process began to act")}
+		case age <= max(observerLate, 3*c.cfg.ObserveInterval):
+			return []runbook.Finding{runbook.FoundFine(about, "it saw all hosts %s ago", age)}
+		case err != nil || open != "":
+			return []runbook.Finding{runbook.NotChecked(about, "it saw all hosts %s ago; it doesn't look while a rollback is under way", age)}
+		}
+		return []runbook.Finding{runbook.FoundWrong(about, "See in the log why: `what runs could not be seen`", "it last saw all hosts %s ago", age)}
 	}}
 }
 

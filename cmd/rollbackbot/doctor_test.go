@@ -302,3 +302,66 @@ func tamper(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 }
+
+// The process that acts knows how old the observer's last look is, and a rollback that is under way keeps it from looking.
+func TestDoctor_Observer(t *testing.T) {
+	t.Parallel()
+	w := newSoundWorld(t)
+	age := time.Duration(0)
+	w.Observed = func(string) time.Time { return time.Now().Add(-age) }
+	of := func() runbook.Finding {
+		t.Helper()
+		for _, f := range w.Run(t.Context()) {
+			if f.About == "observer of shop" {
+				return f
+			}
+		}
+		t.Fatal("nothing is said of the observer")
+		return runbook.Finding{}
+	}
+	if f := of(); f.Mark != runbook.Fine {
+		t.Errorf("a moment ago: %s", f)
+	}
+	age = time.Hour
+	if f := of(); f.Mark != runbook.Wrong || !strings.Contains(f.Seen, "1h0m") {
+		t.Errorf("an hour ago: %s", f)
+	}
+	w.open(t, "rb-open")
+	if f := of(); f.Mark != runbook.Unchecked {
+		t.Errorf("a rollback is under way: %s", f)
+	}
+	w.Observed = func(string) time.Time { return time.Time{} }
+	if f := of(); f.Mark != runbook.Unchecked {
+		t.Errorf("never: %s", f)
+	}
+}
+
+// A lock of the bot's own rollback is given back when that ends; anybody else's is in the way.
+func TestDoctor_OwnLock(t *testing.T) {
+	t.Parallel()
+	w := newSoundWorld(t)
+	w.host.answers("rollbackbot show", "rollback=rb-open\nepoch=7\nholder=rb-open\nreason=rollback\nleft=60\n", "", 0)
+	want := func(when string, mark runbook.Mark) {
+		t.Helper()
+		for _, f := range w.Run(t.Context()) {
+			if f.About == "lock of shop on deploy@memory" {
+				if f.Mark != mark || !strings.Contains(f.Seen, "rb-open") {
+					t.Errorf("%s: %s", when, f)
+				}
+				return
+			}
+		}
+		t.Errorf("%s: nothing is said of the lock", when)
+	}
+	want("a rollback that this journal has not open", runbook.Wrong)
+	w.open(t, "rb-open")
+	want("its own", runbook.Fine)
+}
+
+func (w *soundWorld) open(t *testing.T, id string) {
+	t.Helper()
+	entry := runbook.Entry{App: "shop", Rollback: id, At: time.Now(), Facts: []runbook.Fact{runbook.Requested{Plan: runbook.Plan{App: "shop"}}}}
+	if _, err := w.Store.Append(t.Context(), entry); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -79,10 +79,7 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 		Form:   &bot.Form{API: api, Apps: appNames(cfg), Runner: r.runner(r.announcer)},
 		Socket: &bot.Socket{API: api, Sockets: r.sockets, Log: component(log, "socket")},
 		Log:    log, Stored: r.stored, UnderWay: r.underWay,
-		Doctor: func(ctx context.Context) []runbook.Finding {
-			c := checkup{cfg: cfg, store: store, hosts: pool, health: probe.Health{}, rates: rates, hub: hub}
-			return runbook.Checkup(ctx, runbook.CheckupTimeout, c.checks())
-		},
+		Doctor: r.examine,
 	}
 	failpointsAtInbox(r.listener)
 	return r
@@ -158,6 +155,7 @@ func (r *replica) act(ctx context.Context, owner *journal.Ownership) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { r.observe(ctx, runner) })
 	parts.Go(func() { r.attend(ctx, t) })
+	parts.Go(func() { runner.ExamineDaily(ctx, r.examine) })
 	<-ctx.Done()
 	return r.putDown(runner, &parts)
 }
@@ -202,6 +200,7 @@ func (r *replica) attend(ctx context.Context, t *term) {
 }
 
 func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
+	r.observed.Clear() // what an earlier term saw says nothing of this one
 	observer := observerOf(r.cfg, runner.Hosts, runner.Journal)
 	observer.Seen = func(app string) { r.observed.Store(app, time.Now()) }
 	observer.Announcer, observer.Chronicle = runner.Announcer, runner.Chronicle
@@ -214,6 +213,20 @@ func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 		r.log.Warn().Str("component", "observer").Str("app", app).Err(err).Msg("what runs could not be seen")
 	}
 	observer.ObserveAll(ctx, r.cfg.Apps)
+}
+
+// examine looks at all that a rollback tonight would need.
+func (r *replica) examine(ctx context.Context) []runbook.Finding {
+	c := checkup{cfg: r.cfg, store: r.store, hosts: r.pool, health: probe.Health{}, rates: r.rates, hub: r.github, observed: r.lastObserved}
+	return runbook.Checkup(ctx, runbook.CheckupTimeout, c.checks())
+}
+
+// lastObserved says when an app's hosts were last seen while this process acted; zero: not yet.
+func (r *replica) lastObserved(app string) time.Time {
+	if at, seen := r.observed.Load(app); seen {
+		return at.(time.Time)
+	}
+	return time.Time{}
 }
 
 // putDown waits for what acts. What doesn't come to its end must not be left behind in a process that goes on: this

@@ -1,0 +1,229 @@
+package runbook
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Examined says that the daily checkup was done. What is wrong stands in it only where that is news.
+type Examined struct {
+	Notice string    `json:"notice,omitempty"` // the key under which the channel is told; empty: it is as it was, and nobody is told
+	Wrong  []Trouble `json:"wrong,omitempty"`  // sorted, masked; none beside a Notice: all is well again
+	More   int       `json:"more,omitempty"`   // how many more there are
+}
+
+// Trouble is what a checkup found wrong.
+type Trouble struct {
+	About  string `json:"about"`
+	Seen   string `json:"seen"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Kind is the fact's name in the journal.
+func (Examined) Kind() string { return "examined" }
+
+func init() { register[Examined]() }
+
+// Examination is what the channel is told of a daily checkup.
+type Examination struct {
+	Examined
+	At time.Time
+}
+
+// NoticeCheckup is the kind of notice that tells of an Examination, at top level.
+const NoticeCheckup NoticeKind = "checkup"
+
+const (
+	// examineFirst is how long after its start a process examines at the earliest: the observer has looked by then. As
+	// long later it tries again where a rollback is under way.
+	examineFirst    = 10 * time.Minute
+	examineInterval = 24 * time.Hour
+	// examineAgain is how long trouble has to last before anybody is told: a host restarts, a network breaks for a moment.
+	examineAgain = 5 * time.Minute
+
+	maxExamined      = 20
+	maxExaminedRunes = 400
+)
+
+// ExamineDaily does a checkup once a day until ctx ends, and has the channel told when something would not work, when
+// that is something else than before, and when all is well again. When it was done last is read from the journal, so that
+// neither a restart nor another replica repeats it. The Runner was started; look is bounded, as a Checkup is.
+func (r *Runner) ExamineDaily(ctx context.Context, look func(context.Context) []Finding) {
+	if len(r.Apps) == 0 || pause(ctx, examineFirst) != nil {
+		return
+	}
+	for {
+		wait, err := r.examineWhenDue(ctx, look)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			r.reportProblem(Rollback{}, fmt.Errorf("do the daily checkup: %w", err))
+			wait = examineFirst
+		}
+		if pause(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// examineWhenDue gives how long to wait for the next time.
+func (r *Runner) examineWhenDue(ctx context.Context, look func(context.Context) []Finding) (time.Duration, error) {
+	last, err := r.lastExamined(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if wait := time.Until(last.at.Add(examineInterval)); wait > 0 {
+		return min(wait, examineInterval), nil // a clock that was wrong once silences no later day
+	}
+	fact, done, err := r.examine(ctx, last, look)
+	if err != nil || !done {
+		return examineFirst, err
+	}
+	events, err := r.Journal.Append(ctx, Entry{App: r.Apps[0].Name, At: time.Now().UTC(), Facts: []Fact{fact}})
+	for _, event := range events {
+		r.reportEvent(event)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if fact.Notice != "" {
+		r.herald.wake()
+	}
+	return examineInterval, nil
+}
+
+// examine looks, and looks once more where what is wrong would be news. Nothing is done where a rollback is under way, or
+// began in the meantime: it holds locks and changes what is looked at.
+func (r *Runner) examine(ctx context.Context, last lastExamined, look func(context.Context) []Finding) (Examined, bool, error) {
+	if busy, err := r.anyOpen(ctx); busy || err != nil {
+		return Examined{}, false, err
+	}
+	wrong := troubles(look(ctx))
+	if len(wrong) > 0 && !alike(wrong, last.wrong) {
+		if err := pause(ctx, examineAgain); err != nil {
+			return Examined{}, false, err
+		}
+		if busy, err := r.anyOpen(ctx); busy || err != nil {
+			return Examined{}, false, err
+		}
+		wrong = lasting(wrong, troubles(look(ctx)))
+	}
+	if ctx.Err() != nil {
+		return Examined{}, false, ctx.Err() // what didn't answer to somebody who hung up is not wrong
+	}
+	if busy, err := r.anyOpen(ctx); busy || err != nil {
+		return Examined{}, false, err
+	}
+	// Another process may have taken over while this one looked, and have done it.
+	if now, err := r.lastExamined(ctx); err != nil || !now.at.Equal(last.at) {
+		return Examined{}, false, err
+	}
+	return last.then(wrong), true, nil
+}
+
+func (r *Runner) anyOpen(ctx context.Context) (bool, error) {
+	for _, app := range r.Apps {
+		if open, err := r.Journal.Open(ctx, app.Name); err != nil || open != "" {
+			return open != "", err
+		}
+	}
+	return false, nil
+}
+
+// lastExamined is what the journals say of the checkups so far.
+type lastExamined struct {
+	at    time.Time // zero: there was none
+	wrong []Trouble // as it was last told
+	more  int
+	told  int // how often there was something to tell
+}
+
+// lastExamined reads all apps' chains: the fact stands in the chain of whichever app was configured first at that time.
+func (r *Runner) lastExamined(ctx context.Context) (lastExamined, error) {
+	var last lastExamined
+	apps, err := r.Journal.Apps(ctx)
+	if err != nil {
+		return last, err
+	}
+	var all []Event
+	for _, app := range apps {
+		events, err := r.Journal.Since(ctx, app, Place{}, Examined{}.Kind())
+		if err != nil {
+			return last, err
+		}
+		all = append(all, events...)
+	}
+	slices.SortStableFunc(all, func(a, b Event) int { return a.At.Compare(b.At) })
+	for _, event := range all {
+		fact, ok := event.Fact.(Examined)
+		if !ok {
+			continue
+		}
+		last.at = event.At
+		if fact.Notice != "" {
+			last.wrong, last.more = fact.Wrong, fact.More
+			last.told++
+		}
+	}
+	return last, nil
+}
+
+// then is the fact of a checkup that comes after. Its key follows from what was told before and what is told now: two
+// processes that both hold themselves for the one that acts tell one thing, not two. The keys sort as the facts came.
+func (l lastExamined) then(wrong []Trouble) Examined {
+	more := max(0, len(wrong)-maxExamined)
+	wrong = wrong[:min(len(wrong), maxExamined)]
+	if alike(wrong, l.wrong) && (more > 0) == (l.more > 0) {
+		return Examined{}
+	}
+	sum := sha256.Sum256([]byte(pictureOf(wrong)))
+	return Examined{Notice: fmt.Sprintf("checkup-%06d-%s", l.told+1, hex.EncodeToString(sum[:6])), Wrong: wrong, More: more}
+}
+
+// troubles are what would not work, once each, sorted, within the journal's bounds, and without secrets.
+func troubles(findings []Finding) []Trouble {
+	var all []Trouble
+	bounded := func(text string) string { return Truncate(Mask(text), maxExaminedRunes) }
+	for _, f := range findings {
+		if f.Mark == Wrong {
+			all = append(all, Trouble{About: bounded(f.About), Seen: bounded(f.Seen), Remedy: bounded(f.Remedy)})
+		}
+	}
+	slices.SortFunc(all, func(a, b Trouble) int {
+		return cmp.Or(strings.Compare(a.About, b.About), strings.Compare(a.Seen, b.Seen), strings.Compare(a.Remedy, b.Remedy))
+	})
+	return slices.Compact(all)
+}
+
+// lasting are those of the later troubles that were there before, be it for another reason.
+func lasting(before, now []Trouble) []Trouble {
+	return slices.DeleteFunc(now, func(t Trouble) bool {
+		return !slices.ContainsFunc(before, func(b Trouble) bool { return b.About == t.About })
+	})
+}
+
+// alike reports whether two lists tell a person the same.
+func alike(a, b []Trouble) bool {
+	return pictureOf(a[:min(len(a), maxExamined)]) == pictureOf(b[:min(len(b), maxExamined)])
+}
+
+// measured are numbers with their units. They differ from day to day where nothing else does: seconds, megabytes, ports.
+var measured = regexp.MustCompile(`([0-9][0-9.,:]*[a-zµ%]{0,3})+`)
+
+// pictureOf is all that troubles are compared by.
+func pictureOf(troubles []Trouble) string {
+	var lines []string
+	for _, t := range troubles {
+		lines = append(lines, fmt.Sprintf("%q %q", t.About, measured.ReplaceAllString(t.Seen, "#")))
+	}
+	slices.Sort(lines)
+	return strings.Join(slices.Compact(lines), "\n")
+}
