@@ -58,6 +58,7 @@ func (h History) then(events []Event) History {
 			event.At = h.latest.Add(time.Microsecond) // what came later is later, whatever a clock said
 		}
 		h.latest = event.At
+		h.health(event)
 		h.apply(event)
 		h.sighting(event)
 		h.bulletin(event)

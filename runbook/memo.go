@@ -120,6 +120,8 @@ func (w *memoWriter) release(r Release) {
 	w.time(r.UpAt)
 	w.time(r.FailingSince)
 	w.text(r.Failure)
+	w.number(int64(r.healthy))
+	w.time(r.healthySince)
 	w.number(int64(len(r.Tags)))
 	for _, tag := range r.Tags {
 		w.text(tag)
@@ -252,6 +254,7 @@ func (r *memoReader) release() Release {
 		release.Images[service] = r.image()
 	}
 	release.UpAt, release.FailingSince, release.Failure = r.time(), r.time(), r.text()
+	release.healthy, release.healthySince = time.Duration(r.number()), r.time()
 	for range r.count() {
 		release.Tags = append(release.Tags, r.text())
 	}

@@ -57,6 +57,8 @@ type Release struct {
 	Failure      string    `json:"failure,omitempty"`
 	failures     int       // how often Failure changed since then
 	lore         lore
+	healthy      time.Duration // how long it ran healthy, until healthySince
+	healthySince time.Time     // zero: it doesn't run, or not healthy
 }
 
 // KnownGood reports whether the bot itself saw the release running and healthy long enough.
