@@ -96,7 +96,7 @@ func (d *Desk) look(ctx context.Context) error {
 		return err
 	}
 	for _, delivery := range pending {
-		if delivery.Kind == kindForm && time.Since(delivery.At) < formAge {
+		if (delivery.Kind == kindForm || delivery.Kind == kindChoice) && time.Since(delivery.At) < formAge {
 			continue
 		}
 		d.take(ctx, delivery)
@@ -250,6 +250,10 @@ func (d *Desk) deal(ctx context.Context, e errand) (err error) {
 		return nil // nothing that the bot is told of by events asks for anything yet
 	case kindClick:
 		return d.answer(ctx, e)
+	case kindRefused:
+		return d.refusedForm(ctx, e)
+	case kindChoice:
+		return nil // the process that it was meant for is gone, and so is the moment: the form can be sent as it is
 	case kindSubmission:
 		return d.submitted(ctx, e)
 	case kindForm:

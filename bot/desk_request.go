@@ -14,16 +14,23 @@ func (d *Desk) submitted(ctx context.Context, e errand) error {
 		return d.fail(ctx, e, e.err)
 	}
 	request, wrong := d.Form.read(ctx, e.view, e.by)
-	for _, field := range []string{fieldApp, fieldRelease, fieldMigration, fieldOwner} {
-		if why := wrong[field]; why != "" {
-			return d.refuse(ctx, e, request.App, actionRequest, &runbook.RefusedError{Why: why})
-		}
+	if why := firstWrong(wrong); why != "" {
+		return d.refuse(ctx, e, request.App, actionRequest, &runbook.RefusedError{Why: why})
 	}
 	request.At = e.delivery.At
-	if request.Reason == "" {
-		request.Reason = runbook.NotGiven
-	}
 	return d.request(ctx, e, request)
+}
+
+// refusedForm journals why a form was given back. Who sent it has read so at the field.
+func (d *Desk) refusedForm(ctx context.Context, e errand) error {
+	if e.err != nil {
+		return e.err
+	}
+	request, wrong := d.Form.read(ctx, e.view, e.by)
+	if _, unknown := d.Runner.App(request.App); unknown != nil || len(wrong) == 0 {
+		return nil // the journal is kept per app
+	}
+	return d.Runner.Refuse(ctx, request.App, "", actionRequest, e.by, firstWrong(wrong), e.delivery.Key)
 }
 
 // actionRequest is what a request is called in the journal where it is refused.

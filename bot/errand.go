@@ -29,7 +29,7 @@ func readErrand(d runbook.Delivery) errand {
 	switch d.Kind {
 	case kindCommand, kindForm:
 		e.readCommand()
-	case kindClick, kindSubmission:
+	case kindClick, kindSubmission, kindRefused:
 		e.readInteraction()
 	}
 	return e
@@ -50,7 +50,7 @@ func (e *errand) readInteraction() {
 		return
 	}
 	e.by, e.reply, e.view, e.channel, e.actions, e.reason = p.User.ID, p.reply(), p.View, p.Channel.ID, p.Actions, p.State.typed(fieldGlass)
-	if e.delivery.Kind == kindSubmission {
+	if e.delivery.Kind != kindClick {
 		e.reply = p.View.reply(p.User.ID)
 	}
 }

@@ -140,6 +140,7 @@ type fakeRunner struct {
 	onRequest func(ctx context.Context, r runbook.Request, cause string) (runbook.Rollback, error)
 	onAnswer  func(ctx context.Context, c runbook.Click) error
 	onPlan    func(ctx context.Context, r runbook.Request) (runbook.Plan, string, error)
+	onHistory func() // after a history was read
 	onLift    func(digest, cause, by string) error
 	history   []runbook.Event
 	blocked   map[runbook.Digest]string
@@ -216,6 +217,15 @@ func (f *fakeRunner) Abandoned(context.Context) ([]runbook.Rollback, error) { re
 
 // History is what the test gave, and the rollbacks of the app that are kept.
 func (f *fakeRunner) History(_ context.Context, app string) (runbook.History, error) {
+	defer func() {
+		f.mu.Lock()
+		after := f.onHistory
+		f.onHistory = nil
+		f.mu.Unlock()
+		if after != nil {
+			after()
+		}
+	}()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	events := slices.Clone(f.history)
@@ -225,6 +235,16 @@ func (f *fakeRunner) History(_ context.Context, app string) (runbook.History, er
 		}
 	}
 	return runbook.NewHistory(events), nil
+}
+
+func (f *fakeRunner) Choices(ctx context.Context, app string) (runbook.Choices, error) {
+	history, err := f.History(ctx, app)
+	if err != nil {
+		return runbook.Choices{}, err
+	}
+	choices := history.Choices(formNow)
+	choices.Evidence = runbook.Evidence(choices.Running, runbook.RateSeen{}, formNow)
+	return choices, nil
 }
 
 func (f *fakeRunner) Blocked(context.Context, string) (map[runbook.Digest]string, error) {

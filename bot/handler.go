@@ -46,7 +46,7 @@ func (h *Handler) Handle(ctx context.Context, e Envelope, ack Ack) {
 		return
 	}
 	if wrong := h.judge(ctx, in); len(wrong) > 0 {
-		h.ack(ctx, log, ack, slack.NewErrorsViewSubmissionResponse(wrong))
+		h.giveBack(ctx, log, in, ack, wrong)
 		return
 	}
 	fresh, err := h.store(ctx, in.delivery)
@@ -61,6 +61,8 @@ func (h *Handler) Handle(ctx context.Context, e Envelope, ack Ack) {
 		log.Info().Msg("a delivery came again; it counts once")
 	case in.delivery.Kind == kindForm:
 		h.openForm(ctx, log, in)
+	case in.delivery.Kind == kindChoice:
+		h.refill(ctx, log, in)
 	default:
 		h.Stored()
 	}
@@ -84,6 +86,24 @@ func (h *Handler) judge(ctx context.Context, in incoming) map[string]string {
 	}
 	_, wrong := h.Form.read(ctx, in.view, in.reply.User)
 	return wrong
+}
+
+// giveBack leaves a form open with what is wrong in it. The refusal is kept to be journalled, and where it is about the
+// release, the form is brought up to date: the situation may have changed since it was filled.
+func (h *Handler) giveBack(ctx context.Context, log zerolog.Logger, in incoming, ack Ack, wrong map[string]string) {
+	if in.trigger != "" {
+		refused := runbook.Delivery{Key: in.trigger, Kind: kindRefused, Body: in.delivery.Body, At: in.delivery.At}
+		if _, err := h.store(ctx, refused); err != nil {
+			log.Error().Err(err).Msg("a refused form could not be kept for the journal")
+		}
+	}
+	h.ack(ctx, log, ack, slack.NewErrorsViewSubmissionResponse(wrong))
+	h.Stored()
+	if wrong[fieldRelease] != "" {
+		if err := h.Form.renew(ctx, in.view, in.reply.User); err != nil {
+			log.Warn().Err(err).Msg("a form could not be brought up to date")
+		}
+	}
 }
 
 func (h *Handler) store(ctx context.Context, d runbook.Delivery) (fresh bool, err error) {
@@ -123,7 +143,7 @@ func (h *Handler) refuse(ctx context.Context, log zerolog.Logger, in incoming, a
 		if err := h.Private.Private(ctx, in.reply, TextMessage(notAccepted)); err != nil {
 			log.Warn().Err(err).Msg("a person could not be told that their click was not accepted")
 		}
-	case kindEvent:
+	case kindEvent, kindChoice:
 		return // Slack sends events again
 	}
 	h.disown(ctx, in.delivery.Key)
@@ -137,16 +157,36 @@ func (h *Handler) disown(ctx context.Context, key string) {
 	_ = h.Inbox.Done(ctx, key)
 }
 
-// openForm opens the form at once, and is done with the command by that.
+// openForm opens the form at once, and is done with the command by that. What has to be read for it fills it after.
 func (h *Handler) openForm(ctx context.Context, log zerolog.Logger, in incoming) {
-	if err := h.Form.open(ctx, in.command); err != nil {
+	opened, err := h.Form.open(ctx, in.command)
+	if err != nil {
 		log.Warn().Err(err).Msg("a form could not be opened")
 		if err := h.Private.Private(ctx, in.reply, TextMessage(formTrouble(err))); err != nil {
 			log.Warn().Err(err).Msg("a person could not be told that their form did not open")
 		}
 	}
+	h.formDone(ctx, log, in)
+	if err == nil {
+		if err := h.Form.fill(ctx, opened, in.reply.User, ""); err != nil {
+			log.Warn().Err(err).Msg("a form could not be filled; it can be sent as it is")
+		}
+	}
+}
+
+// refill shows the releases of the app that was chosen.
+func (h *Handler) refill(ctx context.Context, log zerolog.Logger, in incoming) {
+	if in.chosen != "" {
+		if err := h.Form.fill(ctx, in.view, in.reply.User, in.chosen); err != nil {
+			log.Warn().Err(err).Msg("a form could not be filled; it can be sent as it is")
+		}
+	}
+	h.formDone(ctx, log, in)
+}
+
+func (h *Handler) formDone(ctx context.Context, log zerolog.Logger, in incoming) {
 	if err := h.Inbox.Done(ctx, in.delivery.Key); err != nil {
-		log.Warn().Err(err).Msg("an opened form could not be marked as done; the desk will")
+		log.Warn().Err(err).Msg("what was done with a form could not be marked as done; the desk will")
 	}
 }
 

@@ -14,11 +14,13 @@ import (
 
 // The kinds of deliveries in the inbox: how a body reads. They are kept in a database, so they are never renamed.
 const (
-	kindCommand    = "command"    // a slash command
-	kindForm       = "form"       // a slash command that opens the form, and nothing else
-	kindClick      = "click"      // a button or choice
-	kindSubmission = "submission" // the form, sent
-	kindEvent      = "event"      // something of the Events API
+	kindCommand    = "command"      // a slash command
+	kindForm       = "form"         // a slash command that opens the form, and nothing else
+	kindClick      = "click"        // a button or choice
+	kindSubmission = "submission"   // the form, sent
+	kindEvent      = "event"        // something of the Events API
+	kindChoice     = "form_choice"  // another app, chosen in the form
+	kindRefused    = "form_refused" // the form, sent and given back with what is wrong
 )
 
 type commandPayload struct {
@@ -69,10 +71,15 @@ type actionPayload struct {
 	Action string `json:"action_id"`
 	Value  string `json:"value"`
 	User   string `json:"selected_user"`
+	// Selected is what was chosen in a select.
+	Selected *struct {
+		Value string `json:"value"`
+	} `json:"selected_option"`
 }
 
 type viewPayload struct {
 	ID       string       `json:"id"`
+	Hash     string       `json:"hash"`
 	Callback string       `json:"callback_id"`
 	Metadata string       `json:"private_metadata"`
 	State    statePayload `json:"state"`
@@ -100,6 +107,18 @@ type fieldPayload struct {
 	Selected *struct {
 		Value string `json:"value"`
 	} `json:"selected_option"`
+	Checked []struct {
+		Value string `json:"value"`
+	} `json:"selected_options"`
+}
+
+// checked are the boxes that are ticked in a field.
+func (v viewPayload) checked(id string) []string {
+	var values []string
+	for _, option := range v.State.Values[id][id].Checked {
+		values = append(values, option.Value)
+	}
+	return values
 }
 
 // field is what a field holds, whatever kind it is; "" when it is empty or not there.
@@ -127,6 +146,8 @@ type incoming struct {
 	reply     Reply
 	command   commandPayload
 	view      viewPayload
+	trigger   string
+	chosen    string // the app that was chosen in the form
 }
 
 var errNothingToDo = errors.New("nothing in this app sends such a thing")
@@ -174,8 +195,16 @@ func (in *incoming) readInteraction() error {
 	if err := json.Unmarshal(in.delivery.Body, &p); err != nil {
 		return err
 	}
-	in.team, in.app, in.reply, in.view = p.Team.ID, p.App, p.reply(), p.View
+	in.team, in.app, in.reply, in.view, in.trigger = p.Team.ID, p.App, p.reply(), p.View, p.Trigger
 	switch {
+	case p.Type == "block_actions" && p.View.Callback == formCallback:
+		in.delivery.Key, in.delivery.Kind = p.Trigger, kindChoice
+		in.reply = p.View.reply(p.User.ID)
+		for _, action := range p.Actions {
+			if action.Action == fieldApp && action.Selected != nil {
+				in.chosen = action.Selected.Value
+			}
+		}
 	case p.Type == "block_actions":
 		in.delivery.Key, in.delivery.Kind = p.Trigger, kindClick
 	case p.Type == "view_submission" && p.View.Callback == formCallback:

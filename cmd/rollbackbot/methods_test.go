@@ -39,6 +39,7 @@ var methods = []struct{ name, call string }{
 	{"usergroups.users.list", "GetUserGroupMembersContext"},
 	{"users.info", "GetUserInfoContext"},
 	{"views.open", "OpenViewContext"},
+	{"views.update", "UpdateViewContext"},
 }
 
 // faults are how each of them goes wrong.

@@ -61,6 +61,7 @@ func TestDemo_InTheBrowser(t *testing.T) {
 func abortFirst(p *page) {
 	p.say("/rollback")
 	p.do(chromedp.WaitVisible(testid("modal", "callback-id", "rollback_form")))
+	p.do(chromedp.WaitVisible(testid("field", "action-id", "other"))) // it is filled
 	p.picture("form")
 	p.choose("release", "v2")
 	p.do(chromedp.Click(testid("modal-submit")), chromedp.WaitNotPresent(testid("modal")), p.says(private, "shop runs v2 already"))
