@@ -235,8 +235,8 @@ func (s *story) elevated() *story {
 }
 
 func (s *story) unjudged() *story {
-	const missing = "there is no baseline: nobody saw the failed release come up"
-	s.rated(0.0024, runbook.Baseline{Problem: "nobody saw the failed release come up"}, runbook.RateJudgement{Verdict: runbook.RateNoData, Missing: missing}, runbook.StepOutcome{Verdict: runbook.Undecided})
+	const missing = "there is no baseline: nobody saw the release in question come up"
+	s.rated(0.0024, runbook.Baseline{Problem: "nobody saw the release in question come up"}, runbook.RateJudgement{Verdict: runbook.RateNoData, Missing: missing}, runbook.StepOutcome{Verdict: runbook.Undecided})
 	return s.ask(runbook.Question{Kind: runbook.AskErrorRate, Answers: []runbook.Answer{runbook.ErrorRateBaseline, runbook.ErrorRateElevated},
 		Text: "healthy for the whole window of 5m0s; whether the error rate is back at its baseline could not be judged: " + missing + "; the median of the last minute is 0.24 %"}, nil)
 }

@@ -46,16 +46,23 @@ func (h History) baselineRange(p Plan) (from, until time.Time, problem string) {
 	case images == nil:
 		return from, until, "the hosts don't all run one known release"
 	}
+	from, until, _, problem = h.usualBefore(images)
+	return from, until, problem
+}
+
+// usualBefore is the same for what runs by its images, and by when they were seen to run.
+func (h History) usualBefore(images map[string]Image) (from, until, by time.Time, problem string) {
 	id := ReleaseID(images)
 	at := lastIndex(h.live, id)
 	if at < 0 {
-		return from, until, "nobody saw the failed release come up"
+		return from, until, by, "nobody saw the release in question come up"
 	}
 	for at >= 2 && h.live[at-1] == differed && h.live[at-2] == id { // a host was seen differently for a while
 		at -= 2
 	}
+	by = h.spells[at].by
 	if until = h.spells[at].after; until.IsZero() {
-		return from, until, "nobody saw the failed release come up: it ran already when the bot looked first, and no note says since when"
+		return from, until, by, "nobody saw the release in question come up: it ran already when the bot looked first, and no note says since when"
 	}
 	from = until.Add(-baselineSpan)
 	for at--; at >= 0; at-- {
@@ -65,9 +72,9 @@ func (h History) baselineRange(p Plan) (from, until time.Time, problem string) {
 		}
 	}
 	if !from.Before(until) {
-		return from, until, "the release before the failed one did not run long enough"
+		return from, until, by, "the release before the one in question did not run long enough"
 	}
-	return from, until, ""
+	return from, until, by, ""
 }
 
 func complete(images map[string]Image, p Plan) bool {
@@ -92,6 +99,11 @@ func readBaseline(ctx context.Context, c ErrorRateChecker, a App, h History, p P
 	if problem != "" {
 		return Baseline{Until: until, Problem: problem}, false
 	}
+	return readUsual(ctx, c, a, from, until)
+}
+
+// readUsual reads the baseline of a range of time. again is true where asking later may give more.
+func readUsual(ctx context.Context, c ErrorRateChecker, a App, from, until time.Time) (b Baseline, again bool) {
 	b = Baseline{From: from.UTC(), Until: until.UTC()}
 	step := stepOf(until.Sub(from), baselineSamples)
 	ctx, cancel := context.WithTimeout(ctx, RateTimeout)

@@ -51,6 +51,6 @@ func (r *Runner) Choices(ctx context.Context, app string) (Choices, error) {
 		return Choices{}, err
 	}
 	c := history.Choices(time.Now().UTC())
-	c.Evidence = Evidence(c.Running, rateOf(ctx, r.Rate, a, c.Running), c.At)
+	c.Evidence = Evidence(c.Running, rateOf(ctx, MeasureRate(r.ErrorRate), a, history, c.Running), c.At)
 	return c, nil
 }

@@ -41,9 +41,9 @@ const (
 	errorRateWithin = 10 * time.Minute
 )
 
-// RateEvidence tells what the error rate did after a release came up, against its baseline from before: the first of
-// so many minutes as `within` says. It asks whatever measures the rate, and bounds its own time to a few seconds.
-type RateEvidence func(ctx context.Context, a App, cameUp time.Time, within time.Duration) RateSeen
+// RateEvidence tells what the error rate did in the first ten minutes after a release came up, against its baseline from
+// before. It asks whatever measures the rate, and bounds its own time to a few seconds.
+type RateEvidence func(ctx context.Context, a App, span RateSpan) RateSeen
 
 // RateSeen is the answer of a RateEvidence.
 type RateSeen struct {
@@ -94,18 +94,6 @@ func rateEvidence(rate RateSeen) Criterion {
 		c.Held = HeldYes
 	}
 	return c
-}
-
-// rateOf asks for the error rate after a release came up; nothing is measured where nobody can be asked, or where it is
-// not known when that was.
-func rateOf(ctx context.Context, ask RateEvidence, a App, running *Release) RateSeen {
-	switch {
-	case ask == nil:
-		return RateSeen{}
-	case running == nil || running.UpAt.IsZero():
-		return RateSeen{Detail: "nobody saw when the release that runs came up"}
-	}
-	return ask(ctx, a, running.UpAt, errorRateWithin)
 }
 
 // Lasted is a length of time as the runbook's texts give it: 3m10s, 2h5m0s.

@@ -56,9 +56,9 @@ func TestEvidence_JoinsTheReason(t *testing.T) {
 		w.deploy(w.v2)
 		time.Sleep(8 * time.Minute)
 		stop()
-		rate := func(_ context.Context, _ App, cameUp time.Time, within time.Duration) RateSeen {
-			if ago := time.Since(cameUp).Round(time.Minute); ago != 7*time.Minute && ago != 8*time.Minute || within != 10*time.Minute {
-				t.Errorf("asked about %s from %s ago on", within, ago)
+		rate := func(_ context.Context, _ App, span RateSpan) RateSeen {
+			if ago := time.Since(span.By).Round(time.Minute); ago != 7*time.Minute && ago != 8*time.Minute || !span.From.Before(span.Until) || span.By.Before(span.Until) {
+				t.Errorf("asked about %+v, %s ago", span, ago)
 			}
 			return RateSeen{Measured: true, Above: true, Detail: "12 %, baseline 0.1 %"}
 		}

@@ -71,8 +71,9 @@ func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error)
 	if r, ok := history.Of(same); ok {
 		plan.Running, now = r.Name(), &r
 	}
+	known := now
 	if len(excluded) > 0 {
-		same = nil // what the others run is not known
+		same, known = nil, nil // what the others run is not known
 	}
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
@@ -89,7 +90,7 @@ func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error)
 				plan.Evidence, plan.Changes = p.Before.Evidence, p.Before.Changes
 				return nil
 			}
-			plan.Evidence = Evidence(now, rateOf(asking, p.Rate, a, now), time.Now())
+			plan.Evidence = Evidence(now, rateOf(asking, p.Rate, a, history, known), time.Now())
 			return nil
 		},
 		func(context.Context) error {

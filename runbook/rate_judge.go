@@ -97,11 +97,7 @@ func lastReadings(readings []rateReading, ended time.Time, span time.Duration) (
 			bad++
 		}
 	}
-	gap, end := time.Duration(0), ended.Add(-span)
-	for _, s := range valid {
-		gap, end = max(gap, s.At.Sub(end)), s.At
-	}
-	gap = max(gap, ended.Sub(end))
+	gap := longestGap(valid, ended, span)
 	switch {
 	case bad > 0:
 		return valid, fmt.Sprintf("%s (%d of the last %d readings)", last.Why, bad, total)
@@ -111,6 +107,15 @@ func lastReadings(readings []rateReading, ended time.Time, span time.Duration) (
 		return valid, fmt.Sprintf("for %s of the last %s there is no error rate: %s", gap.Round(time.Second), span, last.Why)
 	}
 	return valid, fmt.Sprintf("for %s of the last %s the error rate was not read", gap.Round(time.Second), span)
+}
+
+// longestGap is the longest time without a sample in a span that ended at an instant.
+func longestGap(samples []Sample, ended time.Time, span time.Duration) (gap time.Duration) {
+	end := ended.Add(-span)
+	for _, s := range samples {
+		gap, end = max(gap, s.At.Sub(end)), s.At
+	}
+	return max(gap, ended.Sub(end))
 }
 
 // Describe says a judgement's values in one sentence without a full stop. baseline is nil where none was frozen.

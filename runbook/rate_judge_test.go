@@ -83,7 +83,7 @@ func TestJudgeRate(t *testing.T) {
 		{"no number before the last minute", usual, known(0.001), slices.Concat(times(40, noNumber), times(20, 0.001)), RateBack, ""},
 		{"no number weighs more than no answer", usual, known(0.001), slices.Concat(times(50, 0.001), times(5, noNumber), times(5, noAnswer)), RateNoData, "NaN"},
 		{"no baseline was frozen", usual, nil, times(60, 0.0), RateNoData, "none was frozen"},
-		{"a start that nobody saw", usual, &Baseline{Problem: "nobody saw the failed release come up"}, times(60, 0.0), RateNoData, "nobody saw"},
+		{"a start that nobody saw", usual, &Baseline{Problem: "nobody saw the release in question come up"}, times(60, 0.0), RateNoData, "nobody saw"},
 		{"neither baseline nor rate", usual, &Baseline{Problem: "nobody saw it"}, times(60, noSeries), RateNoData, "and there is no baseline"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -144,7 +144,7 @@ func TestErrorRate_WithoutDataAPersonIsAsked(t *testing.T) {
 		{"a start that nobody saw", func(w *world, _ *fakeRate) {
 			w.journal = newMemoryStore()
 			w.note(Observed{Images: w.v1}, Verified{Images: w.v1}, Observed{Images: w.v2})
-		}, "nobody saw the failed release come up"},
+		}, "nobody saw the release in question come up"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {

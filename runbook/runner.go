@@ -37,9 +37,6 @@ type Runner struct {
 	Report  func(Event)
 	Problem func(rollback string, err error)
 
-	// Rate tells of the error rate for the evidence on a plan; nil: nothing measures it.
-	Rate RateEvidence
-
 	base    context.Context // ends when the process stops
 	gate    *gate
 	running sync.WaitGroup
@@ -146,7 +143,7 @@ func (r *Runner) owner(id string) *owner {
 }
 
 func (r *Runner) planner() Planner {
-	return Planner{Hosts: r.Hosts, Journal: r.Journal, Chronicle: r.Chronicle, Rate: r.Rate, Source: r.Source, Judge: r.Judge}
+	return Planner{Hosts: r.Hosts, Journal: r.Journal, Chronicle: r.Chronicle, Rate: MeasureRate(r.ErrorRate), Source: r.Source, Judge: r.Judge}
 }
 
 // App finds an app by its name.

@@ -29,7 +29,7 @@ func (o Observer) suggest(ctx context.Context, a App, images map[string]Image, r
 	}
 	rate := RateSeen{}
 	if time.Since(release.UpAt) <= 2*errorRateWithin {
-		rate = rateOf(ctx, o.Rate, a, &release)
+		rate = rateOf(ctx, o.Rate, a, read.history, &release)
 	}
 	evidence := Evidence(&release, rate, time.Now())
 	if len(HeldOf(evidence)) == 0 {

@@ -114,7 +114,7 @@ func TestSuggest_ByTheErrorRate(t *testing.T) {
 		var above atomic.Bool
 		var asked atomic.Int64
 		_, stop := observedBy(t, w, func(o *Observer) {
-			o.Rate = func(context.Context, App, time.Time, time.Duration) RateSeen {
+			o.Rate = func(context.Context, App, RateSpan) RateSeen {
 				asked.Add(1)
 				return RateSeen{Measured: true, Above: above.Load(), Detail: "12 %, baseline 0.1 %"}
 			}

@@ -284,6 +284,9 @@ func (h *hour) readJournal() (chain, error) {
 			}
 			out.answers[[3]string{e.Rollback, e.Actor, body.Answer}] = true
 		}
+		if e.Kind == "owner_accepted" {
+			out.answers[[3]string{e.Rollback, e.Actor, "accept_owner"}] = true
+		}
 		if e.Cause != "" {
 			out.causes[e.Cause] = true
 		}

@@ -67,7 +67,11 @@ func printPlan(cmd *cobra.Command, cfg config.Config, request runbook.Request) e
 	if err != nil {
 		return err
 	}
-	runner := runbook.Runner{Apps: cfg.Apps, Journal: store, Hosts: pool, Health: probe.Health{}, Policy: policy(cfg)}
+	rates, err := newPrometheus(cfg)
+	if err != nil {
+		return err
+	}
+	runner := runbook.Runner{Apps: cfg.Apps, Journal: store, Hosts: pool, Health: probe.Health{}, ErrorRate: rates, Policy: policy(cfg)}
 	if hub != nil {
 		runner.Source, runner.Judge = hub, migration.NewProcess()
 	}

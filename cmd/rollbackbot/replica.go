@@ -204,7 +204,7 @@ func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 	observer := observerOf(r.cfg, runner.Hosts, runner.Journal)
 	observer.Seen = func(app string) { r.observed.Store(app, time.Now()) }
 	observer.Announcer, observer.Chronicle = runner.Announcer, runner.Chronicle
-	observer.Rate, observer.Report = runner.Rate, runner.Report
+	observer.Rate, observer.Report = runbook.MeasureRate(runner.ErrorRate), runner.Report
 	observer.Registry = registry.Labels{}
 	if r.github != nil {
 		observer.Source = r.github
