@@ -190,7 +190,9 @@ func TestForm_AcceptedAndThenQuarantined(t *testing.T) {
 	b.opens()
 	b.start()
 	view := b.opened(ana)
+	b.runner.mu.Lock()
 	b.runner.onHistory = func() { b.know(runbook.Quarantined{Images: []runbook.Image{image("1")}}) }
+	b.runner.mu.Unlock()
 	if ack := b.submit(ana, view, map[string]any{"release": "v1"}); len(ack.Errors) > 0 {
 		t.Fatalf("errors %q, want it taken", ack.Errors)
 	}
