@@ -87,11 +87,12 @@ func (i *illness) decide(c localslack.Call) *localslack.Fault {
 }
 
 // TestSlack_EveryMethodFails goes through a rollback with every method failing in every way: there is one record, no
-// question is lost, nobody who was heard waits in silence, and what runs is what was planned.
+// question is lost, nobody who was heard waits in silence, and what runs is what was planned. Under the race detector every
+// method fails in one way, each in the next one's turn.
 func TestSlack_EveryMethodFails(t *testing.T) {
 	var mu sync.Mutex
 	called := map[string]bool{}
-	spoiled := 0
+	rollbacks, spoiled := 0, 0
 	spoil := func(t *testing.T, method string, fault localslack.Fault) {
 		t.Parallel()
 		ill := &illness{method: method, fault: fault, counts: map[string]int{}}
@@ -109,11 +110,14 @@ func TestSlack_EveryMethodFails(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		spoiled += ill.spoiled
+		rollbacks, spoiled = rollbacks+1, spoiled+ill.spoiled
 	}
 	t.Run("all", func(t *testing.T) { // ends when every one of them has
-		for _, method := range methods {
-			for _, f := range faults {
+		for i, method := range methods {
+			for j, f := range faults {
+				if underRace && j != i%len(faults) {
+					continue
+				}
 				t.Run(method.name+"/"+f.name, func(t *testing.T) { spoil(t, method.name, f.fault) })
 			}
 		}
@@ -125,7 +129,7 @@ func TestSlack_EveryMethodFails(t *testing.T) {
 	if !maps.Equal(called, known) && !t.Failed() {
 		t.Errorf("the bot called %v, and this test spoils %v", slices.Sorted(maps.Keys(called)), slices.Sorted(maps.Keys(known)))
 	}
-	t.Logf("%d methods x %d faults: %d rollbacks, %d calls spoiled; one record each, no question lost", len(methods), len(faults), len(methods)*len(faults), spoiled)
+	t.Logf("%d methods x %d faults: %d rollbacks, %d calls spoiled; one record each, no question lost", len(methods), len(faults), rollbacks, spoiled)
 }
 
 // rollsBack plays a rollback in which everything that the bot can do in Slack is done once.
