@@ -145,6 +145,10 @@ func (n Notice) final() bool {
 	return !slices.ContainsFunc(n.Rollback.Questions, func(q Asking) bool { return q.ID == n.Question && q.Open() })
 }
 
+// lastBeside is the longest pause before a private message is tried again: who was asked must not go on seeing buttons that
+// don't count any more.
+const lastBeside = 15 * time.Second
+
 // retries is when each notice that could not be said is tried again.
 type retries struct {
 	at   map[string]time.Time
@@ -156,5 +160,5 @@ func (l *retries) put(key string, atLeast time.Duration) {
 		l.at, l.wait = map[string]time.Time{}, map[string]time.Duration{}
 	}
 	wait := max(firstRetry, l.wait[key])
-	l.at[key], l.wait[key] = time.Now().Add(max(wait, atLeast)), min(2*wait, lastRetry)
+	l.at[key], l.wait[key] = time.Now().Add(max(wait, atLeast)), min(2*wait, lastBeside)
 }
