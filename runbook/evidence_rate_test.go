@@ -99,7 +99,8 @@ func TestMeasureRate(t *testing.T) {
 func TestMeasureRate_OnAPlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, stop := observed(t)
-		w.app.ErrorRate.Query, w.app.ErrorRate.Tolerance, w.app.ErrorRate.Floor = "errors", 0.1, 0.01
+		app := w.app
+		app.ErrorRate.Query, app.ErrorRate.Tolerance, app.ErrorRate.Floor = "errors", 0.1, 0.01
 		w.deploy(w.v1)
 		time.Sleep(15 * time.Minute)
 		up := time.Now()
@@ -112,7 +113,7 @@ func TestMeasureRate_OnAPlan(t *testing.T) {
 		}
 
 		criterion := func(planner Planner) Criterion {
-			plan, err := planner.Plan(t.Context(), w.app, w.request())
+			plan, err := planner.Plan(t.Context(), app, w.request())
 			if err != nil {
 				t.Fatal(err)
 			}
