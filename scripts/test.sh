@@ -28,25 +28,37 @@ fi
 # skipped tests.
 ROLLBACKBOT_PARTS_SKIPPED=$(mktemp)
 export ROLLBACKBOT_PARTS_SKIPPED
-trap 'rm -f "$ROLLBACKBOT_PARTS_SKIPPED"' EXIT
+log=$(mktemp)
+trap 'rm -f "$ROLLBACKBOT_PARTS_SKIPPED" "$log"' EXIT
 
 go vet "${flavour[@]}" ./...
-
-# 20 minutes for one package is far beyond what any takes; it is there so that
-# a hang prints its goroutines before somebody else's limit kills the run.
-# Four at a time in a package: those that go in parallel wait for containers,
-# leases and windows for most of their time.
-status=0
-go test "${flavour[@]}" -timeout 20m -parallel 4 "$@" ./... || status=$?
 
 # What the race detector makes slow without seeing more is built once more
 # without it, in the flavour of the linters: PostgreSQL's parser, which starts
 # in 2 s so, and in 14 s and 734 MB with it; and what repeats a rollback until
-# every case was met, of which the run above takes some (race_test.go).
+# every case was met, of which the run below takes some (race_test.go). It goes
+# on beside the run below, in what that leaves of the processors.
+without() {
+	local status=0
+	nice -n 10 go test -trimpath -timeout 10m "$@" ./internal/migration || status=$?
+	nice -n 10 go test -trimpath -timeout 10m -parallel 4 -run '^(TestCrash_.*|TestSlack_EveryMethodFails|TestFacts_FitTheSignOff)$' "$@" ./runbook ./cmd/rollbackbot || status=$?
+	return "$status"
+}
+beside=
 if [ "${#flavour[@]}" -gt 0 ]; then
-	export CGO_ENABLED=0
-	go test -trimpath -timeout 5m "$@" ./internal/migration || status=$?
-	go test -trimpath -timeout 5m -parallel 4 -run '^(TestCrash_.*|TestSlack_EveryMethodFails|TestFacts_FitTheSignOff)$' "$@" ./runbook ./cmd/rollbackbot || status=$?
+	(CGO_ENABLED=0 without "$@") >"$log" 2>&1 &
+	beside=$!
+fi
+
+# 20 minutes for one package is far beyond what any takes; it is there so that
+# a hang prints its goroutines before somebody else's limit kills the run.
+# Three packages and four tests of each at a time: most of them wait for
+# containers, leases and windows for most of their time.
+status=0
+go test "${flavour[@]}" -timeout 20m -p 3 -parallel 4 "$@" ./... || status=$?
+if [ -n "$beside" ]; then
+	wait "$beside" || status=$?
+	cat "$log"
 fi
 
 sort "$ROLLBACKBOT_PARTS_SKIPPED" | uniq -c | while read -r count line; do

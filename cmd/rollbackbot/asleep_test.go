@@ -46,6 +46,7 @@ func (b *sickbed) direct(user, words string) (found localslack.Message) {
 
 // A lead's click in the private message counts as one in the channel, and every message says so.
 func TestWaiting_ALeadAnswersPrivately(t *testing.T) {
+	t.Parallel()
 	inWaitingBed(t, []string{nobody}, nil, func(b *sickbed) {
 		request := b.asks()
 		asked := b.direct(lead, "You are asked as an engineering lead")
@@ -79,6 +80,7 @@ func TestWaiting_ALeadAnswersPrivately(t *testing.T) {
 // The lead is asleep, the deputy is no member: two requesters sign off, each with a reason, while Slack
 // has no link to give.
 func TestWaiting_BreakGlass(t *testing.T) {
+	t.Parallel()
 	fault := func(c localslack.Call) *localslack.Fault {
 		if c.Method == "chat.getPermalink" {
 			return &localslack.Fault{Error: "internal_error"}

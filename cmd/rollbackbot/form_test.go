@@ -11,6 +11,7 @@ import (
 
 // The form and the line ask for the same: the same request, and a plan with the same hash.
 func TestForm_SamePlanAsTheLine(t *testing.T) {
+	t.Parallel()
 	inBed(t, func(localslack.Call) *localslack.Fault { return nil }, func(b *sickbed) {
 		b.connected(b)
 		var plans, targets []string

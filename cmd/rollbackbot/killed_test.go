@@ -35,6 +35,7 @@ const defaultRollbacks = 2
 // each effect, and starts it again: each comes to the same end, with one record, and no two `docker compose up` ever run
 // at once. A first rollback that nobody kills shows which points there are.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	seed := seedOf(t)
 	for _, store := range killedOn {
 		t.Run(store.name, func(t *testing.T) {

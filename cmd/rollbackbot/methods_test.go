@@ -90,6 +90,7 @@ func (i *illness) decide(c localslack.Call) *localslack.Fault {
 // question is lost, nobody who was heard waits in silence, and what runs is what was planned. Under the race detector every
 // method fails in one way, each in the next one's turn.
 func TestSlack_EveryMethodFails(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	called := map[string]bool{}
 	rollbacks, spoiled := 0, 0
@@ -220,6 +221,7 @@ func keyOf(m localslack.Message) string {
 
 // TestSlack_RollbackDoesNotWait: while everything that the bot says in Slack hangs, the rollback goes on as it would.
 func TestSlack_RollbackDoesNotWait(t *testing.T) {
+	t.Parallel()
 	well := timeToHealth(t, func(string) bool { return false })
 	unwell := timeToHealth(t, func(method string) bool {
 		return strings.HasPrefix(method, "chat.") || strings.HasPrefix(method, "conversations.") || method == "response_url"

@@ -37,6 +37,7 @@ var windows = []struct {
 
 // The demo as its users meet it: the program's own output says what to open, and everything else is clicks and keys.
 func TestDemo_InTheBrowser(t *testing.T) {
+	t.Parallel()
 	chromium := parts.Chromium(t)
 	binary := realhost.Build(t, "rollbackbot/cmd/rollbackbot")
 	for _, window := range windows {
