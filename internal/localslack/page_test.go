@@ -307,7 +307,12 @@ func TestPage(t *testing.T) {
 	js[bool](t, ctx, `document.querySelector('[data-testid=field][data-action-id=app]').dispatchEvent(new Event("change"))`)
 	do(t, ctx, chromedp.Click(hook("modal-submit")), saying(hook("field-error", "block-id", "reason"), "The record needs a reason."))
 	picture(t, ctx, "form")
-	do(t, ctx, chromedp.SendKeys(hook("field", "action-id", "reason"), "5xx & <slow>"), chromedp.Click(hook("modal-submit")),
+	// It is brought up to date while she types: the next key goes where the last one went.
+	do(t, ctx, chromedp.SendKeys(hook("field", "action-id", "reason"), "5xx "))
+	v, _ := s.OpenView(lena)
+	update := form("Roll back, as of now")
+	must[*slack.ViewResponse](t)(api.UpdateView(update, "", "", v.ID))
+	do(t, ctx, saying(hook("modal"), "Roll back, as of now"), chromedp.KeyEvent("& <slow>"), chromedp.Click(hook("modal-submit")),
 		chromedp.WaitNotPresent(hook("modal")), saying(hook("message"), "form: 5xx & <slow>"))
 
 	// Home.

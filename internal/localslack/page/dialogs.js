@@ -37,16 +37,26 @@ export function forms(page) {
     if (!view) return close();
     const key = keyOf(view);
     if (shown?.key === key) return;
-    const typed = shown?.view.id === view.id ? kept(shown.typed, view) : {};
-    const top = shown?.dialog.querySelector(".dialog-body")?.scrollTop || 0;
+    if (shown?.view.id === view.id) return redraw(view, key, views.length);
     close();
-    shown = { key, view, typed, dialog: null };
+    shown = { key, view, typed: {}, dialog: null };
     shown.dialog = dialogOf(shown, page, views.length);
     document.body.append(shown.dialog);
     shown.dialog.showModal();
-    shown.dialog.querySelector(".dialog-body").scrollTop = top;
-    const first = shown.dialog.querySelector("[aria-invalid], .dialog-body .input, .dialog-body input");
-    first?.focus();
+    focusFirst(shown.dialog);
+  }
+
+  // redraw shows a view that was brought up to date while somebody may be typing in it: the next key goes where the last
+  // one went.
+  function redraw(view, key, depth) {
+    const { dialog } = shown;
+    const top = dialog.querySelector(".dialog-body").scrollTop;
+    const at = placeIn(dialog);
+    const next = { key, view, typed: kept(shown.typed, view), dialog };
+    fill(dialog, [...dialogOf(next, page, depth).childNodes]);
+    shown = next;
+    dialog.querySelector(".dialog-body").scrollTop = top;
+    if (dialog.querySelector("[aria-invalid]") || !at || !goTo(dialog, at)) focusFirst(dialog);
   }
 
   // keyOf tells whether a view must be drawn anew.
@@ -64,6 +74,26 @@ export function forms(page) {
   }
 
   return { update, errors };
+}
+
+const focusFirst = (dialog) => dialog.querySelector("[aria-invalid], .dialog-body .input, .dialog-body input")?.focus();
+
+// placeIn tells where the focus is in a form, and the caret in its field; undefined: nowhere in it.
+function placeIn(dialog) {
+  const focused = document.activeElement;
+  if (!dialog.contains(focused) || !focused.dataset.actionId) return undefined;
+  const { testid, actionId, blockId } = focused.dataset;
+  return { testid, actionId, blockId, value: focused.value, from: focused.selectionStart, to: focused.selectionEnd };
+}
+
+// goTo puts the focus and the caret back, and tells whether the field is still there.
+function goTo(dialog, at) {
+  const field = [...dialog.querySelectorAll("[data-action-id]")].find((e) =>
+    e.dataset.testid === at.testid && e.dataset.actionId === at.actionId && e.dataset.blockId === at.blockId && (e.type !== "checkbox" && e.type !== "radio" || e.value === at.value));
+  if (!field) return false;
+  field.focus();
+  if (typeof at.from === "number") field.setSelectionRange(at.from, at.to);
+  return true;
 }
 
 // kept is what was typed in blocks that are still there.
