@@ -32,7 +32,7 @@ const (
 // The time of the story in front of Prometheus: what is an hour and five minutes for people is seconds here.
 const (
 	usualTime  = 4 * time.Second // in which v1 runs as usual
-	brokenTime = 3 * time.Second // in which v2 fails, before anybody asks
+	brokenTime = 9 * time.Second // in which v2 fails, before anybody asks: a whole rateWindow is judged of it
 	rateWindow = 6 * time.Second
 )
 
@@ -139,6 +139,7 @@ func playRate(t *testing.T, address, name string, shop *countingShop) {
 	defer b.stop()
 	b.connected(t)
 	request := b.asks()
+	b.wantAbove()
 	b.presses(lead, request.TS, string(runbook.SignoffInPlace))
 	b.until("the deployment", func(f runbook.Fact) bool {
 		finished, is := f.(runbook.StepFinished)
@@ -197,6 +198,26 @@ func (b *sickbed) story(shop *countingShop) {
 		}
 		time.Sleep(lasts)
 	}
+}
+
+// wantAbove fails the test unless the plan says, as evidence, that the error rate is above its baseline since v2 came up.
+func (b *sickbed) wantAbove() {
+	b.Helper()
+	var evidence []runbook.Criterion
+	b.until("the request", func(f runbook.Fact) bool {
+		requested, is := f.(runbook.Requested)
+		if is {
+			evidence = requested.Plan.Evidence
+		}
+		return is
+	})
+	for _, c := range runbook.HeldOf(evidence) {
+		if c.Name == runbook.CriterionErrorRate && strings.Contains(c.Detail, "usual is 0.5 %") {
+			b.Logf("evidence: %s", c.Detail)
+			return
+		}
+	}
+	b.Errorf("the plan doesn't say that the error rate is above its baseline: %+v", evidence)
 }
 
 // wantRate fails the test unless the judgement is the one that is wanted, and the thread says so once, with a picture and
