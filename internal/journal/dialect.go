@@ -25,6 +25,8 @@ type dialect interface {
 	explain(err error) error
 	// fault tells whether err is the database's own, or that of the way to it.
 	fault(err error) bool
+	// busy tells whether a transaction could not begin because of another process, and may be begun again.
+	busy(err error) bool
 	// uncertain tells whether a COMMIT that gave err may have written nevertheless.
 	uncertain(err error) bool
 	// candidate is this process as one that would own the journal.

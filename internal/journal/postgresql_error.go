@@ -118,6 +118,9 @@ func (p *postgreSQL) whatItSaid(said *pgconn.PgError, connecting bool) string {
 	return "the server reports an error"
 }
 
+// busy: PostgreSQL waits where it has to.
+func (p *postgreSQL) busy(error) bool { return false }
+
 // uncertain: a COMMIT that the server refused is rolled back. A server that ended the connection, or a connection that
 // ended by itself, may have come after the commit.
 //

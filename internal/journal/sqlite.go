@@ -21,6 +21,8 @@ const (
 	// busyTimeout is how long a writer waits for the writer of another process, whose transactions take
 	// milliseconds. A context that ends earlier ends the wait.
 	busyTimeout = 5 * time.Second
+	// busyPause parts two attempts to begin a transaction.
+	busyPause = 10 * time.Millisecond
 	// readers is how many reads may be under way at once; more wait their turn. An export and a handful of
 	// questions from Slack fit in.
 	readers = 4
@@ -162,6 +164,11 @@ const primaryCode = 0xff
 func (f sqliteFile) fault(err error) bool {
 	var fault *sqlite.Error
 	return errors.As(err, &fault)
+}
+
+func (f sqliteFile) busy(err error) bool {
+	var fault *sqlite.Error
+	return errors.As(err, &fault) && fault.Code()&primaryCode == sqlite3.SQLITE_BUSY
 }
 
 func (f sqliteFile) explain(err error) error {

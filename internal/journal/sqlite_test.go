@@ -120,7 +120,6 @@ func TestSQLite_DiskFull(t *testing.T) {
 func TestSQLite_Locked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	s, other := open(t, "sqlite:"+path), open(t, "sqlite:"+path)
-	mustExec(t, other, `PRAGMA busy_timeout = 1`) // so that the test does not wait
 	tx, err := s.writer.BeginTx(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)

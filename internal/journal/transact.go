@@ -30,7 +30,7 @@ func (s *Store) transact(ctx context.Context, patience time.Duration, f func(con
 	if err := s.isThere(); err != nil {
 		return &awayError{err}
 	}
-	tx, err := s.writer.BeginTx(ctx, s.writes)
+	tx, err := s.begin(ctx, s.writer, s.writes)
 	if err != nil {
 		return s.explain(ctx, err)
 	}
@@ -54,12 +54,29 @@ func (s *Store) read(ctx context.Context, f func(context.Context, *sql.Tx) error
 	if err := s.isThere(); err != nil {
 		return &awayError{err}
 	}
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	tx, err := s.begin(ctx, s.reader, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return s.explain(ctx, err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
 	return s.explain(ctx, f(ctx, tx))
+}
+
+// begin begins a transaction, over a connection that is made first where there is none. SQLite gives up at once, without
+// the wait that it was told, where two processes make a new file's write-ahead log at the same moment; nothing has been
+// done by then, so it is asked again for as long as it should have waited.
+func (s *Store) begin(ctx context.Context, db *sql.DB, options *sql.TxOptions) (*sql.Tx, error) {
+	for giveUp := time.Now().Add(busyTimeout); ; {
+		tx, err := db.BeginTx(ctx, options)
+		if err == nil || !s.dialect.busy(err) || time.Now().After(giveUp) {
+			return tx, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(busyPause):
+		}
+	}
 }
 
 // isThere refuses to work on a journal that nobody else would find.
