@@ -69,6 +69,8 @@ var remedies = map[string]string{
 	"accesslimited":                         "an administrator has limited access to this method; ask them",
 	"as_user_not_supported":                 "this is a classic app; make a new one from `rollbackbot manifest`",
 	"app_missing_action_url":                "interactivity is switched off; switch it on, on the app's page, as `rollbackbot manifest` has it",
+	"not_enabled":                           "the Home tab is switched off; switch it on, on the app's page under App Home, as `rollbackbot manifest` has it",
+	"view_too_large":                        "the view is too large for Slack; this is a defect of the bot, please report it",
 	"method_not_supported_for_channel_type": "ROLLBACK_CHANNEL must be a public or private channel",
 }
 

@@ -217,17 +217,23 @@ func (d *draft) message() Message {
 	if len(d.blocks) > maxBlocks {
 		d.blocks = d.blocks[:maxBlocks]
 	}
-	content, _ := json.Marshal(d.blocks) // blocks always encode
-	sum := sha256.Sum256(content)
-	prefix := hex.EncodeToString(sum[:6])
-	for i, block := range d.blocks {
-		setID(block, fmt.Sprintf("%s-%d", prefix, i))
-	}
+	prefix := identify(d.blocks)
 	if d.last != nil {
 		d.last.BlockID += "/" + prefix
 		d.blocks = append(d.blocks, d.last)
 	}
 	return Message{Text: cutText(strings.Join(d.lines, "\n")), Blocks: d.blocks}
+}
+
+// identify gives blocks IDs that are made from what all of them say, and gives the part that they have in common.
+func identify(blocks []slack.Block) (prefix string) {
+	content, _ := json.Marshal(blocks) // blocks always encode
+	sum := sha256.Sum256(content)
+	prefix = hex.EncodeToString(sum[:6])
+	for i, block := range blocks {
+		setID(block, fmt.Sprintf("%s-%d", prefix, i))
+	}
+	return prefix
 }
 
 func setID(block slack.Block, id string) {

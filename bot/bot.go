@@ -28,6 +28,11 @@ type Bot struct {
 	Log       zerolog.Logger
 	// Doctor looks at all that a rollback would need, for `/rollback doctor`; it changes nothing and is bounded.
 	Doctor func(context.Context) []runbook.Finding
+	// What only the process knows and the Home tab shows: its version, when it last stored something that somebody said
+	// (zero: not yet), and when an app's hosts were seen. The functions may be nil: that is then not shown.
+	Version string
+	Heard   func() time.Time
+	Sight   func(app string) Sight
 	// Stored is told that the inbox has something new.
 	Stored func()
 	// UnderWay says that a rollback is under way: then the bot goes on trying where it would otherwise give up.
@@ -58,7 +63,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	}
 	b.Directory.Team = who.Team
 	close(b.known)
-	handler := &Handler{Team: who.Team, Inbox: b.Inbox, Form: b.Form, Private: b.Speaker, Stored: b.Stored, Log: component(b.Log, "handler")}
+	handler := &Handler{Team: who.Team, Inbox: b.Inbox, Form: b.Form, Directory: b.Directory, Private: b.Speaker, Stored: b.Stored, Log: component(b.Log, "handler")}
 	b.Socket.Handle = handler.Handle
 	if b.Listening != nil {
 		b.Listening()
@@ -71,8 +76,23 @@ func (b *Bot) Run(ctx context.Context) error {
 func (b *Bot) Desk(runner Runner) *Desk {
 	return &Desk{
 		Runner: runner, Inbox: b.Inbox, Directory: b.Directory, Form: b.Form, Speaker: b.Speaker, Channel: b.Channel,
-		Doctor: b.Doctor, Log: component(b.Log, "desk"),
+		Doctor: b.Doctor, Home: b.home(runner), Log: component(b.Log, "desk"),
 	}
+}
+
+// home are the Home tabs with a runner's rollbacks.
+func (b *Bot) home(runner Runner) *Home {
+	return &Home{
+		API: b.API, Apps: b.Form.Apps, Runner: runner, Door: b.Directory, Links: b.Speaker, Ears: b.listening, Sight: b.Sight, Log: component(b.Log, "home"),
+	}
+}
+
+func (b *Bot) listening() Listening {
+	l := Listening{Socket: b.Socket.State(), Version: b.Version}
+	if b.Heard != nil {
+		l.Heard = b.Heard()
+	}
+	return l
 }
 
 func component(log zerolog.Logger, name string) zerolog.Logger {

@@ -26,6 +26,7 @@ type Desk struct {
 	Speaker   Speaker
 	Channel   Channel                                 // the team channel
 	Doctor    func(context.Context) []runbook.Finding // what `/rollback doctor` tells
+	Home      *Home                                   // the Home tabs; nil: there are none
 	Log       zerolog.Logger
 
 	once  sync.Once
@@ -72,6 +73,9 @@ func (d *Desk) Wake() {
 func (d *Desk) Run(ctx context.Context) {
 	d.init()
 	defer d.work.Wait()
+	if d.Home != nil {
+		d.work.Go(func() { d.Home.keep(ctx) })
+	}
 	tick := time.NewTicker(deskInterval)
 	defer tick.Stop()
 	for {
@@ -96,13 +100,16 @@ func (d *Desk) look(ctx context.Context) error {
 		return err
 	}
 	for _, delivery := range pending {
-		if (delivery.Kind == kindForm || delivery.Kind == kindChoice) && time.Since(delivery.At) < formAge {
+		if byHandler[delivery.Kind] && time.Since(delivery.At) < formAge {
 			continue
 		}
 		d.take(ctx, delivery)
 	}
 	return nil
 }
+
+// byHandler are the kinds of deliveries that the Handler deals with itself, since they are about an open form or a trigger.
+var byHandler = map[string]bool{kindForm: true, kindChoice: true, kindHomeForm: true}
 
 func (d *Desk) forget() {
 	d.mu.Lock()
@@ -247,7 +254,7 @@ func (d *Desk) deal(ctx context.Context, e errand) (err error) {
 	}()
 	switch e.delivery.Kind {
 	case kindEvent:
-		return nil // nothing that the bot is told of by events asks for anything yet
+		return d.event(ctx, e)
 	case kindClick:
 		return d.answer(ctx, e)
 	case kindRefused:
@@ -256,7 +263,7 @@ func (d *Desk) deal(ctx context.Context, e errand) (err error) {
 		return nil // the process that it was meant for is gone, and so is the moment: the form can be sent as it is
 	case kindSubmission:
 		return d.submitted(ctx, e)
-	case kindForm:
+	case kindForm, kindHomeForm:
 		return d.tell(ctx, e, TextMessage(formOverdue)) // its trigger ran out, maybe while no process was there to use it
 	case kindCommand:
 		return d.command(ctx, e)

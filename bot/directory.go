@@ -35,12 +35,9 @@ func (d *Directory) Roles(ctx context.Context, person string) (runbook.Roles, er
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	roles := runbook.Roles{Person: person}
-	user, err := d.API.GetUserInfoContext(ctx, person)
-	if err != nil {
-		return runbook.Roles{}, fmt.Errorf("read the user %s: %w", person, remedied(err))
-	}
-	if roles.Barred = d.barred(user); roles.Barred != "" {
-		return roles, nil
+	var err error
+	if roles.Barred, err = d.Barred(ctx, person); err != nil || roles.Barred != "" {
+		return roles, err
 	}
 	groups := groupReader{api: d.API, read: map[string][]string{}}
 	if roles.Lead, err = groups.named(ctx, person, d.Leads); err != nil {
@@ -58,6 +55,18 @@ func (d *Directory) Roles(ctx context.Context, person string) (runbook.Roles, er
 		return runbook.Roles{}, err
 	}
 	return roles, nil
+}
+
+// Barred says why a person never counts, whatever groups they are in, and so may read nothing; empty: they count. It asks
+// Slack for that person alone.
+func (d *Directory) Barred(ctx context.Context, person string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	user, err := d.API.GetUserInfoContext(ctx, person)
+	if err != nil {
+		return "", fmt.Errorf("read the user %s: %w", person, remedied(err))
+	}
+	return d.barred(user), nil
 }
 
 // Members are the people who have a role and count, each once, in the order of the configuration. What could be read is

@@ -21,6 +21,7 @@ type errand struct {
 	channel  string      // where a button stands
 	actions  []actionPayload
 	reason   string // what was stated beside a button
+	opener   string // who opened their Home tab; empty: it isn't that. Nobody has asked for anything, so nobody is answered
 	err      error  // why it can't be understood
 }
 
@@ -29,8 +30,10 @@ func readErrand(d runbook.Delivery) errand {
 	switch d.Kind {
 	case kindCommand, kindForm:
 		e.readCommand()
-	case kindClick, kindSubmission, kindRefused:
+	case kindClick, kindSubmission, kindRefused, kindHomeForm:
 		e.readInteraction()
+	case kindEvent:
+		e.readEvent()
 	}
 	return e
 }
@@ -50,9 +53,18 @@ func (e *errand) readInteraction() {
 		return
 	}
 	e.by, e.reply, e.view, e.channel, e.actions, e.reason = p.User.ID, p.reply(), p.View, p.Channel.ID, p.Actions, p.State.typed(fieldGlass)
-	if e.delivery.Kind != kindClick {
+	if e.delivery.Kind != kindClick && e.delivery.Kind != kindHomeForm {
 		e.reply = p.View.reply(p.User.ID)
 	}
+}
+
+// readEvent reads who opened their Home tab; of any other event nothing.
+func (e *errand) readEvent() {
+	var p eventPayload
+	if e.err = json.Unmarshal(e.delivery.Body, &p); e.err != nil {
+		return
+	}
+	e.opener, _ = p.Inner.opensHome()
 }
 
 // opensForm reports whether a command opens the form.

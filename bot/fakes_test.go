@@ -136,14 +136,15 @@ type refusal struct{ App, Rollback, Action, By, Why, Cause string }
 
 // fakeRunner is a runbook that remembers what it was asked. What it wasn't told to answer it refuses to.
 type fakeRunner struct {
-	apps      []runbook.App
-	onRequest func(ctx context.Context, r runbook.Request, cause string) (runbook.Rollback, error)
-	onAnswer  func(ctx context.Context, c runbook.Click) error
-	onPlan    func(ctx context.Context, r runbook.Request) (runbook.Plan, string, error)
-	onHistory func() // after a history was read
-	onLift    func(digest, cause, by string) error
-	history   []runbook.Event
-	blocked   map[runbook.Digest]string
+	apps       []runbook.App
+	onRequest  func(ctx context.Context, r runbook.Request, cause string) (runbook.Rollback, error)
+	onAnswer   func(ctx context.Context, c runbook.Click) error
+	onPlan     func(ctx context.Context, r runbook.Request) (runbook.Plan, string, error)
+	onStanding func(app string) (runbook.Standing, error)
+	onHistory  func() // after a history was read
+	onLift     func(digest, cause, by string) error
+	history    []runbook.Event
+	blocked    map[runbook.Digest]string
 
 	mu        sync.Mutex
 	rollbacks []runbook.Rollback
@@ -307,4 +308,13 @@ func (f *fakeRunner) HandOver(_ context.Context, h runbook.HandOver) error {
 	defer f.mu.Unlock()
 	f.handOvers = append(f.handOvers, h)
 	return nil
+}
+
+// Standing is what the history says; the rollbacks that are kept are its rollbacks.
+func (f *fakeRunner) Standing(ctx context.Context, app string) (runbook.Standing, error) {
+	if f.onStanding != nil {
+		return f.onStanding(app)
+	}
+	history, err := f.History(ctx, app)
+	return runbook.Standing{App: app, Choices: history.Choices(time.Now()), Apart: history.Apart(), Quarantines: history.Quarantines()}, err
 }

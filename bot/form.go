@@ -67,11 +67,20 @@ func (v viewPayload) reply(user string) Reply {
 
 // open shows the form to who typed the command, and gives it as it is open now.
 func (f *Form) open(ctx context.Context, c commandPayload) (viewPayload, error) {
-	origin := formOrigin{Channel: c.Channel, ResponseURL: c.ResponseURL}
+	return f.show(ctx, c.Trigger, formOrigin{Channel: c.Channel, ResponseURL: c.ResponseURL}, c.User, "")
+}
+
+// openFor shows the form with an app chosen to who pressed a button that is in no channel: they are answered in their
+// conversation with the bot.
+func (f *Form) openFor(ctx context.Context, app, trigger, user string) (viewPayload, error) {
+	return f.show(ctx, trigger, formOrigin{}, user, app)
+}
+
+func (f *Form) show(ctx context.Context, trigger string, origin formOrigin, user, app string) (viewPayload, error) {
 	if len(f.Apps) == 1 {
 		origin.App = f.Apps[0]
 	}
-	opened, err := f.API.OpenViewContext(ctx, c.Trigger, f.view(origin, c.User, formContent{loading: origin.App}))
+	opened, err := f.API.OpenViewContext(ctx, trigger, f.view(origin, user, formContent{loading: orElse(origin.App, app)}))
 	if err != nil {
 		return viewPayload{}, fmt.Errorf("open the form: %w", remedied(err))
 	}
@@ -123,7 +132,7 @@ type formContent struct {
 func (f *Form) view(origin formOrigin, user string, content formContent) slack.ModalViewRequest {
 	var blocks []slack.Block
 	if origin.App == "" {
-		blocks = append(blocks, f.appField())
+		blocks = append(blocks, f.appField(orElse(content.app, content.loading)))
 	}
 	blocks = append(blocks, releaseFields(content)...)
 	blocks = append(blocks, criteriaFields(content)...)

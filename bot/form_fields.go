@@ -17,13 +17,19 @@ const (
 	maxFieldError  = 300  // no limit is documented; more than that nobody reads under a field
 )
 
-// appField asks for the app; choosing one is told to the bot at once, which then shows its releases.
-func (f *Form) appField() slack.Block {
+// appField asks for the app; choosing one is told to the bot at once, which then shows its releases. chosen is the one
+// whose releases are shown; empty: none is.
+func (f *Form) appField(chosen string) slack.Block {
 	var options []*slack.OptionBlockObject
+	var initial *slack.OptionBlockObject
 	for _, app := range f.Apps[:min(len(f.Apps), maxOptions)] {
 		options = append(options, option(app, app))
+		if app == chosen {
+			initial = options[len(options)-1]
+		}
 	}
 	choice := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, label("Which app?"), fieldApp, options...)
+	choice.InitialOption = initial
 	return slack.NewInputBlock(fieldApp, label("App"), nil, choice).WithDispatchAction(true)
 }
 

@@ -25,12 +25,13 @@ const (
 // Handler takes envelopes: it stores what a person said, and only then acknowledges it. All that is slow is left to the
 // Desk, but for the form, whose trigger is good for 3 s. Its method may be called from any goroutine.
 type Handler struct {
-	Team    string // the ID of the bot's own workspace
-	Inbox   runbook.Inbox
-	Form    *Form
-	Private Speaker
-	Stored  func() // is told that the inbox has something new: the Desk's Wake
-	Log     zerolog.Logger
+	Team      string // the ID of the bot's own workspace
+	Inbox     runbook.Inbox
+	Form      *Form
+	Directory runbook.Directory // says whether the Home tab's button opens the form for whoever pressed it
+	Private   Speaker
+	Stored    func() // is told that the inbox has something new: the Desk's Wake
+	Log       zerolog.Logger
 }
 
 // Handle takes one envelope. What can't be read, or is another app's or workspace's, is skipped: it isn't
@@ -61,6 +62,8 @@ func (h *Handler) Handle(ctx context.Context, e Envelope, ack Ack) {
 		log.Info().Msg("a delivery came again; it counts once")
 	case in.delivery.Kind == kindForm:
 		h.openForm(ctx, log, in)
+	case in.delivery.Kind == kindHomeForm:
+		h.openHomeForm(ctx, log, in)
 	case in.delivery.Kind == kindChoice:
 		h.refill(ctx, log, in)
 	default:
@@ -139,7 +142,7 @@ func (h *Handler) refuse(ctx context.Context, log zerolog.Logger, in incoming, a
 		// It is not taken back: it comes again under the same key, and must not be taken back then. Should it be in the
 		// inbox after all, both are one.
 		return
-	case kindClick:
+	case kindClick, kindHomeForm:
 		if err := h.Private.Private(ctx, in.reply, TextMessage(notAccepted)); err != nil {
 			log.Warn().Err(err).Msg("a person could not be told that their click was not accepted")
 		}

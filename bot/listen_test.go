@@ -73,7 +73,7 @@ func build(t *testing.T, apps ...string) *bench {
 		Runner: b.runner, Inbox: b.inbox, Directory: directory(b.slack), Form: form, Speaker: speaker,
 		Channel: bot.Channel{API: b.api, ID: team}, Log: log,
 	}
-	b.handler = &bot.Handler{Team: ws.TeamID, Inbox: b.inbox, Form: form, Private: speaker, Stored: b.desk.Wake, Log: log}
+	b.handler = &bot.Handler{Team: ws.TeamID, Inbox: b.inbox, Form: form, Directory: directory(b.slack), Private: speaker, Stored: b.desk.Wake, Log: log}
 	b.socket = &bot.Socket{API: b.api, Handle: b.handler.Handle, Log: log}
 	return b
 }

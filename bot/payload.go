@@ -21,6 +21,7 @@ const (
 	kindEvent      = "event"        // something of the Events API
 	kindChoice     = "form_choice"  // another app, chosen in the form
 	kindRefused    = "form_refused" // the form, sent and given back with what is wrong
+	kindHomeForm   = "home_form"    // the button of the Home tab that opens the form
 )
 
 type commandPayload struct {
@@ -134,9 +135,22 @@ func (v viewPayload) field(id string) string {
 }
 
 type eventPayload struct {
-	Team  string `json:"team_id"`
-	App   string `json:"api_app_id"`
-	Event string `json:"event_id"`
+	Team  string       `json:"team_id"`
+	App   string       `json:"api_app_id"`
+	Event string       `json:"event_id"`
+	Inner innerPayload `json:"event"`
+}
+
+// innerPayload is what happened: https://docs.slack.dev/reference/events/app_home_opened
+type innerPayload struct {
+	Type string `json:"type"`
+	User string `json:"user"`
+	Tab  string `json:"tab"`
+}
+
+// opensHome reports whether a person has opened their Home tab, and who.
+func (p innerPayload) opensHome() (person string, ok bool) {
+	return p.User, p.Type == "app_home_opened" && p.Tab == "home" && isPerson(p.User)
 }
 
 // incoming is an envelope as far as the Handler needs it: whose it is, what makes it one, and whom to answer.
@@ -147,7 +161,7 @@ type incoming struct {
 	command   commandPayload
 	view      viewPayload
 	trigger   string
-	chosen    string // the app that was chosen in the form
+	chosen    string // the app that was chosen in the form, or for which it is to be opened
 }
 
 var errNothingToDo = errors.New("nothing in this app sends such a thing")
@@ -205,6 +219,8 @@ func (in *incoming) readInteraction() error {
 				in.chosen = action.Selected.Value
 			}
 		}
+	case p.Type == "block_actions" && p.View.Callback == homeCallback && len(p.Actions) == 1 && p.Actions[0].Action == actionHomePlan:
+		in.delivery.Key, in.delivery.Kind, in.chosen = p.Trigger, kindHomeForm, p.Actions[0].Value
 	case p.Type == "block_actions":
 		in.delivery.Key, in.delivery.Kind = p.Trigger, kindClick
 	case p.Type == "view_submission" && p.View.Callback == formCallback:

@@ -26,6 +26,8 @@ type Runner interface {
 	History(ctx context.Context, app string) (runbook.History, error)
 	// Choices are what a form for an app offers: the releases, and the runbook's criteria on the one that runs.
 	Choices(ctx context.Context, app string) (runbook.Choices, error)
+	// Standing is how an app stands.
+	Standing(ctx context.Context, app string) (runbook.Standing, error)
 	// Blocked gives an app's quarantined digests, each with the rollback that blocked it.
 	Blocked(ctx context.Context, app string) (map[runbook.Digest]string, error)
 	// Lift takes a digest out of quarantine.

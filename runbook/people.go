@@ -61,8 +61,8 @@ func (p Policy) needsLead(plan Plan) string {
 	return ""
 }
 
-// mayRequest says why a person can't ask for a rollback, or nil.
-func mayRequest(roles Roles) error {
+// MayRequest says why a person can't ask for a rollback, or nil.
+func MayRequest(roles Roles) error {
 	switch {
 	case roles.Barred != "":
 		return refused("You can't ask for a rollback: %s.", roles.Barred)

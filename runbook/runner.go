@@ -226,7 +226,7 @@ func (r *Runner) allowed(ctx context.Context, person string) error {
 	if err != nil {
 		return fmt.Errorf("read who you are from Slack: %w", err)
 	}
-	return mayRequest(roles)
+	return MayRequest(roles)
 }
 
 // free gives a *BusyError when the app has a rollback open.

@@ -146,6 +146,8 @@ func (c checkup) database() runbook.Check {
 // while a rollback is under way.
 const observerLate = 10 * time.Minute
 
+func lateAfter(cfg config.Config) time.Duration { return max(observerLate, 3*cfg.ObserveInterval) }
+
 func (c checkup) observer(app string) runbook.Check {
 	about := "observer of " + app
 	if c.observed == nil {
@@ -157,7 +159,7 @@ func (c checkup) observer(app string) runbook.Check {
 		switch open, err := c.store.Open(ctx, app); {
 		case at.IsZero():
 			return []runbook.Finding{runbook.NotChecked(about, "it has not seen all hosts since this process began to act")}
-		case age <= max(observerLate, 3*c.cfg.ObserveInterval):
+		case age <= lateAfter(c.cfg):
 			return []runbook.Finding{runbook.FoundFine(about, "it saw all hosts %s ago", age)}
 		case err != nil || open != "":
 			return []runbook.Finding{runbook.NotChecked(about, "it saw all hosts %s ago; it doesn't look while a rollback is under way", age)}

@@ -79,7 +79,7 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 		Form:   &bot.Form{API: api, Apps: appNames(cfg), Runner: r.runner(r.announcer)},
 		Socket: &bot.Socket{API: api, Sockets: r.sockets, Log: component(log, "socket")},
 		Log:    log, Stored: r.stored, UnderWay: r.underWay,
-		Doctor: r.examine,
+		Doctor: r.examine, Version: version, Heard: r.lastHeard, Sight: r.sight,
 	}
 	failpointsAtInbox(r.listener)
 	return r
@@ -227,6 +227,26 @@ func (r *replica) lastObserved(app string) time.Time {
 		return at.(time.Time)
 	}
 	return time.Time{}
+}
+
+// lastHeard is when this process last stored what somebody said; zero: not yet.
+func (r *replica) lastHeard() time.Time {
+	if at := r.heard.Load(); at > 0 {
+		return time.UnixMilli(at).UTC()
+	}
+	return time.Time{}
+}
+
+// sight says when an app's hosts were last seen while this process acted, and whether that is too long ago.
+func (r *replica) sight(app string) bot.Sight {
+	at := r.lastObserved(app)
+	since := at
+	if t := r.current(); t == nil {
+		return bot.Sight{At: at.UTC()}
+	} else if since.Before(t.since) {
+		since = t.since
+	}
+	return bot.Sight{At: at.UTC(), Late: time.Since(since) > lateAfter(r.cfg)}
 }
 
 // putDown waits for what acts. What doesn't come to its end must not be left behind in a process that goes on: this

@@ -1,0 +1,344 @@
+package bot
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"rollbackbot/runbook"
+)
+
+// homeCallback is the Home tab's callback_id.
+const homeCallback = "rollback_home"
+
+// actionHomePlan is the button that opens the form for an app; its value is the app's name.
+const actionHomePlan = "home_plan"
+
+// Limits of a Home tab: https://docs.slack.dev/reference/views/home-tab-views has its blocks,
+// https://docs.slack.dev/reference/methods/views.publish its size, 250 kB of JSON; some of that is left for what is around
+// the blocks, and for what Slack adds to them.
+const (
+	maxHomeBlocks = 100
+	maxHomeBytes  = 200_000
+	// roomHomeApp is how many characters of rich text one app has.
+	roomHomeApp = 3000
+	// What an app's part lists before it counts the rest.
+	maxHomeReleases    = 5
+	maxHomeQuarantines = runbook.StandingTickets
+	maxHomeImages      = 4
+)
+
+// homeContent is what a person's Home tab shows.
+type homeContent struct {
+	at        time.Time // as of when
+	closed    string    // why this person is shown nothing, without a full stop; empty: they are
+	listening Listening
+	apps      []homeApp
+}
+
+// homeApp is one app in it.
+type homeApp struct {
+	name     string
+	standing runbook.Standing
+	trouble  string // why nothing is known of it
+	sight    Sight
+	links    map[string]string // to the message of each of posts
+}
+
+// posts are the messages that an app's part leads to, by their rollbacks: the request of the open one, the records of others.
+func (a homeApp) posts() map[string]runbook.Post {
+	posts := map[string]runbook.Post{}
+	add := func(rollback string, post runbook.Post) {
+		if post.TS != "" {
+			posts[rollback] = post
+		}
+	}
+	for _, q := range a.standing.Quarantines {
+		add(q.Rollback, q.Record)
+	}
+	if last := a.standing.Last; last != nil {
+		add(last.ID, last.Posts[string(runbook.NoticeRecord)])
+	}
+	if open := a.standing.Open; open != nil {
+		add(open.ID, open.Posts[string(runbook.NoticeRequest)])
+	}
+	return posts
+}
+
+// mark tells contents apart by what they say, and not by when: ages and the time of the last look are no news.
+func (c homeContent) mark() string {
+	c.at, c.listening.Heard = time.Time{}, time.Time{}
+	c.listening.Socket.Event, c.listening.Socket.EventAt = "", time.Time{}
+	c.apps = slices.Clone(c.apps)
+	for i := range c.apps {
+		c.apps[i].sight.At = time.Time{}
+	}
+	content, _ := json.Marshal(homeView(c).Blocks) // blocks always encode
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// homeView is the tab. Apps that want attention come first. What doesn't fit is counted.
+func homeView(c homeContent) slack.HomeTabViewRequest {
+	d := newDraft()
+	switch {
+	case c.closed != "":
+		d.say(words("Nothing is shown here: " + c.closed + "."))
+	case len(c.apps) == 0:
+		sayListening(d, c)
+		d.say(words("No app is configured."))
+	default:
+		sayListening(d, c)
+		sayApps(d, c)
+	}
+	identify(d.blocks)
+	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, CallbackID: homeCallback, Blocks: slack.Blocks{BlockSet: d.blocks}}
+}
+
+// sayListening says whether what a person types would be heard, and as of when all of this is.
+func sayListening(d *draft, c homeContent) {
+	l := c.listening
+	switch {
+	case l.Socket.Fatal():
+		d.say(bold("The bot can't hear Slack for long, or not at all: "), words(closed(runbook.Truncate(l.Socket.Problem+": "+l.Socket.Remedy, maxSentence))))
+	case !l.Socket.Connected:
+		d.say(bold("The bot doesn't hear Slack just now"), words(closed(orElse(prefixed(": ", runbook.Truncate(l.Socket.Problem, maxSentence)), "; it goes on trying"))))
+	default:
+		text := ": " + count(l.Socket.Sockets, "connection") + " to Slack, since " + instant(l.Socket.Since)
+		if !l.Heard.IsZero() {
+			text += ", last heard something at " + instant(l.Heard)
+		}
+		d.say(bold("The bot is listening"), words(text+"."))
+	}
+	d.note("As of " + instant(c.at) + ". While you look this follows what changes, for an hour after you opened it; open it again for the latest. Version " +
+		runbook.Truncate(orElse(l.Version, "not known"), 100))
+}
+
+func prefixed(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + text
+}
+
+// sayApps adds the apps' parts, as many as fit.
+func sayApps(d *draft, c homeContent) {
+	apps := slices.Clone(c.apps)
+	slices.SortStableFunc(apps, func(a, b homeApp) int { return a.urgency() - b.urgency() })
+	size := 0
+	for i, app := range apps {
+		part := &draft{room: roomHomeApp}
+		rule(part)
+		sayApp(part, app, c.at)
+		content, _ := json.Marshal(part.blocks) // blocks always encode
+		size += len(content)
+		if len(d.blocks)+len(part.blocks)+2 > maxHomeBlocks || size > maxHomeBytes {
+			rule(d)
+			d.room = maxSection
+			d.say(bold("… and "+count(len(apps)-i, "app")+" more: "), words(some(namesOf(apps[i:]), 20)+". "), code(slash+" status"), words(" tells of all."))
+			return
+		}
+		d.blocks = append(d.blocks, part.blocks...)
+	}
+}
+
+func namesOf(apps []homeApp) []string {
+	names := make([]string, len(apps))
+	for i, app := range apps {
+		names[i] = shownName(app.name)
+	}
+	return names
+}
+
+// urgency orders apps: those with a rollback open come first, then those where something is wrong.
+func (a homeApp) urgency() int {
+	r := a.standing.Running
+	switch {
+	case a.standing.Open != nil:
+		return 0
+	case a.trouble != "" || r == nil || !r.FailingSince.IsZero() || a.sight.Late:
+		return 1
+	}
+	return 2
+}
+
+// state is how an app stands, in few words.
+func (a homeApp) state() string {
+	s := a.standing
+	switch {
+	case a.trouble != "":
+		return "not known"
+	case s.Open != nil && s.Open.Question() != nil:
+		return "a rollback waits for somebody"
+	case s.Open != nil:
+		return "a rollback is under way"
+	case s.Apart != "":
+		return "its hosts differ"
+	case s.Running == nil:
+		return "not seen yet"
+	case !s.Running.FailingSince.IsZero():
+		return shownName(s.Running.Name()) + " is FAILING"
+	case a.sight.Late:
+		return "out of sight"
+	}
+	return shownName(s.Running.Name()) + " is healthy"
+}
+
+func sayApp(d *draft, a homeApp, now time.Time) {
+	d.header(shownName(a.name) + ": " + a.state())
+	if a.trouble != "" {
+		d.say(named(a.trouble)...)
+	} else {
+		sayRuns(d, a, now)
+		sayOpenRollback(d, a)
+		sayGoodReleases(d, a.standing.Choices, now)
+		sayQuarantines(d, a)
+		sayLast(d, a)
+	}
+	if a.standing.Open == nil {
+		plan := slack.NewButtonBlockElement(actionHomePlan, a.name, plain("Plan a rollback", maxButtonText))
+		plan.AccessibilityLabel = runbook.Truncate("Plan a rollback of "+a.name, maxButtonText)
+		d.blocks = append(d.blocks, slack.NewActionBlock("", plan))
+	}
+}
+
+// sayRuns says what runs, since when, and how it does.
+func sayRuns(d *draft, a homeApp, now time.Time) {
+	s := a.standing
+	switch r := s.Running; {
+	case s.Apart != "":
+		d.field("The hosts don't all run one known release", words(runbook.Truncate(s.Apart, 500)))
+	case r == nil:
+		d.say(words("Its hosts were not seen to run anything yet."))
+	default:
+		good := ", known-good"
+		if !r.KnownGood() {
+			good = ", not yet seen healthy for long enough to be known-good"
+		}
+		d.field("Runs", bold(shownName(r.Name())), words(" since "+since(r.UpAt, now)+good+"; "+runbook.Truncate(shortImages(r.Images), 200)))
+		switch {
+		case !r.FailingSince.IsZero():
+			d.field("Failing since "+since(r.FailingSince, now), words(closed(runbook.Truncate(r.Failure, 300))))
+		case s.Open == nil && !a.sight.Late:
+			d.say(bold("Healthy"), words(": no health check was seen failing since it came up, or since it recovered."))
+		}
+	}
+	switch {
+	case s.Open != nil:
+		d.say(words("While a rollback is open, only that one looks at the hosts."))
+	case a.sight.Late && a.sight.At.IsZero():
+		d.say(bold("Its hosts are out of sight"), words(": they could not all be seen since this process began to act. What stands here is older."))
+	case a.sight.Late:
+		d.say(bold("Its hosts are out of sight"), words(": all of them were last seen at "+instant(a.sight.At)+"."))
+	case !a.sight.At.IsZero():
+		d.say(words("All hosts were last seen at " + instant(a.sight.At) + "."))
+	}
+}
+
+// since is an instant, and how long ago it is.
+func since(t, now time.Time) string {
+	if t.IsZero() || now.IsZero() {
+		return instant(t)
+	}
+	return instant(t) + " (" + took(now.Sub(t)) + " ago)"
+}
+
+func sayOpenRollback(d *draft, a homeApp) {
+	rb := a.standing.Open
+	if rb == nil {
+		return
+	}
+	d.field("Open rollback", code(rb.ID), words(": from "+fromName(rb.Plan)+" to "+targetName(rb.Plan)+", asked for by "), person(rb.Request.By), words(" at "+instant(rb.Request.At)+"."))
+	spans := named(runbook.Truncate(stateText(*rb), maxSentence), known(*rb)...)
+	if address := a.links[rb.ID]; address != "" {
+		spans = append(spans, words(" "), link(address, "Its message"))
+	}
+	d.say(spans...)
+}
+
+// sayGoodReleases says where a rollback would go, and could.
+func sayGoodReleases(d *draft, c runbook.Choices, now time.Time) {
+	if c.Default == nil {
+		d.field("Known-good", words("no other release: a rollback would have to name one."))
+		return
+	}
+	var names []string
+	for _, r := range c.KnownGood {
+		if r.ID != c.Default.ID {
+			names = append(names, shownName(r.Name())+releaseFacts(r, now))
+		}
+	}
+	spans := []span{words("a rollback goes to "), bold(shownName(c.Default.Name())), words(releaseFacts(*c.Default, now))}
+	if len(names) > 0 {
+		spans = append(spans, words("; others: "+someFacts(names, maxHomeReleases-1)))
+	}
+	d.field("Known-good", append(spans, words("."))...)
+}
+
+// someFacts is some for names that have commas in them.
+func someFacts(names []string, most int) string {
+	if len(names) <= most {
+		return strings.Join(names, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(names[:most], "; "), len(names)-most)
+}
+
+func sayQuarantines(d *draft, a homeApp) {
+	all := a.standing.Quarantines
+	if len(all) == 0 {
+		return
+	}
+	var points [][]span
+	for i, q := range all {
+		if i == maxHomeQuarantines {
+			images := 0
+			for _, more := range all[i:] {
+				images += len(more.Images)
+			}
+			points = append(points, []span{words(fmt.Sprintf("… and %s of %s more: ", count(images, "image"), count(len(all)-i, "rollback"))), code(slash + " quarantine " + a.name)})
+			break
+		}
+		points = append(points, a.quarantinePoint(q))
+	}
+	d.field("Quarantined, not to be deployed again")
+	d.points(points)
+}
+
+func (a homeApp) quarantinePoint(q runbook.Quarantine) []span {
+	var names []string
+	for _, image := range q.Images {
+		names = append(names, runbook.Truncate(orElse(image.Name, "an image"), 80)+"@"+image.Digest.Short())
+	}
+	point := []span{code(q.Rollback)}
+	if !q.At.IsZero() {
+		point = append(point, words(" of "+instant(q.At)))
+	}
+	point = append(point, words(": "+some(names, maxHomeImages)+"; "))
+	switch address := a.links[q.Rollback]; {
+	case q.Ticket.Number != 0:
+		return append(point, words("postmortem: "), link(q.Ticket.URL, fmt.Sprintf("ticket #%d", q.Ticket.Number)))
+	case address != "":
+		return append(point, words("postmortem: in the thread of "), link(address, "its record"))
+	}
+	return append(point, words("postmortem: not there yet"))
+}
+
+func sayLast(d *draft, a homeApp) {
+	rb := a.standing.Last
+	if rb == nil {
+		d.field("Last rollback", words("none yet."))
+		return
+	}
+	spans := []span{code(rb.ID), words(" from " + fromName(rb.Plan) + " to " + targetName(rb.Plan) + ", asked for by "), person(rb.Request.By),
+		words(" at " + instant(rb.Request.At) + ": "), bold(outcomeText(rb.Outcome)), words("; " + durations(*rb) + ".")}
+	if address := a.links[rb.ID]; address != "" {
+		spans = append(spans, words(" "), link(address, "Its record"))
+	}
+	d.field("Last rollback", spans...)
+}
