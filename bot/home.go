@@ -185,8 +185,9 @@ func (h *Home) content(ctx context.Context) homeContent {
 		var err error
 		if app.standing, err = h.Runner.Standing(ctx, name); err != nil {
 			h.Log.Warn().Err(err).Str("app", name).Msg("how an app stands could not be read for the Home tab")
-			app.trouble = Sentence(err)
+			app.trouble = "How it stands can't be read from the database just now."
 		}
+		app.unseen = app.isUnseen()
 		for rollback, post := range app.posts() {
 			if linked { // a Slack that doesn't tell one address is not asked for the others
 				app.links[rollback], linked = h.link(ctx, post)

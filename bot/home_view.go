@@ -27,11 +27,12 @@ const (
 	maxHomeBlocks = 100
 	maxHomeBytes  = 200_000
 	// roomHomeApp is how many characters of rich text one app has.
-	roomHomeApp = 3000
-	// What an app's part lists before it counts the rest.
-	maxHomeReleases    = 5
-	maxHomeQuarantines = runbook.StandingTickets
-	maxHomeImages      = 4
+	roomHomeApp = 5000
+	// What an app's part lists before it counts the rest, and the characters that its quarantines have.
+	maxHomeReleases     = 5
+	maxHomeQuarantines  = runbook.StandingTickets
+	maxHomeImages       = 3
+	roomHomeQuarantines = 1800
 )
 
 // homeContent is what a person's Home tab shows.
@@ -48,6 +49,7 @@ type homeApp struct {
 	standing runbook.Standing
 	trouble  string // why nothing is known of it
 	sight    Sight
+	unseen   bool              // what the hosts run was not seen since a rollback began to change it, or may have
 	links    map[string]string // to the message of each of posts
 }
 
@@ -69,6 +71,19 @@ func (a homeApp) posts() map[string]runbook.Post {
 		add(open.ID, open.Posts[string(runbook.NoticeRequest)])
 	}
 	return posts
+}
+
+// isUnseen reports whether what is known of the hosts is older than the last rollback that touched them: only the
+// rollback looks at them while it is open, and after it the first look takes a while.
+func (a homeApp) isUnseen() bool {
+	open, last, running := a.standing.Open, a.standing.Last, a.standing.Running
+	switch {
+	case open != nil:
+		return true
+	case last == nil || !last.Touched() || a.sight.At.After(last.EndedAt):
+		return false
+	}
+	return running == nil || !running.UpAt.After(last.EndedAt)
 }
 
 // mark tells contents apart by what they say, and not by when: ages and the time of the last look are no news.
@@ -116,8 +131,7 @@ func sayListening(d *draft, c homeContent) {
 		}
 		d.say(bold("The bot is listening"), words(text+"."))
 	}
-	d.note("As of " + instant(c.at) + ". While you look this follows what changes, for an hour after you opened it; open it again for the latest. Version " +
-		runbook.Truncate(orElse(l.Version, "not known"), 100))
+	d.note("As of " + instant(c.at) + " · follows what changes for an hour after you open it · version " + runbook.Truncate(orElse(l.Version, "not known"), 100))
 }
 
 func prefixed(before, text string) string {
@@ -162,7 +176,7 @@ func (a homeApp) urgency() int {
 	switch {
 	case a.standing.Open != nil:
 		return 0
-	case a.trouble != "" || r == nil || !r.FailingSince.IsZero() || a.sight.Late:
+	case a.trouble != "" || a.unseen || r == nil || !r.FailingSince.IsZero() || a.sight.Late:
 		return 1
 	}
 	return 2
@@ -178,6 +192,8 @@ func (a homeApp) state() string {
 		return "a rollback waits for somebody"
 	case s.Open != nil:
 		return "a rollback is under way"
+	case a.unseen:
+		return "not seen since its last rollback"
 	case s.Apart != "":
 		return "its hosts differ"
 	case s.Running == nil:
@@ -193,11 +209,11 @@ func (a homeApp) state() string {
 func sayApp(d *draft, a homeApp, now time.Time) {
 	d.header(shownName(a.name) + ": " + a.state())
 	if a.trouble != "" {
-		d.say(named(a.trouble)...)
+		d.say(words(a.trouble))
 	} else {
 		sayRuns(d, a, now)
 		sayOpenRollback(d, a)
-		sayGoodReleases(d, a.standing.Choices, now)
+		sayGoodReleases(d, a, now)
 		sayQuarantines(d, a)
 		sayLast(d, a)
 	}
@@ -217,27 +233,39 @@ func sayRuns(d *draft, a homeApp, now time.Time) {
 	case r == nil:
 		d.say(words("Its hosts were not seen to run anything yet."))
 	default:
-		good := ", known-good"
+		name, good := "Runs", ", known-good"
+		if a.unseen {
+			name = "Last seen to run"
+		}
 		if !r.KnownGood() {
 			good = ", not yet seen healthy for long enough to be known-good"
 		}
-		d.field("Runs", bold(shownName(r.Name())), words(" since "+since(r.UpAt, now)+good+"; "+runbook.Truncate(shortImages(r.Images), 200)))
-		switch {
-		case !r.FailingSince.IsZero():
+		d.field(name, bold(shownName(r.Name())), words(" since "+since(r.UpAt, now)+good+"; "+runbook.Truncate(shortImages(r.Images), 200)))
+		if !r.FailingSince.IsZero() {
 			d.field("Failing since "+since(r.FailingSince, now), words(closed(runbook.Truncate(r.Failure, 300))))
-		case s.Open == nil && !a.sight.Late:
-			d.say(bold("Healthy"), words(": no health check was seen failing since it came up, or since it recovered."))
 		}
 	}
+	saySight(d, a)
+}
+
+// saySight says how far what is known of the hosts can be relied on.
+func saySight(d *draft, a homeApp) {
+	r := a.standing.Running
+	seen := ""
+	if !a.sight.At.IsZero() {
+		seen = "All hosts were last seen at " + instant(a.sight.At) + "."
+	}
 	switch {
-	case s.Open != nil:
-		d.say(words("While a rollback is open, only that one looks at the hosts."))
-	case a.sight.Late && a.sight.At.IsZero():
-		d.say(bold("Its hosts are out of sight"), words(": they could not all be seen since this process began to act. What stands here is older."))
+	case a.standing.Open != nil:
+		d.say(words("While a rollback is open, only that one looks at the hosts. " + seen))
 	case a.sight.Late:
-		d.say(bold("Its hosts are out of sight"), words(": all of them were last seen at "+instant(a.sight.At)+"."))
-	case !a.sight.At.IsZero():
-		d.say(words("All hosts were last seen at " + instant(a.sight.At) + "."))
+		d.say(bold("Its hosts are out of sight. "), words(orElse(seen, "They could not all be seen since this process began to act: what stands here is older.")))
+	case a.unseen:
+		d.say(words("The hosts are looked at again shortly. " + seen))
+	case r != nil && r.FailingSince.IsZero() && a.standing.Apart == "":
+		d.say(bold("Healthy"), words(": no health check is failing. "+seen))
+	case seen != "":
+		d.say(words(seen))
 	}
 }
 
@@ -262,23 +290,29 @@ func sayOpenRollback(d *draft, a homeApp) {
 	d.say(spans...)
 }
 
-// sayGoodReleases says where a rollback would go, and could.
-func sayGoodReleases(d *draft, c runbook.Choices, now time.Time) {
-	if c.Default == nil {
-		d.field("Known-good", words("no other release: a rollback would have to name one."))
-		return
+// sayGoodReleases says where a rollback would go, and could. Where what runs is not known just now, it says only what is good.
+func sayGoodReleases(d *draft, a homeApp, now time.Time) {
+	c := a.standing.Choices
+	target := c.Default
+	if a.unseen {
+		target = nil
 	}
 	var names []string
 	for _, r := range c.KnownGood {
-		if r.ID != c.Default.ID {
+		if target == nil || r.ID != target.ID {
 			names = append(names, shownName(r.Name())+releaseFacts(r, now))
 		}
 	}
-	spans := []span{words("a rollback goes to "), bold(shownName(c.Default.Name())), words(releaseFacts(*c.Default, now))}
-	if len(names) > 0 {
-		spans = append(spans, words("; others: "+someFacts(names, maxHomeReleases-1)))
+	switch {
+	case target != nil && len(names) > 0:
+		d.field("Known-good", words("a rollback goes to "), bold(shownName(target.Name())), words(releaseFacts(*target, now)+"; others: "+someFacts(names, maxHomeReleases-1)+"."))
+	case target != nil:
+		d.field("Known-good", words("a rollback goes to "), bold(shownName(target.Name())), words(releaseFacts(*target, now)+"."))
+	case len(names) > 0:
+		d.field("Known-good", words(someFacts(names, maxHomeReleases)+"."))
+	default:
+		d.field("Known-good", words("no other release: a rollback would have to name one."))
 	}
-	d.field("Known-good", append(spans, words("."))...)
 }
 
 // someFacts is some for names that have commas in them.
@@ -295,16 +329,18 @@ func sayQuarantines(d *draft, a homeApp) {
 		return
 	}
 	var points [][]span
+	room := roomHomeQuarantines
 	for i, q := range all {
-		if i == maxHomeQuarantines {
+		point := a.quarantinePoint(q)
+		if room -= sizeOf(point); i == maxHomeQuarantines || i > 0 && room < 0 {
 			images := 0
 			for _, more := range all[i:] {
 				images += len(more.Images)
 			}
-			points = append(points, []span{words(fmt.Sprintf("… and %s of %s more: ", count(images, "image"), count(len(all)-i, "rollback"))), code(slash + " quarantine " + a.name)})
+			points = append(points, []span{words(fmt.Sprintf("… and %s of %s more: ", count(images, "image"), count(len(all)-i, "rollback"))), code(slash + " quarantine " + shownName(a.name))})
 			break
 		}
-		points = append(points, a.quarantinePoint(q))
+		points = append(points, point)
 	}
 	d.field("Quarantined, not to be deployed again")
 	d.points(points)
