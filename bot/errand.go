@@ -64,7 +64,9 @@ func (e *errand) readEvent() {
 	if e.err = json.Unmarshal(e.delivery.Body, &p); e.err != nil {
 		return
 	}
-	e.opener, _ = p.Inner.opensHome()
+	if person, ok := p.Inner.opensHome(); ok {
+		e.opener = person
+	}
 }
 
 // opensForm reports whether a command opens the form.

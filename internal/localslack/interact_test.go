@@ -507,3 +507,20 @@ func TestWait_WakesAtChanges(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A view as large as Slack takes no more, by either method that takes one.
+func TestViews_TooLarge(t *testing.T) {
+	s := start(t)
+	api, _ := payloads(t, s)
+	var blocks []slack.Block
+	for range 90 {
+		blocks = append(blocks, slack.NewSectionBlock(slack.NewTextBlockObject("plain_text", strings.Repeat("x", 2990), false, false), nil, nil))
+	}
+	_, err := api.PublishView(ana, slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}, "")
+	if err == nil || err.Error() != "view_too_large" {
+		t.Errorf("publish 270 kB: %v", err)
+	}
+	if _, err := api.PublishView(ana, slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks[:80]}}, ""); err != nil {
+		t.Errorf("publish 245 kB: %v", err)
+	}
+}

@@ -61,6 +61,8 @@ func (s *Server) do(ctx context.Context, d deed) (Ack, error) {
 		return s.Cancel(ctx, d.As, d.View)
 	case "home":
 		return s.OpenHome(ctx, d.As)
+	case "messages":
+		return s.openTab(ctx, d.As, "messages")
 	case "dismiss":
 		s.change(func() {
 			s.world.privates = filter(s.world.privates, func(m *Message) bool { return m.For != d.As || m.TS != d.TS })

@@ -66,6 +66,11 @@ func (s *Server) eventsOf(c *conversation, m *Message) []object {
 // OpenHome opens the app's Home tab for a person; the app gets app_home_opened if it subscribed to that. It
 // waits for the first delivery's acknowledgement; later deliveries happen in the background.
 func (s *Server) OpenHome(ctx context.Context, user string) (Ack, error) {
+	return s.openTab(ctx, user, "home")
+}
+
+// openTab opens one of the app's tabs for a person, "home" or "messages"; the event is the same for both.
+func (s *Server) openTab(ctx context.Context, user, tab string) (Ack, error) {
 	s.mu.Lock()
 	u := s.world.user(user)
 	if u == nil {
@@ -74,8 +79,8 @@ func (s *Server) OpenHome(ctx context.Context, user string) (Ack, error) {
 	}
 	c, _ := s.world.direct(user, s.opts.now())
 	subscribed := slices.Contains(s.world.ws.Events, "app_home_opened")
-	e := object{"type": "app_home_opened", "user": user, "channel": c.ID, "tab": "home", "event_ts": s.world.newTS(s.opts.now())}
-	if v := s.world.homes[user]; v != nil {
+	e := object{"type": "app_home_opened", "user": user, "channel": c.ID, "tab": tab, "event_ts": s.world.newTS(s.opts.now())}
+	if v := s.world.homes[user]; v != nil && tab == "home" {
 		e["view"] = v.json(s.world, v.state())
 	}
 	payload := s.eventPayload(e)

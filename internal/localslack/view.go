@@ -41,8 +41,14 @@ var (
 	})
 )
 
+// maxView is how large a view's JSON is at most, in bytes: "250kb", says https://docs.slack.dev/reference/methods/views.publish.
+const maxView = 250_000
+
 // readView checks a view that the app gave and makes it one of the user's.
 func (s *Server) readView(raw json.RawMessage, kind, user string) (*view, error) {
+	if len(raw) > maxView {
+		return nil, fail("view_too_large")
+	}
 	tree, err := decodeTree(raw)
 	o, ok := tree.(map[string]any)
 	if err != nil || !ok {

@@ -164,7 +164,7 @@ function goTo(channel, app = "") {
   document.body.classList.remove("menu-open");
   remember();
   draw(true);
-  if (app) act({ do: "home" }).then(() => model && draw());
+  if (app) act({ do: app }).then(() => model && draw());
 }
 
 // --- Drawing -----------------------------------------------------------------------------------------------------------
