@@ -30,6 +30,7 @@ type Home struct {
 	mu      sync.Mutex
 	viewers map[string]*viewer
 	links   map[string]string // the addresses of messages, as far as they were asked for; they never change
+	trouble string            // what could not be read when it was last tried: it is logged when it changes
 }
 
 // Door says who may not look: why a person never counts; empty: they do. What can't be read lets nobody pass.
@@ -177,6 +178,7 @@ func (h *Home) content(ctx context.Context) homeContent {
 		content.listening = h.Ears()
 	}
 	linked := true
+	var troubles []error
 	for _, name := range h.Apps {
 		app := homeApp{name: name, links: map[string]string{}}
 		if h.Sight != nil {
@@ -184,33 +186,50 @@ func (h *Home) content(ctx context.Context) homeContent {
 		}
 		var err error
 		if app.standing, err = h.Runner.Standing(ctx, name); err != nil {
-			h.Log.Warn().Err(err).Str("app", name).Msg("how an app stands could not be read for the Home tab")
+			troubles = append(troubles, err)
 			app.trouble = "How it stands can't be read from the database just now."
 		}
 		app.unseen = app.isUnseen()
 		for rollback, post := range app.posts() {
-			if linked { // a Slack that doesn't tell one address is not asked for the others
-				app.links[rollback], linked = h.link(ctx, post)
+			if !linked {
+				break // a Slack that doesn't tell one address is not asked for the others
+			}
+			if app.links[rollback], err = h.link(ctx, post); err != nil {
+				troubles, linked = append(troubles, err), false
 			}
 		}
 		content.apps = append(content.apps, app)
 	}
+	h.report(errors.Join(troubles...))
 	return content
 }
 
-// link is the address of a message; false where Slack doesn't tell it now.
-func (h *Home) link(ctx context.Context, post runbook.Post) (address string, told bool) {
+// report logs what could not be read, unless it is what could not be read before: it is tried again every few seconds.
+func (h *Home) report(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	h.mu.Lock()
+	known := h.trouble
+	h.trouble = text
+	h.mu.Unlock()
+	if text != "" && text != known {
+		h.Log.Warn().Err(err).Msg("not all that the Home tab shows could be read")
+	}
+}
+
+// link is the address of a message.
+func (h *Home) link(ctx context.Context, post runbook.Post) (address string, err error) {
 	key := post.Channel + "/" + post.TS
 	h.mu.Lock()
 	address = h.links[key]
 	h.mu.Unlock()
 	if address != "" || h.Links == nil {
-		return address, true
+		return address, nil
 	}
-	address, err := h.Links.Permalink(ctx, post)
-	if err != nil {
-		h.Log.Warn().Err(err).Msg("no link to a message for the Home tab")
-		return "", false
+	if address, err = h.Links.Permalink(ctx, post); err != nil {
+		return "", err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -218,7 +237,7 @@ func (h *Home) link(ctx context.Context, post runbook.Post) (address string, tol
 		h.links = map[string]string{}
 	}
 	h.links[key] = address
-	return address, true
+	return address, nil
 }
 
 // remember notes that a person looks.

@@ -349,7 +349,9 @@ func sayQuarantines(d *draft, a homeApp) {
 func (a homeApp) quarantinePoint(q runbook.Quarantine) []span {
 	var names []string
 	for _, image := range q.Images {
-		names = append(names, runbook.Truncate(orElse(image.Name, "an image"), 80)+"@"+image.Digest.Short())
+		// The last part of its name is the service's, mostly; a phone's line holds no more.
+		name := image.Name[strings.LastIndex(image.Name, "/")+1:]
+		names = append(names, runbook.Truncate(orElse(name, "an image"), 80)+"@"+image.Digest.Short())
 	}
 	point := []span{code(q.Rollback)}
 	if !q.At.IsZero() {

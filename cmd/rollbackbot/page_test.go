@@ -53,6 +53,7 @@ func TestDemo_InTheBrowser(t *testing.T) {
 			rollBack(p)
 			demo.wantHealth(http.StatusOK)
 			afterwards(p)
+			lookAtHome(p)
 			demo.stop()
 		})
 	}

@@ -230,7 +230,9 @@ function drawMain(moved) {
   const bottom = moved || list.scrollHeight - list.scrollTop - list.clientHeight < 80 || list.dataset.place !== placeKey();
   if (place.app === "home") drawHome(list);
   else drawMessages(list, c);
-  if (bottom) list.scrollTop = list.scrollHeight;
+  if (place.app === "home") { // one reads it from its top
+    if (list.dataset.place !== placeKey()) list.scrollTop = 0;
+  } else if (bottom) list.scrollTop = list.scrollHeight;
   list.dataset.place = placeKey();
   drawFoot(c);
   if (place.show) show(list);
@@ -322,7 +324,9 @@ function drawThread() {
   keep(list, [first, ...replies].map((m, i) => ({
     key: m.ts, version: JSON.stringify([m, user(m.user)]), make: () => message(m, page, { inThread: true, follows: false, first: i === 0 }),
   })));
-  if (bottom) list.scrollTop = list.scrollHeight;
+  if (place.app === "home") { // one reads it from its top
+    if (list.dataset.place !== placeKey()) list.scrollTop = 0;
+  } else if (bottom) list.scrollTop = list.scrollHeight;
   const newest = replies[replies.length - 1];
   const unread = newest && page.isUnread("thread", first.ts, newest.ts);
   if (newest) seen.set(model.you + " thread " + first.ts, newest.ts);
