@@ -56,10 +56,24 @@ type viewer struct {
 	person string
 	opened time.Time // when they last did; guarded by the Home's lock
 
-	mu    sync.Mutex // held while the tab is published: what is newest comes last
-	shown string     // the mark of what it shows
-	at    time.Time  // as of when
+	turn  chan struct{} // holds one while the tab is published: what is newest comes last
+	shown string        // the mark of what it shows
+	at    time.Time     // as of when
 }
+
+func newViewer(person string) *viewer { return &viewer{person: person, turn: make(chan struct{}, 1)} }
+
+// take waits for the turn to publish, which give ends. Slack may keep it for as long as a call may take.
+func (v *viewer) take(ctx context.Context) error {
+	select {
+	case v.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (v *viewer) give() { <-v.turn }
 
 const (
 	// homeMemory is how long a tab that was opened is kept fresh.
@@ -91,11 +105,13 @@ func (h *Home) open(ctx context.Context, person string) error {
 	}
 	if closed != "" {
 		h.forget(person)
-		return h.publish(ctx, &viewer{person: person}, homeContent{closed: closed})
+		return h.publish(ctx, newViewer(person), homeContent{closed: closed})
 	}
 	v := h.remember(person, time.Now())
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	if err := v.take(ctx); err != nil {
+		return err
+	}
+	defer v.give()
 	return h.publish(ctx, v, h.content(ctx))
 }
 
@@ -140,8 +156,10 @@ func (h *Home) refresh(ctx context.Context) error {
 
 // renew publishes one person's tab where it shows something else, and closes it to somebody who may not look any more.
 func (h *Home) renew(ctx context.Context, v *viewer, content homeContent, mark string) (published bool, err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	if err := v.take(ctx); err != nil {
+		return false, err
+	}
+	defer v.give()
 	if v.shown == mark || v.at.After(content.at) {
 		return false, nil
 	}
@@ -156,7 +174,7 @@ func (h *Home) renew(ctx context.Context, v *viewer, content homeContent, mark s
 	return true, h.publish(ctx, v, content)
 }
 
-// publish is called with the viewer's lock held.
+// publish is called in the viewer's turn.
 func (h *Home) publish(ctx context.Context, v *viewer, content homeContent) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -249,7 +267,7 @@ func (h *Home) remember(person string, now time.Time) *viewer {
 	}
 	v := h.viewers[person]
 	if v == nil {
-		v = &viewer{person: person}
+		v = newViewer(person)
 		h.viewers[person] = v
 	}
 	v.opened = now

@@ -39,6 +39,7 @@ var methods = []struct{ name, call string }{
 	{"usergroups.users.list", "GetUserGroupMembersContext"},
 	{"users.info", "GetUserInfoContext"},
 	{"views.open", "OpenViewContext"},
+	{"views.publish", "PublishViewContext"},
 	{"views.update", "UpdateViewContext"},
 }
 
@@ -138,6 +139,7 @@ func (b *sickbed) rollsBack(formless bool) {
 	b.Helper()
 	b.connected(b)
 	b.opensForm(formless)
+	b.opensHome()
 	request := b.asks()
 	told := len(b.slack.Private(nobody))
 	b.says(nobody, "presses what isn't theirs", func() error {
@@ -164,6 +166,19 @@ func (b *sickbed) opensForm(mayFail bool) {
 			b.Error(err)
 		}
 	}
+}
+
+// opensHome has somebody open the Home tab, which shows in the end how the app stands, or that they have to open it again
+// because it could not be read who they are.
+func (b *sickbed) opensHome() {
+	b.Helper()
+	b.says(onCall, "opens the Home tab", func() error {
+		_, err := b.slack.OpenHome(b.Context(), onCall)
+		return err
+	}, func(now *localslack.Snapshot) bool {
+		home, ok := now.Home(onCall)
+		return ok && (strings.Contains(string(home.Blocks), b.app.Name) || strings.Contains(string(home.Blocks), "Open this tab again"))
+	})
 }
 
 // wantOneOfEach fails the test unless every message of the one rollback is in the channel once, the last state shows,
