@@ -101,7 +101,7 @@ func buttonPoints(rb runbook.Rollback, q runbook.Asking) [][]span {
 	does := map[runbook.Answer]string{
 		runbook.ErrorRateBaseline: "the rollback has succeeded, and its record is posted. For requesters and leads.",
 		runbook.ErrorRateElevated: "the step has failed; you are asked what to do. For requesters and leads.",
-		runbook.Retry:             "the hosts are looked at, and the step is done again with the same images: those that are there already stay. For requesters and leads.",
+		runbook.Retry:             "every host is looked at, and the step is done again with the same images on those that are not right yet: the others are left alone. For requesters and leads.",
 		runbook.RollForward:       "every host goes back to " + fromName(rb.Plan) + ", from which it started. For leads, as a sign-off of its own. About the schema was signed: " + signedText(rb) + ".",
 		runbook.Abort:             abortText(rb),
 	}

@@ -42,6 +42,9 @@ func (s deploy) host(ctx context.Context, x *execution, h HostPlan) (hostOutcome
 	if err != nil {
 		return x.failure(ctx, err)
 	}
+	if run.Attempt > 1 && x.rollback().Hosts[h.Host].UpStarted && h.there(sight) {
+		return fine, nil // a former attempt brought it there: trying again is for the others
+	}
 	outcome, result, err := s.up(ctx, x, h, sight, job)
 	if err != nil || outcome.verdict != Passed {
 		return outcome, err
@@ -74,7 +77,7 @@ func (deploy) up(ctx context.Context, x *execution, h HostPlan, sight Sight, job
 
 func judgeUp(ctx context.Context, x *execution, h HostPlan, result changeResult, sight Sight) (hostOutcome, error) {
 	switch {
-	case sight.runs(h.To()) && (result.err == nil && result.status == 0 || !sight.down() && !h.short(sight)):
+	case sight.runs(h.To()) && result.err == nil && result.status == 0, h.there(sight):
 		return fine, nil
 	case result.err != nil:
 		return x.unseen(ctx, result.err)
@@ -82,6 +85,11 @@ func judgeUp(ctx context.Context, x *execution, h HostPlan, result changeResult,
 	outcome := broken("`docker compose up` ended with status %d and the plan's containers are not what runs", result.status)
 	outcome.output = lastLines(result.output, 20)
 	return outcome, nil
+}
+
+// there reports whether a host runs all that the plan has for it, whatever compose said.
+func (h HostPlan) there(sight Sight) bool {
+	return sight.runs(h.To()) && !sight.down() && !h.short(sight)
 }
 
 // short reports whether a service has fewer containers than before: an `up` that was cut off leaves some out.
