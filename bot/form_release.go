@@ -90,6 +90,9 @@ func releaseFacts(r runbook.Release, now time.Time) string {
 	case !r.KnownGood():
 		text += ", not seen healthy"
 	}
+	if r.FailedBack != "" {
+		text += ", a rollback to it failed"
+	}
 	return text
 }
 

@@ -116,6 +116,9 @@ type (
 	Ended struct {
 		Outcome Outcome `json:"outcome"`
 		Why     string  `json:"why"`
+		// FailedAt is the step on the way to the target that had failed by then, or of which it isn't known how it
+		// ended; empty: none.
+		FailedAt StepName `json:"failed_at,omitempty"`
 	}
 	// NoticeIntended is written before a message is posted for the first time.
 	NoticeIntended struct {

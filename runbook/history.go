@@ -98,7 +98,8 @@ func (h *History) apply(event Event) {
 	case Described:
 		h.described(fact)
 	case Verified:
-		h.release(fact.Images).VerifiedAt = event.At
+		r := h.release(fact.Images)
+		r.VerifiedAt, r.FailedBack = event.At, ""
 	case Quarantined:
 		for _, image := range fact.Images {
 			h.quarantine[image.Digest] = event.Rollback
@@ -290,6 +291,9 @@ func Describe(r Release) string {
 	default:
 		text += ", never seen healthy long enough"
 	}
+	if r.FailedBack != "" {
+		text += ", the rollback " + r.FailedBack + " to it failed"
+	}
 	if len(r.Gone) > 0 {
 		text += ", its images are gone: they were on no host and not in the registry at " + r.CheckedAt.UTC().Format("2006-01-02 15:04 UTC")
 	}
@@ -317,17 +321,18 @@ func (h History) Choose(a App, request Request, running []map[string]Image) (Rel
 	if len(request.Images) > 0 {
 		return h.exact(a, request.Images)
 	}
-	if request.Release == "" || request.Release == Previous {
+	if request.isDefault() {
 		return h.previous(running)
 	}
 	return h.named(request.Release)
 }
 
-// previous is the last known-good release that is not quarantined and does not run; never "the one before in time".
+// previous is the last known-good release that is not quarantined, does not run, and to which no rollback has just failed;
+// never "the one before in time".
 func (h History) previous(running []map[string]Image) (Release, error) {
 	all := h.Releases()
 	for _, r := range all {
-		if r.KnownGood() && r.Quarantine == "" && len(r.Gone) == 0 && !runsEverywhere(r, running) {
+		if r.fit(running) && r.FailedBack == "" {
 			return r, nil
 		}
 	}
@@ -336,6 +341,24 @@ func (h History) previous(running []map[string]Image) (Release, error) {
 		why = "No release is known yet. Give an image for every service, as in `to api=NAME@sha256:… worker=… web=…`, or note releases with `rollbackbot deployed`"
 	}
 	return Release{}, &TargetError{Why: why, Candidates: all}
+}
+
+// fit reports whether a rollback could go to a release without being told so.
+func (r Release) fit(running []map[string]Image) bool {
+	return r.KnownGood() && r.Quarantine == "" && len(r.Gone) == 0 && !runsEverywhere(r, running)
+}
+
+// passedOver says which releases would have been the default target instead, had a rollback to them not failed.
+func (h History) passedOver(target Release, running []map[string]Image) (warnings []string) {
+	for _, r := range h.Releases() {
+		if r.ID == target.ID {
+			break
+		}
+		if r.fit(running) {
+			warnings = append(warnings, fmt.Sprintf("%s is passed over, since the rollback %s to it failed; `to %s` goes there all the same", r.Name(), r.FailedBack, r.Name()))
+		}
+	}
+	return warnings
 }
 
 func runsEverywhere(r Release, running []map[string]Image) bool {

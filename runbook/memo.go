@@ -27,7 +27,7 @@ type Memos interface {
 }
 
 // memoKind changes whenever a history is made of other events, made otherwise, or written otherwise.
-const memoKind = "history/5"
+const memoKind = "history/6"
 
 // Recent is how many releases and how many rollbacks are kept, the latest: more than anybody reads in the middle of an
 // outage, and few enough that reading them takes no time.
@@ -62,7 +62,7 @@ func (h History) encode() string {
 	w.number(int64(len(rollbacks)))
 	for _, rb := range rollbacks {
 		w.time(rb.At)
-		for _, text := range []string{rb.ID, rb.By, rb.From, rb.To, rb.Reason, string(rb.Outcome)} {
+		for _, text := range []string{rb.ID, rb.By, rb.From, rb.To, rb.Reason, string(rb.Outcome), rb.target} {
 			w.text(text)
 		}
 	}
@@ -130,6 +130,7 @@ func (w *memoWriter) release(r Release) {
 	for _, host := range r.Hosts {
 		w.text(string(host))
 	}
+	w.text(r.FailedBack)
 	w.time(r.CheckedAt)
 	w.number(int64(len(r.Gone)))
 	for _, image := range r.Gone {
@@ -186,7 +187,7 @@ func decodeHistory(body string) (History, error) {
 	}
 	h.rollbacks = make([]Past, r.count())
 	for i := range h.rollbacks {
-		h.rollbacks[i] = Past{At: r.time(), ID: r.text(), By: r.text(), From: r.text(), To: r.text(), Reason: r.text(), Outcome: Outcome(r.text())}
+		h.rollbacks[i] = Past{At: r.time(), ID: r.text(), By: r.text(), From: r.text(), To: r.text(), Reason: r.text(), Outcome: Outcome(r.text()), target: r.text()}
 	}
 	if r.failed || r.rest != "" || len(h.older)%markLength != 0 {
 		return History{}, errMemo
@@ -261,6 +262,7 @@ func (r *memoReader) release() Release {
 	for range r.count() {
 		release.Hosts = append(release.Hosts, Host(r.text()))
 	}
+	release.FailedBack = r.text()
 	release.CheckedAt = r.time()
 	for range r.count() {
 		release.Gone = append(release.Gone, r.image())

@@ -477,8 +477,9 @@ func (o *owner) end(ctx context.Context, outcome Outcome, why string) error {
 		return ctx.Err()
 	}
 	o.progress("", "")
-	facts := []Fact{Ended{Outcome: outcome, Why: strings.TrimSpace(Mask(why + pins))}}
-	if rb := o.snapshot(); rb.Touched() {
+	rb := o.snapshot()
+	facts := []Fact{Ended{Outcome: outcome, Why: strings.TrimSpace(Mask(why + pins)), FailedAt: rb.failedAt()}}
+	if rb.Touched() {
 		facts = append(facts, askOwner(rb.Request.Owner, "", time.Now()))
 	}
 	return o.execution.note(ctx, facts...)

@@ -14,6 +14,7 @@ type Past struct {
 	To      string    // the release to go to
 	Reason  string
 	Outcome Outcome // empty while it is open
+	target  string  // the ID of the release to go to
 }
 
 // past adds to what is known of a rollback.
@@ -22,16 +23,36 @@ func (h *History) past(event Event) {
 	case Requested:
 		h.rollbacks = append(h.rollbacks, Past{
 			ID: event.Rollback, At: fact.Request.At, By: fact.Request.By, Reason: fact.Request.Reason, From: fact.Plan.Running, To: fact.Plan.Target.Name(),
+			target: fact.Plan.Target.ID,
 		})
 	case Replanned:
 		if i := h.indexOf(event.Rollback); i >= 0 {
-			h.rollbacks[i].From, h.rollbacks[i].To = fact.Plan.Running, fact.Plan.Target.Name()
+			h.rollbacks[i].From, h.rollbacks[i].To, h.rollbacks[i].target = fact.Plan.Running, fact.Plan.Target.Name(), fact.Plan.Target.ID
 		}
 	case Ended:
 		if i := h.indexOf(event.Rollback); i >= 0 {
 			h.rollbacks[i].Outcome = fact.Outcome
+			h.wentBack(h.rollbacks[i], fact)
 		}
 	}
+}
+
+// wentBack notes on a release how the rollback to it ended, where that says something about the release.
+func (h *History) wentBack(rb Past, fact Ended) {
+	known := h.releases[rb.target]
+	if known == nil {
+		return
+	}
+	r := *known
+	switch {
+	case fact.Outcome == Failed, fact.Outcome == RolledForward, fact.FailedAt != "":
+		r.FailedBack = rb.ID
+	case fact.Outcome == Succeeded:
+		r.FailedBack = ""
+	default:
+		return
+	}
+	h.releases[r.ID] = &r
 }
 
 // indexOf finds a rollback from the last one on: most events are about that.

@@ -104,6 +104,9 @@ func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error)
 		return Plan{}, err
 	}
 	plan.Migration = history.migrationFacts(target, same, plan.Exact, plan.Changes)
+	if request.isDefault() {
+		plan.Warnings = append(plan.Warnings, history.passedOver(target, running)...)
+	}
 	plan.Warnings = append(plan.Warnings, differences(surveys)...)
 	return plan, nil
 }

@@ -39,12 +39,14 @@ type Release struct {
 	URL        string           `json:"url,omitempty"`     // the source's page about it; empty: not told
 	Untold     string           `json:"untold,omitempty"`  // what is not known of its commit and why, without a full stop
 	Migration  Migration        `json:"migration"`
-	Noted      bool             `json:"noted"`                 // somebody noted it with `deployed`
-	SeenAt     time.Time        `json:"seen_at,omitzero"`      // when it was first seen running; zero: never
-	VerifiedAt time.Time        `json:"verified_at,omitzero"`  // when it last became known-good; zero: never
-	Quarantine string           `json:"quarantine,omitempty"`  // the rollback that quarantined one of its images; empty: none
-	LastLiveAt time.Time        `json:"last_live_at,omitzero"` // when it last began to run, or was noted
-	UpAt       time.Time        `json:"up_at,omitzero"`        // when it was last seen to have come up on every host; zero: never
+	Noted      bool             `json:"noted"`                // somebody noted it with `deployed`
+	SeenAt     time.Time        `json:"seen_at,omitzero"`     // when it was first seen running; zero: never
+	VerifiedAt time.Time        `json:"verified_at,omitzero"` // when it last became known-good; zero: never
+	// FailedBack is the last rollback to it, where that failed and it was not seen healthy long enough since; empty: no such.
+	FailedBack string    `json:"failed_back,omitempty"`
+	Quarantine string    `json:"quarantine,omitempty"`  // the rollback that quarantined one of its images; empty: none
+	LastLiveAt time.Time `json:"last_live_at,omitzero"` // when it last began to run, or was noted
+	UpAt       time.Time `json:"up_at,omitzero"`        // when it was last seen to have come up on every host; zero: never
 	// ConfigHashes are those that it last ran with, as Observed has them; nil: not known.
 	ConfigHashes map[string][]string `json:"config_hashes,omitempty"`
 	Hosts        []Host              `json:"hosts,omitempty"`     // on which it was last seen; nil: not known

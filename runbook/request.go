@@ -16,3 +16,8 @@ type Request struct {
 
 // NotGiven stands where nobody gave a reason.
 const NotGiven = "not given"
+
+// isDefault reports whether nobody named the release to go to.
+func (r Request) isDefault() bool {
+	return len(r.Images) == 0 && (r.Release == "" || r.Release == Previous)
+}

@@ -175,6 +175,20 @@ func (rb Rollback) Step(name StepName) (StepRun, bool) {
 	return StepRun{}, false
 }
 
+// failedAt is the last step on the way to the target, where that failed or it isn't known how it ended; "" where it didn't.
+func (rb Rollback) failedAt() StepName {
+	for _, run := range slices.Backward(rb.Steps) {
+		switch {
+		case run.Direction == Forward:
+			continue
+		case run.Verdict == Broken, run.Verdict == Unknown:
+			return run.Step
+		}
+		return ""
+	}
+	return ""
+}
+
 // Apply gives the rollback after an event, or says why the event can't follow. Live and replay share it.
 // It never changes rb.
 func (rb Rollback) Apply(e Event) (Rollback, error) {

@@ -1,0 +1,136 @@
+package runbook
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Trying a deployment again is for the host on which it failed: what is right already is left alone.
+func TestRetry_TheFailedHostOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "deploy@one", "deploy@two")
+		w.hosts["deploy@two"].upFails = 1
+		rb := w.run(goingWell)
+		if run, _ := rb.Step(StepDeploy); rb.Outcome != Succeeded || run.Attempt != 2 {
+			t.Errorf("outcome %s after %d attempts: %s", rb.Outcome, run.Attempt, rb.Why)
+		}
+		for host, want := range map[Host]int{"deploy@one": 1, "deploy@two": 2} {
+			if got := len(w.hosts[host].upsRun()); got != want {
+				t.Errorf("%d `up` on %s, want %d", got, host, want)
+			}
+		}
+		w.wantRunning(w.v1)
+	})
+}
+
+// A host that lost a container since is not left alone.
+func TestRetry_WhatIsNotRightAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "deploy@one", "deploy@two")
+		w.hosts["deploy@two"].upFails = 1
+		r, p := w.start(0)
+		rb, err := r.Request(t.Context(), w.request(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.click(r, rb, SignoffInPlace, "ULEAD"); err != nil {
+			t.Fatal(err)
+		}
+		for w.only().Question() == nil {
+			time.Sleep(time.Second)
+		}
+		one := w.hosts["deploy@one"]
+		one.mu.Lock()
+		one.containers["worker"] = nil
+		one.mu.Unlock()
+		w.play(r, p, goingWell)
+		w.stop(r, p)
+		if rb := w.only(); rb.Outcome != Succeeded || len(one.upsRun()) != 2 {
+			t.Errorf("outcome %s with %d `up` on the host that lost a container: %s", rb.Outcome, len(one.upsRun()), rb.Why)
+		}
+		w.wantRunning(w.v1)
+	})
+}
+
+// After a rollback that failed, with the hosts half way, the next one goes to the known-good release before, and says so;
+// until the release that it failed to go to is seen healthy long enough again.
+func TestPrevious_NotWhereARollbackJustFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newEmptyWorld(t, newMemoryStore(), "deploy@one", "deploy@two")
+		w.app.Health.URLs = []string{"http://{host}/health"}
+		v0 := release(0)
+		for _, h := range w.hosts {
+			for _, image := range v0 {
+				h.images[image.String()] = true
+			}
+		}
+		for version, images := range []map[string]Image{v0, w.v1} {
+			w.note(Deployed{Images: images, Version: []string{"v0", "v1"}[version], Migration: MigrationNone}, Observed{Images: images}, Verified{Images: images})
+		}
+		w.note(Deployed{Images: w.v2, Version: "v2", Migration: MigrationNone}, Observed{Images: w.v2})
+		w.health.sick[w.v1["api"].String()] = true
+		rb := w.run(answers{AskConfirm: {"UONCALL", Confirm}, AskSignoff: {"ULEAD", SignoffInPlace}, AskFailed: {"UONCALL", Abort}})
+		if rb.Outcome != Aborted || rb.Plan.Target.Version != "v1" {
+			t.Fatalf("the first went to %s and ended as %s: %s", rb.Plan.Target.Version, rb.Outcome, rb.Why)
+		}
+		plan := func(release string) Plan {
+			t.Helper()
+			request := w.request()
+			request.Release = release
+			plan, err := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal}.Plan(t.Context(), w.app, request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return plan
+		}
+		second := plan("")
+		if warned := strings.Join(second.Warnings, "\n"); second.Target.Version != "v0" || !strings.Contains(warned, "v1 is passed over, since the rollback "+rb.ID+" to it failed; `to v1`") {
+			t.Errorf("the second goes to %s, and warns of %q", second.Target.Version, warned)
+		}
+		if named := plan("v1"); named.Target.Version != "v1" || named.Target.FailedBack != rb.ID || strings.Contains(strings.Join(named.Warnings, "\n"), "passed over") {
+			t.Errorf("where v1 is named it goes to %+v, and warns of %q", named.Target, named.Warnings)
+		}
+		w.note(Verified{Images: w.v1})
+		if healed := plan(""); healed.Target.Version != "v1" {
+			t.Errorf("after v1 was seen healthy again it goes to %s", healed.Target.Version)
+		}
+	})
+}
+
+// How a rollback ended says something about its target only where it went there.
+func TestHistory_WhichRollbacksFailed(t *testing.T) {
+	v1 := release(1)
+	target := Release{ID: ReleaseID(v1), Images: v1}
+	for _, c := range []struct {
+		ended Ended
+		want  string
+	}{
+		{Ended{Outcome: Failed}, "rb-1"},
+		{Ended{Outcome: RolledForward}, "rb-1"},
+		{Ended{Outcome: Aborted, FailedAt: StepHealth}, "rb-1"},
+		{Ended{Outcome: Aborted}, ""},
+		{Ended{Outcome: Rejected}, ""},
+		{Ended{Outcome: Expired}, ""},
+		{Ended{Outcome: Unconfirmed}, ""},
+		{Ended{Outcome: Succeeded}, ""},
+	} {
+		history := NewHistory([]Event{
+			{Fact: Observed{Images: v1}}, {Fact: Verified{Images: v1}},
+			{Rollback: "rb-1", Fact: Requested{Plan: Plan{Target: target}}}, {Rollback: "rb-1", Fact: c.ended},
+		})
+		got, _ := history.Of(v1)
+		if got.FailedBack != c.want {
+			t.Errorf("%+v: the rollback to it that failed is %q, want %q", c.ended, got.FailedBack, c.want)
+		}
+		again, err := decodeHistory(history.encode())
+		if r, _ := again.Of(v1); err != nil || r.FailedBack != c.want {
+			t.Errorf("%+v: kept as %q, %v", c.ended, r.FailedBack, err)
+		}
+		then := history.then([]Event{{Rollback: "rb-2", Fact: Requested{Plan: Plan{Target: target}}}, {Rollback: "rb-2", Fact: Ended{Outcome: Succeeded}}})
+		if r, _ := then.Of(v1); r.FailedBack != "" {
+			t.Errorf("%+v: after a rollback to it that succeeded it is still %q", c.ended, r.FailedBack)
+		}
+	}
+}
