@@ -122,7 +122,7 @@ func (s Sight) down() bool {
 // quarantine blocks what is being replaced, from before the first container goes, and once.
 func (x *execution) quarantine(ctx context.Context) error {
 	rb := x.rollback()
-	if rb.Touched() || rb.Direction == Forward {
+	if rb.Touched() || rb.Direction == Forward || rb.Drill() {
 		return nil
 	}
 	history, err := x.planner.Chronicle.History(ctx, x.planner.Journal, rb.App)

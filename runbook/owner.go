@@ -479,7 +479,7 @@ func (o *owner) end(ctx context.Context, outcome Outcome, why string) error {
 	o.progress("", "")
 	rb := o.snapshot()
 	facts := []Fact{Ended{Outcome: outcome, Why: strings.TrimSpace(Mask(why + pins)), FailedAt: rb.failedAt()}}
-	if rb.Touched() {
+	if rb.Touched() && !rb.Drill() {
 		facts = append(facts, askOwner(rb.Request.Owner, "", time.Now()))
 	}
 	return o.execution.note(ctx, facts...)

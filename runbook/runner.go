@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -31,6 +32,11 @@ type Runner struct {
 	Judge          MigrationJudge // judges the migrations in between; nil: nobody does
 	Contacts       Contacts       // how people are called in them; nil: by their Slack IDs
 	Inbox          Inbox          // where answers come from: no question expires while one from before its deadline lies there; nil: nowhere
+
+	// Drill says that this Runner's rollbacks are drills: their IDs say so, nothing is quarantined, and there is no
+	// follow-up. Its Hosts are DrillHosts, and its Journal is its own; Past is the one that the app's history is read from.
+	Drill bool
+	Past  Journal // nil: Journal
 
 	// Report gets every event after it was written, for the log; Problem what went wrong and is tried again.
 	// Either may be nil.
@@ -143,7 +149,7 @@ func (r *Runner) owner(id string) *owner {
 }
 
 func (r *Runner) planner() Planner {
-	return Planner{Hosts: r.Hosts, Journal: r.Journal, Chronicle: r.Chronicle, Rate: MeasureRate(r.ErrorRate), Source: r.Source, Judge: r.Judge}
+	return Planner{Hosts: r.Hosts, Journal: r.past(), Chronicle: r.Chronicle, Rate: MeasureRate(r.ErrorRate), Source: r.Source, Judge: r.Judge}
 }
 
 // App finds an app by its name.
@@ -255,7 +261,7 @@ func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, 
 		return Rollback{}, err
 	}
 	entry := Entry{
-		App: app.Name, Rollback: newID(), Epoch: epoch, At: time.Now().UTC(), Actor: request.By, Cause: cause,
+		App: app.Name, Rollback: r.newID(), Epoch: epoch, At: time.Now().UTC(), Actor: request.By, Cause: cause,
 		Facts: []Fact{Requested{Request: request, Plan: plan, Question: r.question(1, plan)}},
 	}
 	events, err := r.Journal.Append(ctx, entry)
@@ -488,7 +494,15 @@ func foldAll(events []Event) ([]Rollback, error) {
 
 // History gives what is known of an app's releases and rollbacks.
 func (r *Runner) History(ctx context.Context, app string) (History, error) {
-	return r.Chronicle.History(ctx, r.Journal, app)
+	return r.Chronicle.History(ctx, r.past(), app)
+}
+
+// past is the journal that the apps' histories are read from.
+func (r *Runner) past() Journal {
+	if r.Past != nil {
+		return r.Past
+	}
+	return r.Journal
 }
 
 func (r *Runner) reportEvent(e Event) {
@@ -501,6 +515,13 @@ func (r *Runner) reportProblem(rb Rollback, err error) {
 	if r.Problem != nil {
 		r.Problem(rb.ID, err)
 	}
+}
+
+func (r *Runner) newID() string {
+	if r.Drill {
+		return drillPrefix + strings.TrimPrefix(newID(), "rb-")
+	}
+	return newID()
 }
 
 // newID makes a rollback's ID: "rb-" and eight lower-case letters or digits, 40 bits of chance.
