@@ -52,7 +52,9 @@ const (
 )
 
 // message is what a notice says now.
-func (a *Announcer) message(n runbook.Notice) Message {
+func (a *Announcer) message(n runbook.Notice) Message { return marked(n.Rollback.ID, a.unmarked(n)) }
+
+func (a *Announcer) unmarked(n runbook.Notice) Message {
 	if n.Kind == runbook.NoticeBulletin {
 		return bulletinMessage(n.Bulletin)
 	}
@@ -354,9 +356,9 @@ func carries(m slack.Message, n runbook.Notice) bool {
 	}
 	switch n.Kind {
 	case runbook.NoticeRequest:
-		return meta.EventType == eventRequest
+		return meta.EventType == eventOf(n.Rollback.ID, eventRequest)
 	case runbook.NoticeRecord:
-		return meta.EventType == eventRecord
+		return meta.EventType == eventOf(n.Rollback.ID, eventRecord)
 	}
 	return meta.EventType == eventNotice && meta.EventPayload["key"] == n.Key
 }

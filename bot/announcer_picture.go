@@ -26,7 +26,7 @@ func (a *Announcer) postPicture(ctx context.Context, n runbook.Notice) (runbook.
 		log.Warn().Err(err).Msg("the picture could not be uploaded; the thread has its values in words")
 	}
 	for try := 1; picture.file != "" && try <= pictureTries; try++ {
-		at, err := a.postWherever(ctx, n, a.noticed(n, errorRateMessage(n.Rollback, n.Judged, picture)))
+		at, err := a.postWherever(ctx, n, marked(n.Rollback.ID, a.noticed(n, errorRateMessage(n.Rollback, n.Judged, picture))))
 		if !isCode(err, "invalid_blocks") {
 			return at, err
 		}

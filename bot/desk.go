@@ -27,6 +27,7 @@ type Desk struct {
 	Channel   Channel                                 // the team channel
 	Doctor    func(context.Context) []runbook.Finding // what `/rollback doctor` tells
 	Home      *Home                                   // the Home tabs; nil: there are none
+	Drill     string                                  // the ID of the drill that this desk is for, and takes nothing else; empty: no drill's
 	Log       zerolog.Logger
 
 	once  sync.Once
@@ -127,8 +128,11 @@ func (d *Desk) take(ctx context.Context, delivery runbook.Delivery) {
 	if _, taken := d.seen[delivery.Key]; taken {
 		return
 	}
-	d.seen[delivery.Key] = false
 	e := readErrand(delivery)
+	if d.leaves(e) {
+		return
+	}
+	d.seen[delivery.Key] = false
 	lane := e.lane()
 	waiting, busy := d.lanes[lane]
 	d.lanes[lane] = append(waiting, e)
@@ -252,6 +256,9 @@ func (d *Desk) deal(ctx context.Context, e errand) (err error) {
 			err = errors.Join(errPanic, d.apologise(ctx, e))
 		}
 	}()
+	if e.drill() != d.Drill {
+		return d.tell(ctx, e, TextMessage(drillOver))
+	}
 	switch e.delivery.Kind {
 	case kindEvent:
 		return d.event(ctx, e)

@@ -100,6 +100,24 @@ func (e *errand) lane() string {
 	return e.ownLane()
 }
 
+// drill is the drill that an errand is about; empty: it is about none.
+func (e *errand) drill() string {
+	id := ""
+	switch {
+	case e.err != nil:
+	case e.delivery.Kind == kindClick:
+		if value, err := e.click(); err == nil {
+			id = value.Rollback
+		}
+	case e.delivery.Kind == kindCommand:
+		id = e.command.ID
+	}
+	if !runbook.IsDrill(id) {
+		return ""
+	}
+	return id
+}
+
 func (e *errand) ownLane() string { return "delivery " + e.delivery.Key }
 
 // isQuestion tells what stands for itself: it asks for an answer, and no rollback waits for it.

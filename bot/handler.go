@@ -31,6 +31,7 @@ type Handler struct {
 	Directory runbook.Directory // says whether the Home tab's button opens the form for whoever pressed it
 	Private   Speaker
 	Stored    func() // is told that the inbox has something new: the Desk's Wake
+	Drills    bool   // nobody works off anything but what is about drills, so nothing else is accepted
 	Log       zerolog.Logger
 }
 
@@ -44,6 +45,10 @@ func (h *Handler) Handle(ctx context.Context, e Envelope, ack Ack) {
 	}
 	if err != nil {
 		log.Warn().Err(err).Msg("an envelope was skipped")
+		return
+	}
+	if h.Drills && drillOf(in.delivery) == "" {
+		log.Warn().Msg("an envelope was skipped: this process is there for a drill, and no bot runs")
 		return
 	}
 	if wrong := h.judge(ctx, in); len(wrong) > 0 {

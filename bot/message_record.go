@@ -16,6 +16,7 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	d := newDraft()
 	d.header("Rollback of " + rb.App + ": " + outcomeText(rb.Outcome))
 	d.say(named(sentence(runbook.Truncate(rb.Why, maxSentence)), known(rb)...)...)
+	sayDrill(d, rb)
 	d.field("Date and time of rollback", words(instant(rb.EndedAt)))
 	sayImages(d, rb)
 	d.field("Reason for rollback")
@@ -121,6 +122,9 @@ func durations(rb runbook.Rollback) string {
 
 // sayNext is what the runbook asks for after a rollback.
 func sayNext(d *draft, rb runbook.Rollback, app runbook.App) {
+	if rb.Drill() {
+		return
+	}
 	if !rb.Touched() {
 		d.field("Next", words("nothing was replaced, so nothing is blocked. If the problem is still there, ask again."))
 		return

@@ -21,6 +21,7 @@ type view struct {
 func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
 	d := newDraft()
 	d.header(fmt.Sprintf("Roll back %s to %s", rb.App, targetName(rb.Plan)))
+	sayDrill(d, rb)
 	sayState(d, rb, v)
 	sayProgress(d, rb, live, v)
 	sayAnswers(d, rb)
@@ -114,6 +115,7 @@ func revised(rb runbook.Rollback) bool {
 // sayQuarantine says what becomes of the images that are replaced.
 func sayQuarantine(d *draft, rb runbook.Rollback) {
 	switch {
+	case rb.Drill():
 	case rb.Touched():
 		d.field("Quarantine", words("the images that are replaced may not be deployed again before the cause is found, unless another known-good release has them too."))
 	case rb.State != runbook.StateEnded:

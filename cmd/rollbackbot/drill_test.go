@@ -1,0 +1,185 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"rollbackbot/internal/demohost"
+	"rollbackbot/internal/localslack"
+)
+
+// drilling is a running `rollbackbot drill`.
+type drilling struct {
+	cmd *exec.Cmd
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (d *drilling) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.out.Write(p)
+}
+
+func (d *drilling) text() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.out.String()
+}
+
+func (w *homeWorld) drill(t *testing.T, args ...string) *drilling {
+	t.Helper()
+	d := &drilling{cmd: w.command(context.WithoutCancel(t.Context()), append([]string{"drill", "shop", "--as", onCall}, args...)...)}
+	d.cmd.Stdout, d.cmd.Stderr = d, d
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.cmd.Process.Kill() })
+	return d
+}
+
+func (d *drilling) wait(t *testing.T) int {
+	t.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- d.cmd.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Fatalf("the drill doesn't end:\n%s", d.text())
+	}
+	return d.cmd.ProcessState.ExitCode()
+}
+
+// drillRequest waits for the message of a drill's request.
+func (w *homeWorld) drillRequest(t *testing.T, d *drilling) localslack.Message {
+	t.Helper()
+	var found []localslack.Message
+	deadline := time.Now().Add(patience)
+	for len(found) == 0 {
+		if time.Now().After(deadline) {
+			t.Fatalf("no drill is asked for:\n%s\n%s", d.text(), w.transcript())
+		}
+		w.news()
+		found = ofKind(w.slack.Snapshot(), "rollback_drill_request")
+	}
+	return found[0]
+}
+
+// untouched is all of the host and the journal that a drill could have changed.
+func (w *homeWorld) untouched(t *testing.T) string {
+	t.Helper()
+	env, err := os.ReadFile(filepath.Join(w.host.Dir, w.host.App().EnvPath()))
+	if err != nil {
+		if env, err = os.ReadFile(w.host.App().EnvPath()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, lockErr := os.Stat(filepath.Join(w.host.Home(), ".rollbackbot"))
+	export := w.mustRun(t, "audit", "export")
+	var kept []string
+	for line := range strings.Lines(export) {
+		for _, kind := range []string{"requested", "quarantined", "step_started", "command_started", "lease_taken", "ended", "refused"} {
+			if strings.Contains(line, `"`+kind+`"`) {
+				kept = append(kept, line)
+			}
+		}
+	}
+	return string(env) + "\nlock: " + map[bool]string{true: "none", false: "taken"}[lockErr != nil] + "\n" + strings.Join(kept, "")
+}
+
+// A whole drill beside a bot that runs, and where none does: people see it as a drill, and nothing has changed after it.
+func TestDrill_WithServeAndWithout(t *testing.T) {
+	for _, served := range []bool{true, false} {
+		t.Run(map[bool]string{true: "beside serve", false: "alone"}[served], func(t *testing.T) {
+			t.Parallel()
+			w := newHomeWorld(t)
+			w.deploys(t, demohost.V1, "none")
+			w.noteOnly(t, demohost.V2, "yes")
+			if served {
+				w.serve(t, nil)
+				w.connected(t)
+			}
+			before := w.untouched(t)
+			d := w.drill(t, "--to", demohost.V2)
+			request := w.drillRequest(t, d)
+			for _, part := range []string{"DRILL: ", "This is a drill.", "Roll back shop to v2"} {
+				if !strings.Contains(string(request.Blocks), part) {
+					t.Errorf("the request doesn't say %q: %s", part, request.Blocks)
+				}
+			}
+			// Whoever may not is refused as in earnest.
+			w.refused(t, nobody, request.TS, "signoff_in_place", "Only an engineering lead can decide this")
+			w.clicks(t, lead, request.TS, "signoff_in_place")
+			w.clicks(t, onCall, w.question(t, request.TS, "error_rate_baseline"), "error_rate_baseline")
+			if status := d.wait(t); status != 0 {
+				t.Errorf("the drill ends with status %d", status)
+			}
+			for _, part := range []string{
+				"would run on " + string(w.host.Host) + ": cd ", " up -d --no-deps --pull never ", "API_IMAGE=" + w.host.Images(demohost.V2)["api"].String(),
+				"The drill ended: succeeded.", "from the request to the sign-off", "in all", "Not proven:", "no container was replaced",
+			} {
+				if !strings.Contains(d.text(), part) {
+					t.Errorf("the terminal doesn't say %q:\n%s", part, d.text())
+				}
+			}
+			if after := w.untouched(t); after != before {
+				t.Errorf("before the drill there was\n%s\nafter it there is\n%s", before, after)
+			}
+			now := w.slack.Snapshot()
+			if records := ofKind(now, "rollback_drill_record"); len(records) != 1 || !strings.Contains(records[0].Text, "What the drill did not prove") || !strings.HasPrefix(records[0].Text, "DRILL: ") {
+				t.Errorf("%d records of the drill:\n%s", len(records), w.transcript())
+			}
+			if len(ofKind(now, "rollback_request"))+len(ofKind(now, "rollback_record")) != 0 {
+				t.Error("programs take the drill for a rollback")
+			}
+			for _, m := range append(now.Messages(channel), now.Replies(channel, request.TS)...) {
+				if m.User == botUser && !strings.HasPrefix(m.Text, "DRILL: ") {
+					t.Errorf("a message isn't marked: %s", m.Text)
+				}
+			}
+			w.mustRun(t, "allowed", w.host.Images(demohost.V1)["api"].String())
+			w.mustRun(t, "audit", "verify")
+		})
+	}
+}
+
+// A drill that is told to end says so in Slack; a button of it then leads nowhere, and says that.
+func TestDrill_Interrupted(t *testing.T) {
+	t.Parallel()
+	w := newHomeWorld(t)
+	w.deploys(t, demohost.V1, "none")
+	w.noteOnly(t, demohost.V2, "yes")
+	d := w.drill(t, "--to", demohost.V2)
+	request := w.drillRequest(t, d)
+	if err := d.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if status := d.wait(t); status != 1 {
+		t.Errorf("it ends with status %d, want 1", status)
+	}
+	records := ofKind(w.slack.Snapshot(), "rollback_drill_record")
+	if len(records) != 1 || !strings.Contains(records[0].Text, "aborted") {
+		t.Errorf("%d records:\n%s\n%s", len(records), w.transcript(), d.text())
+	}
+	if m, _ := w.slack.Snapshot().Message(channel, request.TS); strings.Contains(string(m.Blocks), "signoff_in_place") {
+		t.Error("the buttons are there still")
+	}
+}
+
+// noteOnly notes a release that is not deployed.
+func (w *homeWorld) noteOnly(t *testing.T, version, migration string) {
+	t.Helper()
+	args := []string{"deployed", "shop", "--version", version, "--migration", migration}
+	for service, image := range w.host.Images(version) {
+		args = append(args, "--image", service+"="+image.String())
+	}
+	w.mustRun(t, args...)
+}
