@@ -95,6 +95,20 @@ func (w *homeWorld) untouched(t *testing.T) string {
 	return string(env) + "\nlock: " + map[bool]string{true: "none", false: "taken"}[lockErr != nil] + "\n" + strings.Join(kept, "")
 }
 
+// known waits until the bot knows all that it can of both releases.
+func (w *homeWorld) known(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		export := w.mustRun(t, "audit", "export")
+		if strings.Contains(export, `"verified"`) && strings.Count(export, `"described"`) >= 2 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the bot doesn't come to know its releases:\n%s", export)
+		}
+	}
+}
+
 // A whole drill beside a bot that runs, and where none does: people see it as a drill, and nothing has changed after it.
 func TestDrill_WithServeAndWithout(t *testing.T) {
 	for _, served := range []bool{true, false} {
@@ -106,6 +120,7 @@ func TestDrill_WithServeAndWithout(t *testing.T) {
 			if served {
 				w.serve(t, nil)
 				w.connected(t)
+				w.known(t) // what the observer finds out meanwhile would make a new plan
 			}
 			before := w.untouched(t)
 			d := w.drill(t, "--to", demohost.V2)
