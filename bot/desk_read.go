@@ -36,7 +36,7 @@ func (d *Desk) status(ctx context.Context, c Command) (Message, error) {
 			return Message{}, err
 		}
 		_, unknown := d.Runner.App(rb.App)
-		return StatusMessage(rb, unknown != nil && rb.State != runbook.StateEnded, d.permalink(ctx, rb)), nil
+		return marked(rb.ID, StatusMessage(rb, unknown != nil && rb.State != runbook.StateEnded, d.permalink(ctx, rb))), nil
 	}
 	apps, err := d.apps(c.App)
 	if err != nil {

@@ -18,6 +18,7 @@ type story struct {
 	at   time.Time
 	plan runbook.Plan
 	app  runbook.App
+	id   string // empty: rb-7q2mzk4x
 }
 
 func imageOf(service string, version int) runbook.Image {
@@ -84,7 +85,7 @@ func (s *story) event(after time.Duration, facts ...runbook.Fact) *story {
 	s.t.Helper()
 	s.at = s.at.Add(after)
 	for _, fact := range facts {
-		next, err := s.rb.Apply(runbook.Event{App: "shop", Rollback: "rb-7q2mzk4x", Seq: s.rb.Seq + 1, At: s.at, Fact: fact, Hash: fmt.Sprintf("%064x", s.rb.Seq+1)})
+		next, err := s.rb.Apply(runbook.Event{App: "shop", Rollback: orElse(s.id, "rb-7q2mzk4x"), Seq: s.rb.Seq + 1, At: s.at, Fact: fact, Hash: fmt.Sprintf("%064x", s.rb.Seq+1)})
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -202,7 +203,7 @@ func (s *story) judging() *story {
 
 func (s *story) end(outcome runbook.Outcome, why string) *story {
 	s.event(time.Second, runbook.Ended{Outcome: outcome, Why: why})
-	if s.rb.Touched() {
+	if s.rb.Touched() && !s.rb.Drill() {
 		s.event(0, runbook.OwnerAsked{Owner: "U0OWNER", RemindAt: s.at.Add(time.Hour), TellAt: s.at.Add(2 * time.Hour)})
 	}
 	return s

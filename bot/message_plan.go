@@ -13,7 +13,9 @@ func planMessage(rb runbook.Rollback) Message {
 	d := newDraft()
 	d.field("What will run", words("exactly these commands, host by host, each under the app's lock"))
 	sayCommands(d, rb.Plan, rb.Request, maxCommands)
-	d.field("The line that asks for the same", code(CommandOf(rb.Request).shortLine()))
+	if !rb.Drill() { // typed, it would ask for a rollback that is none
+		d.field("The line that asks for the same", code(CommandOf(rb.Request).shortLine()))
+	}
 	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
 	return d.message()
 }

@@ -38,7 +38,9 @@ func recordMessage(rb runbook.Rollback, v view) Message {
 	}
 	d.field("How long it took", words(durations(rb)))
 	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
-	d.field("Journal", words("head of its hash chain "), code(orElse(rb.Head, "none")))
+	if !rb.Drill() { // a drill's own is thrown away
+		d.field("Journal", words("head of its hash chain "), code(orElse(rb.Head, "none")))
+	}
 	sayNext(d, rb, v.app)
 	d.note(rb.ID)
 	m := d.message()
@@ -59,7 +61,10 @@ func sayTogether(d *draft, rb runbook.Rollback) {
 // sayImages gives the references in full: people copy them from here.
 func sayImages(d *draft, rb runbook.Rollback) {
 	not := ""
-	if !rb.Touched() {
+	switch {
+	case rb.Drill():
+		not = " (in a drill: no container was replaced)"
+	case !rb.Touched():
 		not = " (as planned; no container was replaced)"
 	}
 	d.field("Image rolled back to", words(targetName(rb.Plan)+not))

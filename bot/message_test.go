@@ -30,7 +30,7 @@ func (s *story) record() Message { return recordMessage(s.rb, s.view()) }
 // goldenMessages is every message in every state, by its file's name.
 func goldenMessages(t *testing.T) map[string]Message {
 	all := map[string]Message{}
-	for _, add := range []func(*testing.T, map[string]Message){requestStates, questionStates, errorRates, recordStates, ownerStates, waitingStates, privateMessages, evidenceStates, bulletins} {
+	for _, add := range []func(*testing.T, map[string]Message){requestStates, questionStates, errorRates, recordStates, ownerStates, waitingStates, privateMessages, evidenceStates, bulletins, drills} {
 		add(t, all)
 	}
 	return all

@@ -33,7 +33,7 @@ func (rb Rollback) NotProven() []string {
 		"the app's lock was looked at, and not taken",
 	}
 	if missing > 0 {
-		proven = append(proven, fmt.Sprintf("%d images are missing on hosts; the registry has them, and none was fetched", missing))
+		proven = append(proven, fmt.Sprintf("the images that hosts lack, %d in all, were looked up in the registry, and not fetched", missing))
 	}
 	return append(proven, "nothing was quarantined, and no ticket was opened")
 }

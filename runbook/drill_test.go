@@ -96,7 +96,7 @@ func TestDrill_ChangesNothing(t *testing.T) {
 		if strings.Contains(strings.Join(printed, "\n"), "hunter2") {
 			t.Error("it printed a secret of the file of the pins")
 		}
-		if text := strings.Join(rb.NotProven(), "\n"); !strings.Contains(text, "1 images are missing on hosts") || !strings.Contains(text, "no container was replaced") {
+		if text := strings.Join(rb.NotProven(), "\n"); !strings.Contains(text, "the images that hosts lack, 1 in all") || !strings.Contains(text, "no container was replaced") {
 			t.Errorf("it says that it didn't prove %q", text)
 		}
 		if n := w.slack.count("record"); n != 1 {

@@ -160,6 +160,15 @@ func TestDrill_WithServeAndWithout(t *testing.T) {
 					t.Errorf("a message isn't marked: %s", m.Text)
 				}
 			}
+			private := now.Direct(lead)
+			for _, m := range private {
+				if !strings.HasPrefix(m.Text, "DRILL: ") {
+					t.Errorf("a private message isn't marked: %s", m.Text)
+				}
+			}
+			if len(private) == 0 {
+				t.Error("the lead was not written to")
+			}
 			w.mustRun(t, "allowed", w.host.Images(demohost.V1)["api"].String())
 			w.mustRun(t, "audit", "verify")
 		})
@@ -197,4 +206,47 @@ func (w *homeWorld) noteOnly(t *testing.T, version, migration string) {
 		args = append(args, "--image", service+"="+image.String())
 	}
 	w.mustRun(t, args...)
+}
+
+// A real rollback comes before any drill: it is taken as ever, and the drill ends.
+func TestDrill_MakesWayForARollback(t *testing.T) {
+	t.Parallel()
+	w := newHomeWorld(t)
+	w.deploys(t, demohost.V1, "none")
+	w.noteOnly(t, demohost.V2, "yes")
+	w.serve(t, nil)
+	w.connected(t)
+	w.known(t)
+	d := w.drill(t, "--to", demohost.V2)
+	w.drillRequest(t, d)
+	w.types(t, onCall, "/rollback shop to "+demohost.V2+" because this is no drill")
+	request, _ := w.request(t, 1)
+	if status := d.wait(t); status != 1 || !strings.Contains(d.text(), "a real rollback of shop was asked for") {
+		t.Errorf("the drill ends with status %d:\n%s", status, d.text())
+	}
+	if strings.Contains(request.Text, "DRILL") {
+		t.Errorf("the rollback is taken for a drill: %s", request.Text)
+	}
+	// And none begins beside it.
+	if status, _, stderr := w.run(t, "drill", "shop", "--as", onCall); status != 1 || !strings.Contains(stderr, "has rollback") {
+		t.Errorf("a drill beside a rollback ends with status %d: %s", status, stderr)
+	}
+}
+
+// Who may not ask for a rollback may not practise one, and bad usage is told.
+func TestDrill_Refused(t *testing.T) {
+	t.Parallel()
+	w := newHomeWorld(t)
+	w.deploys(t, demohost.V1, "none")
+	if status, _, stderr := w.run(t, "drill", "shop", "--as", nobody); status != 1 || !strings.Contains(stderr, "You can't ask for a rollback") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+	for _, args := range [][]string{{"drill"}, {"drill", "shop"}, {"drill", "blog", "--as", onCall}} {
+		if status, _, stderr := w.run(t, args...); status != 2 || stderr == "" {
+			t.Errorf("%q: status %d: %s", args, status, stderr)
+		}
+	}
+	if len(w.slack.Messages(channel)) != 0 {
+		t.Errorf("the channel is told:\n%s", w.transcript())
+	}
 }
