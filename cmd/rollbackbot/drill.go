@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -187,95 +186,6 @@ func (j drillJournal) Append(ctx context.Context, entry runbook.Entry) ([]runboo
 
 func (d *drill) form() *bot.Form { return &bot.Form{Apps: []string{d.app.Name}, Runner: d.runner} }
 
-// listen hears what people say while no bot acts for the journal: where one does, it hears, and puts what is about the
-// drill into the inbox. Nothing else than that is heard here, since nobody would work it off.
-func (d *drill) listen(ctx context.Context) {
-	for {
-		acts, err := d.served(ctx)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			d.log.Warn().Err(err).Msg("it could not be seen whether a bot acts; trying again")
-		case err == nil && !acts:
-			d.hear(ctx)
-		}
-		if !waited(ctx, drillEars) {
-			return
-		}
-	}
-}
-
-// hear keeps sockets to Slack until a bot acts.
-func (d *drill) hear(ctx context.Context) {
-	ctx, stop := context.WithCancel(ctx)
-	socket := &bot.Socket{API: d.directory.API, Handle: d.handler.Handle, Log: component(d.log, "socket")}
-	d.setSocket(socket)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer stop()
-	running.Go(func() { socket.Run(ctx) })
-	for waited(ctx, drillEars) {
-		if acts, err := d.served(ctx); err == nil && acts {
-			d.setSocket(nil)
-			return
-		}
-	}
-}
-
-func (d *drill) setSocket(s *bot.Socket) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.socket = s
-}
-
-// connected reports whether this process itself hears what people say.
-func (d *drill) connected() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.socket != nil && d.socket.State().Connected
-}
-
-// waited waits for a while; false where ctx ended before.
-func waited(ctx context.Context, wait time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(wait):
-		return true
-	}
-}
-
-// served reports whether a bot acts for the journal: whoever gets the ownership knows that none does, and gives it back.
-func (d *drill) served(ctx context.Context) (bool, error) {
-	owner, err := d.store.Own(ctx)
-	var owned *journal.OwnedError
-	switch {
-	case err == nil:
-		owner.Release()
-		return false, nil
-	case errors.As(err, &owned):
-		return true, nil
-	}
-	return false, err
-}
-
-// heard waits until somebody hears what people say.
-func (d *drill) heard(ctx context.Context) error {
-	for deadline := time.Now().Add(drillHeard); ; {
-		if d.connected() {
-			return nil
-		}
-		if acts, err := d.served(ctx); err == nil && acts {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return errors.New("nobody would hear what people say: no socket to Slack opens, and no bot acts; `rollbackbot doctor` says why")
-		}
-		if !waited(ctx, drillLook) {
-			return ctx.Err()
-		}
-	}
-}
-
 // play asks for the drill and waits for its end.
 func (d *drill) play(ctx, base context.Context, desks *sync.WaitGroup, request runbook.Request) error {
 	if err := d.free(ctx); err != nil {
@@ -340,56 +250,4 @@ func (d *drill) free(ctx context.Context) error {
 		return err
 	}
 	return &runbook.BusyError{Rollback: rb}
-}
-
-// conclude says how long everything took, and what was not proven.
-func (d *drill) conclude(rb runbook.Rollback) error {
-	d.say("\nThe drill ended: %s. %s", rb.Outcome, rb.Why)
-	for _, part := range []struct {
-		name     string
-		from, to time.Time
-	}{
-		{"from the request to the sign-off", rb.Request.At, rb.SignedAt},
-		{"from the sign-off to healthy", rb.SignedAt, rb.HealthyAt},
-		{"from healthy to the end", rb.HealthyAt, rb.EndedAt},
-		{"in all", rb.Request.At, rb.EndedAt},
-	} {
-		if !part.from.IsZero() && !part.to.IsZero() {
-			d.say("  %-34s %s", part.name, part.to.Sub(part.from).Round(time.Second))
-		}
-	}
-	d.say("Not proven:")
-	for _, text := range rb.NotProven() {
-		d.say("  - %s", text)
-	}
-	if rb.Outcome != runbook.Succeeded {
-		return &statusError{status: exitFailed}
-	}
-	return nil
-}
-
-func (d *drill) say(format string, args ...any) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	fmt.Fprintf(d.out, format+"\n", args...)
-}
-
-// would prints a command that is not run.
-func (d *drill) would(host runbook.Host, command string) {
-	d.say("would run on %s: %s", host, command)
-}
-
-// tell prints what happens.
-func (d *drill) tell(e runbook.Event) {
-	at := e.At.UTC().Format("15:04:05 UTC")
-	switch fact := e.Fact.(type) {
-	case runbook.Answered:
-		d.say("%s  %s answers %s", at, fact.By, fact.Answer)
-	case runbook.Asked:
-		d.say("%s  a question is open in the channel: %s", at, fact.Question.Text)
-	case runbook.StepStarted:
-		d.say("%s  %s …", at, fact.Step.Title())
-	case runbook.StepFinished:
-		d.say("%s  %s: %s %s", at, fact.Step.Title(), fact.Outcome.Verdict, fact.Outcome.Detail)
-	}
 }
