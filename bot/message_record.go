@@ -118,6 +118,9 @@ func durations(rb runbook.Rollback) string {
 	}
 	add("signed off", rb.SignedAt)
 	add("healthy", rb.HealthyAt)
+	if run, begun := rb.Step(runbook.StepErrorRate); begun && run.Verdict == runbook.Passed {
+		add("the error rate back at its baseline", run.EndedAt)
+	}
 	add("ended", rb.EndedAt)
 	if len(parts) < 2 {
 		return strings.Join(parts, "")

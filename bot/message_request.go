@@ -17,7 +17,8 @@ type view struct {
 	now      time.Time
 }
 
-// requestMessage is the one message per rollback, as it stands now.
+// requestMessage is the one message per rollback, as it stands now. What a person needs who was woken up comes first: how
+// it stands and who is waited for, from what to what, why, what to mind, and the buttons; then what can be looked up.
 func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
 	d := newDraft()
 	d.header(fmt.Sprintf("Roll back %s to %s", rb.App, targetName(rb.Plan)))
@@ -25,16 +26,17 @@ func requestMessage(rb runbook.Rollback, live runbook.Live, v view) Message {
 	sayState(d, rb, v)
 	sayProgress(d, rb, live, v)
 	sayAnswers(d, rb)
-	rule(d)
+	sayTimes(d, rb)
 	sayRequest(d, rb)
-	rule(d)
-	sayEvidence(d, rb.Plan.Evidence)
 	sayWarnings(d, rb.Plan)
 	sayMigration(d, rb)
+	d.buttons(requestButtons(rb)...)
+	rule(d)
+	sayEvidence(d, rb.Plan.Evidence)
+	sayDetails(d, rb)
 	sayQuarantine(d, rb)
 	sayFetched(d, rb)
 	d.field("Plan", words("SHA-256 "), code(rb.Plan.Hash()))
-	d.buttons(requestButtons(rb)...)
 	d.note(rb.ID + " · the exact commands are in the thread, and so is every question")
 	m := d.message()
 	m.Metadata = slack.SlackMetadata{EventType: eventRequest, EventPayload: map[string]any{"rollback": rb.ID, "app": rb.App, "plan": rb.Plan.Hash()}}
@@ -49,15 +51,26 @@ func sayRequest(d *draft, rb runbook.Rollback) {
 	d.field("From", words(fromName(rb.Plan)))
 	d.field("To", words(targetText(rb.Plan, rb.Request.At)))
 	d.field("Asked for by", person(rb.Request.By), words(" at "+instant(rb.Request.At)))
-	d.field("Owner of the follow-up", person(rb.Request.Owner))
 	d.field("Reason")
 	d.quote(shownReason(rb))
+}
+
+// sayDetails says image by image and host by host what that comes to.
+func sayDetails(d *draft, rb runbook.Rollback) {
 	d.field("Image by image")
 	d.pointsWithin(roomMoves, moves(rb.Plan))
 	d.field(count(len(rb.Plan.Hosts), "host"), words(some(hostNames(rb.Plan), maxHosts)))
+	d.field("Owner of the follow-up", person(rb.Request.Owner))
 }
 
-// rule is a line across, so that how it stands, what is wanted and what to mind are found at a glance.
+// sayTimes says at the end how long it took.
+func sayTimes(d *draft, rb runbook.Rollback) {
+	if rb.State == runbook.StateEnded {
+		d.field("How long it took", words(durations(rb)))
+	}
+}
+
+// rule is a line across: what comes below it can be looked up, and need not be read.
 func rule(d *draft) { d.blocks = append(d.blocks, slack.NewDividerBlock()) }
 
 // sayState says how it stands and who is waited for.

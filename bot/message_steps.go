@@ -23,22 +23,26 @@ var verdictWords = map[runbook.Verdict]string{
 	runbook.Stopped:   "■ stopped",
 }
 
-// stepPoints says of every step how it stands.
+// stepPoints says of every step that has begun how it stands, and in one line which are left.
 func stepPoints(rb runbook.Rollback, live runbook.Live, v view) [][]span {
 	var points [][]span
+	var left []string
 	for _, name := range stepOrder {
-		points = append(points, stepPoint(rb, name, live, v))
+		if run, begun := rb.Step(name); begun {
+			points = append(points, stepPoint(rb, run, live, v))
+		} else {
+			left = append(left, name.Title())
+		}
+	}
+	if len(left) > 0 {
+		points = append(points, []span{bold("Not begun: "), words(strings.Join(left, " · "))})
 	}
 	return points
 }
 
-func stepPoint(rb runbook.Rollback, name runbook.StepName, live runbook.Live, v view) []span {
-	out := []span{bold(name.Title() + ": ")}
-	run, begun := rb.Step(name)
-	switch {
-	case !begun:
-		return append(out, words("not begun"))
-	case run.EndedAt.IsZero():
+func stepPoint(rb runbook.Rollback, run runbook.StepRun, live runbook.Live, v view) []span {
+	out := []span{bold(run.Step.Title() + ": ")}
+	if run.EndedAt.IsZero() {
 		return append(out, underWay(rb, run, live, v)...)
 	}
 	text := verdictWords[run.Verdict] + ", " + took(run.EndedAt.Sub(run.StartedAt))
