@@ -6,18 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"rollbackbot/config"
-	"rollbackbot/internal/demohost"
-	"rollbackbot/internal/journal"
 	"rollbackbot/internal/localslack"
-	"rollbackbot/runbook"
 )
 
 func demoCommand() *cobra.Command {
@@ -27,7 +22,8 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Try the whole product on this machine; needs nothing",
 		Long: "Starts a Slack on this machine as a web page, and a host, reached over real SSH, on which a broken release runs.\n" +
-			"Open the page, type /rollback shop, sign off as the lead, and watch it heal. Ctrl-C leaves nothing behind.",
+			"Open the page, type /rollback shop, sign off as the lead, and watch it heal. Its panel has more to practise: health\n" +
+			"that never recovers, a lost host, a lost Slack, a lead who sleeps, a killed bot. Ctrl-C leaves nothing behind.",
 		Example: "  rollbackbot demo\n  rollbackbot demo --headless    # plays it in the terminal and prints the record",
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,6 +47,8 @@ const (
 	demoOnCall  = "U0ANA"
 	demoLead    = "U0LENA"
 	demoNobody  = "U0MALLORY"
+	demoDeputy  = "U0DORA"
+	demoSecond  = "U0BEN"
 	demoBot     = "U0ROLLBACKBOT"
 	demoLeads   = "S0LEADS"
 )
@@ -66,12 +64,17 @@ const (
 const demoBanner = "Practice on this machine: nothing here reaches a real Slack or a real server. Waiting times are shortened: " +
 	"the error rate is watched for 15 seconds instead of 5 minutes."
 
-// demo is the whole product on embedded parts.
+// demo is the whole product on embedded parts: a Slack that stays, and a world for each scenario.
 type demo struct {
-	slack  *localslack.Server
-	host   *demohost.Host
-	folder string // of the journal
-	cfg    config.Config
+	slack   *localslack.Server
+	errs    io.Writer   // the bot's log
+	presses chan string // the panel's buttons, one at a time
+
+	mu      sync.Mutex
+	world   *demoWorld // nil while none runs
+	playing *scenario
+	now     string // what the page says that happens at the moment
+	busy    bool
 }
 
 func demoWorkspace() localslack.Workspace {
@@ -79,168 +82,169 @@ func demoWorkspace() localslack.Workspace {
 		TeamName: "Practice", BotUser: demoBot, Commands: []string{"/rollback"},
 		Users: []localslack.User{
 			{ID: demoOnCall, Name: "ana", RealName: "Ana"}, {ID: demoLead, Name: "lena", RealName: "Lena"},
-			{ID: demoNobody, Name: "mallory", RealName: "Mallory"}, {ID: demoBot, Name: "rollbackbot", RealName: "Rollbackbot", Bot: true},
+			{ID: demoNobody, Name: "mallory", RealName: "Mallory"}, {ID: demoDeputy, Name: "dora", RealName: "Dora"},
+			{ID: demoSecond, Name: "ben", RealName: "Ben"}, {ID: demoBot, Name: "rollbackbot", RealName: "Rollbackbot", Bot: true},
 		},
-		Channels: []localslack.Channel{{ID: demoChannel, Name: "shop-production", Members: []string{demoOnCall, demoLead, demoNobody, demoBot}}},
-		Groups:   []localslack.UserGroup{{ID: demoLeads, Handle: "engineering-leads", Members: []string{demoLead}}},
+		Channels: []localslack.Channel{{ID: demoChannel, Name: "shop-production",
+			Members: []string{demoOnCall, demoLead, demoNobody, demoDeputy, demoSecond, demoBot}}},
+		Groups: []localslack.UserGroup{{ID: demoLeads, Handle: "engineering-leads", Members: []string{demoLead}}},
 	}
 }
 
-// startDemo starts the parts and tells the story so far: v1 ran well, then v2 was deployed and its api is broken.
-func startDemo(ctx context.Context, addr string) (d *demo, err error) {
-	d = &demo{}
+// startDemo starts the Slack and the first scenario on it.
+func startDemo(ctx context.Context, errs io.Writer, addr string, first *scenario) (d *demo, err error) {
+	d = &demo{errs: errs, presses: make(chan string, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
 		}
 	}()
 	d.slack = localslack.New(demoWorkspace(), localslack.WithBanner(demoBanner),
-		localslack.WithSuggestions("/rollback shop because checkout answers 503", "/rollback shop", "/rollback help"),
-		localslack.WithPeople(localslack.Person{User: demoOnCall, Role: "on-call"}, localslack.Person{User: demoLead, Role: "engineering lead"},
-			localslack.Person{User: demoNobody, Role: "no rights"}))
+		localslack.WithSuggestions("/rollback shop because checkout answers 503", "/rollback", "/rollback help"), localslack.WithPressed(d.pressed))
 	if err := d.slack.Start(addr); err != nil {
 		return d, fmt.Errorf("%w; is another demo running? --addr chooses another port", err)
 	}
-	if d.folder, err = os.MkdirTemp("", "rollbackbot-demo-journal-"); err != nil {
-		return d, err
-	}
-	if d.host, err = demohost.Start(ctx, demohost.Options{}); err != nil {
-		return d, err
-	}
-	d.cfg = d.config()
-	return d, d.tellTheStory(ctx)
+	return d, d.play(ctx, first)
 }
 
-func (d *demo) config() config.Config {
-	app := d.host.App()
-	app.Health.Attempts, app.Health.Interval = 12, demoHealthInterval
-	app.ErrorRate.Window, app.VerifyAfter = demoWindow, demoVerifyAfter
-	workspace := d.slack.Workspace()
-	return config.Config{
-		DatabaseURL: config.NewSecret("sqlite:" + filepath.Join(d.folder, "rollbackbot.db")),
-		Apps:        []runbook.App{app},
-		Slack: config.Slack{
-			BotToken: config.NewSecret(workspace.BotToken), AppToken: config.NewSecret(workspace.AppToken),
-			APIURL: d.slack.APIURL(), Channel: demoChannel,
-		},
-		People:         config.People{Leads: []string{demoLeads}, Requesters: []string{demoOnCall, demoLead}},
-		SSH:            config.SSH{Key: d.host.KeyFile, KnownHosts: d.host.KnownHosts},
-		SignoffTimeout: 30 * time.Minute, ObserveInterval: demoObserve,
-		Log: config.Log{Level: "warn", Format: "console"},
+// play puts the demo into a scenario, whatever was before.
+func (d *demo) play(ctx context.Context, s *scenario) error {
+	d.update(func() { d.playing, d.now, d.busy = s, settingTheBase, true })
+	d.mu.Lock()
+	old := d.world
+	d.world = nil
+	d.mu.Unlock()
+	if old != nil {
+		if err := old.close(); err != nil {
+			return err
+		}
 	}
-}
-
-// tellTheStory lets v1 run and be seen healthy, and then deploys the broken v2, each with its note, as CI would.
-func (d *demo) tellTheStory(ctx context.Context) error {
-	store, err := journal.Open(ctx, d.cfg.DatabaseURL.Reveal(), journal.Options{})
+	d.slack.Forget(func(localslack.Message) bool { return true })
+	d.slack.SetPeople(append([]localslack.Person{{User: demoOnCall, Role: "on-call"}, {User: demoLead, Role: "engineering lead"},
+		{User: demoNobody, Role: "no rights"}}, s.people...)...)
+	w, err := d.startWorld(ctx, s)
 	if err != nil {
+		d.update(func() { d.busy = false })
 		return err
 	}
-	defer store.Close()
-	app := d.cfg.Apps[0]
-	for _, release := range demohost.Releases() {
-		note := runbook.Deployed{Images: release.Images, Version: release.Version, Commit: release.Commit, Migration: release.Migration}
-		if _, err := runbook.NoteDeployment(ctx, store, app, note); err != nil {
-			return err
-		}
-		if err := d.host.Deploy(ctx, release.Version); err != nil {
-			return err
-		}
-		if err := d.observe(ctx, store, app, release); err != nil {
-			return err
-		}
+	d.update(func() { d.world, d.now, d.busy = w, "", false })
+	if s.watch != nil {
+		w.work.Go(func() { s.watch(d, w) })
 	}
 	return nil
 }
 
-// observe watches a release as the bot would have: until it is known-good, or, where it is broken, until it was seen.
-func (d *demo) observe(ctx context.Context, store *journal.Store, app runbook.App, release demohost.Release) error {
-	pool, err := newPool(d.cfg, zerolog.Nop())
-	if err != nil {
-		return err
+// update changes what the panel shows, and shows it.
+func (d *demo) update(edit func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	edit()
+	panel := localslack.Panel{Title: "Practise", Text: practiseText, Now: d.now, Busy: d.busy}
+	for _, s := range scenarios() {
+		item := localslack.PanelItem{ID: s.id, Title: s.title, Text: s.text, Steps: s.steps, Current: d.playing != nil && s.id == d.playing.id}
+		if item.Current && s.button != "" {
+			item.Buttons = append(item.Buttons, localslack.PanelButton{ID: pressDo + s.id, Label: s.button})
+		}
+		label := "Start"
+		if item.Current {
+			label = "Start again"
+		}
+		item.Buttons = append(item.Buttons, localslack.PanelButton{ID: pressStart + s.id, Label: label})
+		panel.Items = append(panel.Items, item)
 	}
-	defer pool.Close()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	seen := make(chan struct{}, 1)
-	observer := observerOf(d.cfg, pool, store)
-	observer.Report = func(e runbook.Event) {
-		_, verified := e.Fact.(runbook.Verified)
-		if _, observed := e.Fact.(runbook.Observed); verified || observed && release.Version == demohost.V2 {
-			select {
-			case seen <- struct{}{}:
-			default:
+	d.slack.SetPanel(panel)
+}
+
+// say shows what happens at the moment.
+func (d *demo) say(text string) { d.update(func() { d.now = text }) }
+
+// What the IDs of the panel's buttons begin with; the scenario's follows.
+const (
+	pressStart = "start:"
+	pressDo    = "do:"
+)
+
+// pressed takes a press in; one that comes while another waits is none.
+func (d *demo) pressed(button string) {
+	select {
+	case d.presses <- button:
+	default:
+	}
+}
+
+// attend does what the panel's buttons ask for, one after the other, until ctx ends.
+func (d *demo) attend(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case button := <-d.presses:
+			if err := d.press(ctx, button); err != nil && ctx.Err() == nil {
+				fmt.Fprintln(d.errs, err)
+				d.say("That didn't work: " + err.Error() + ". Start a scenario again.")
 			}
 		}
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		observer.Observe(ctx, app)
-	}()
-	defer func() { cancel(); <-done }()
-	select {
-	case <-ctx.Done():
-		return fmt.Errorf("the demo's %s was not seen to run: %w", release.Version, ctx.Err())
-	case <-seen:
-		return nil
+}
+
+func (d *demo) press(ctx context.Context, button string) error {
+	if id, is := strings.CutPrefix(button, pressStart); is {
+		return d.play(ctx, scenarioOf(id))
 	}
+	d.mu.Lock()
+	s, w := d.playing, d.world
+	d.mu.Unlock()
+	if w == nil || button != pressDo+s.id {
+		return nil // pressed before the page knew that another scenario runs
+	}
+	return s.press(d, w)
 }
 
 // close ends every part and leaves nothing behind.
 func (d *demo) close() error {
 	var failures []error
-	if d.host != nil {
-		failures = append(failures, d.host.Close())
+	d.mu.Lock()
+	w := d.world
+	d.mu.Unlock()
+	if w != nil {
+		failures = append(failures, w.close())
 	}
 	if d.slack != nil {
 		failures = append(failures, d.slack.Close())
 	}
-	if d.folder != "" {
-		failures = append(failures, os.RemoveAll(d.folder))
-	}
 	return errors.Join(failures...)
 }
 
-// run starts the demo, and the bot on it; during is what happens while the bot listens.
-func runDemo(ctx context.Context, out, errs io.Writer, addr string, during func(context.Context, *demo) error) (err error) {
+// runDemo starts the demo with a scenario; during is what happens while the bot listens.
+func runDemo(ctx context.Context, out, errs io.Writer, addr string, first *scenario, during func(context.Context, *demo) error) (err error) {
 	fmt.Fprintln(out, "Setting the scene: v1 runs well, then v2 is deployed and its api answers 503 …")
-	d, err := startDemo(ctx, addr)
+	d, err := startDemo(ctx, errs, addr, first)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	listening := make(chan struct{})
-	served := make(chan error, 1)
+	attended := make(chan struct{})
 	go func() {
-		served <- serve(ctx, d.cfg, newLogger(d.cfg, errs), func() { close(listening) })
+		defer close(attended)
+		d.attend(ctx)
 	}()
-	select {
-	case err := <-served:
-		return err
-	case <-listening:
-	}
-	if err := d.slack.Wait(ctx, func(now *localslack.Snapshot) bool { return now.Sockets() > 0 }); err != nil {
-		return errors.Join(err, <-served)
-	}
-	err = during(ctx, d)
-	stop()
-	return errors.Join(err, <-served)
+	defer func() { stop(); <-attended }()
+	return during(ctx, d)
 }
 
 func showDemo(ctx context.Context, out, errs io.Writer, addr string) error {
-	return runDemo(ctx, out, errs, addr, func(ctx context.Context, d *demo) error {
+	return runDemo(ctx, out, errs, addr, scenarioOf(demoEveryday), func(ctx context.Context, d *demo) error {
 		fmt.Fprintf(out, `
 Open    %s
-Type    /rollback shop because checkout answers 503
-Then    become Lena, the engineering lead, at the top of the page, and sign off.
-        Mallory has no rights: try what happens when she presses a button.
+Send    /rollback shop because checkout answers 503    (it stands under the message box: one click, then Enter)
+Then    become Lena, the engineering lead, at the top of the page, and press "Roll back, leave the migration in place".
+        Back as Ana, open the thread when it asks for the error rate, and press "Back at its baseline".
 
+The panel "Practise" says the same, and has seven more scenarios.
 The shop itself: %s answers 503 now, and 200 once v1 is back.
 Ctrl-C ends the demo and leaves nothing behind.
-`, d.slack.PageURL(), d.host.HealthURL)
+`, d.slack.PageURL(), d.world.host.HealthURL)
 		<-ctx.Done()
 		return nil
 	})

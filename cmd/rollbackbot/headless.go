@@ -19,7 +19,7 @@ const playTimeout = 2 * time.Minute
 func playDemo(ctx context.Context, out, errs io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, playTimeout)
 	defer cancel()
-	return runDemo(ctx, out, errs, "127.0.0.1:0", func(ctx context.Context, d *demo) error {
+	return runDemo(ctx, out, errs, "127.0.0.1:0", scenarioOf(demoEveryday), func(ctx context.Context, d *demo) error {
 		p := play{slack: d.slack, out: out}
 		record, err := p.rollback(ctx)
 		if err != nil {

@@ -29,6 +29,9 @@ func main() {
 	if migration.IsChild(os.Args) {
 		os.Exit(migration.RunChild())
 	}
+	if isDemoBot() {
+		os.Exit(runDemoBot())
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -14,6 +14,7 @@ func (f folder) home() string     { return f.path("home") }     // of the SSH us
 func (f folder) keys() string     { return f.path("keys") }     // the client key and known_hosts
 func (f folder) app() string      { return f.path("opt", app) } // where the runbook says /opt/your-app
 func (f folder) engine() string   { return f.path("docker") }   // docker's own /var/lib/docker
+func (f folder) sick() string     { return f.path("sick") }     // there: the api answers 503 in every version
 func (f folder) lifeline() string { return f.path("lifeline") }
 
 func (f folder) composeFile() string {

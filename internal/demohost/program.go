@@ -61,7 +61,7 @@ func serveAPI(ctx context.Context, f folder, listen, version string) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: apiHandler(version), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: apiHandler(f, version), ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // whoever is being answered asks again
 	defer stop()
 	say("api %s: listening", version)
@@ -72,10 +72,16 @@ func serveAPI(ctx context.Context, f folder, listen, version string) error {
 }
 
 // apiHandler answers /health: 503 in the broken release, whose query names a column that its migration has dropped.
-func apiHandler(version string) http.Handler {
+func apiHandler(f folder, version string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		if f.isSick() {
+			say("GET /health 503: dial tcp: lookup db: no such host")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintf(w, `{"status":"unavailable","version":%q,"error":"the database doesn't answer"}`+"\n", version)
+			return
+		}
 		if version == V2 {
 			say("GET /health 503: pq: column orders.discount does not exist")
 			w.WriteHeader(http.StatusServiceUnavailable)

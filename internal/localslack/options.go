@@ -9,6 +9,8 @@ type options struct {
 	now          func() time.Time
 	pageToken    string
 	people       []Person
+	panel        Panel
+	pressed      func(string)
 	banner       string
 	suggestions  []string
 	ackTimeout   time.Duration

@@ -21,6 +21,8 @@ import (
 //	data-testid="modal" with data-view-id, data-callback-id; "modal-submit", "modal-cancel"
 //	data-testid="field-error" with data-block-id                     what is wrong with a field
 //	data-testid="confirm", "confirm-yes", "confirm-no"               the question before an action
+//	data-testid="panel-open", "panel", "panel-close", "panel-now"; "panel-item" with data-item; "panel-button" with data-button
+//	data-testid="window" with data-user                              the link that opens another window as a person
 //	data-testid="banner", "suggestion", "toast", "dismiss", "status"
 //
 //go:embed page

@@ -63,6 +63,8 @@ func (s *Server) do(ctx context.Context, d deed) (Ack, error) {
 		return s.OpenHome(ctx, d.As)
 	case "messages":
 		return s.openTab(ctx, d.As, "messages")
+	case "press":
+		return Ack{}, s.Press(d.Action)
 	case "dismiss":
 		s.change(func() {
 			s.world.privates = filter(s.world.privates, func(m *Message) bool { return m.For != d.As || m.TS != d.TS })

@@ -22,6 +22,7 @@ type pageModel struct {
 	Messages    map[string][]pageText `json:"messages"`
 	Views       []pageView            `json:"views"`
 	Home        *pageView             `json:"home"`
+	Panel       *pagePanel            `json:"panel"`
 }
 
 type pagePerson struct {
@@ -96,7 +97,7 @@ func (s *Server) model(user string) pageModel {
 		You: user, Team: w.ws.TeamName, Bot: w.ws.BotUser, Connected: s.openSockets() > 0,
 		Banner: s.opts.banner, Suggestions: orEmpty(s.opts.suggestions), Commands: w.ws.Commands,
 		People: people, Users: map[string]pageUser{"USLACKBOT": {Name: "slackbot", Real: "Slackbot", Bot: true}},
-		Groups: map[string]string{}, Messages: map[string][]pageText{},
+		Groups: map[string]string{}, Messages: map[string][]pageText{}, Panel: s.panelModel(),
 	}
 	for _, u := range w.users {
 		m.Users[u.ID] = pageUser{Name: u.Name, Real: u.RealName, Bot: u.Bot, Gone: u.Deleted}

@@ -4,6 +4,7 @@ import { composer } from "./composer.js";
 import { ask, forms } from "./dialogs.js";
 import { avatar, message } from "./message.js";
 import { blocks } from "./blocks.js";
+import { panel } from "./panel.js";
 
 let model = null; // the last event
 let source = null;
@@ -80,6 +81,7 @@ const page = {
   },
 };
 const dialogs = forms(page);
+const offers = panel((button, node) => act({ do: "press", action: button }, node));
 
 let toastTimer = 0;
 function toast(text) {
@@ -179,6 +181,7 @@ function draw(moved) {
   drawSidebar();
   drawMain(moved);
   drawThread();
+  offers.draw(model.panel);
   dialogs.update(model.views);
 }
 
@@ -192,8 +195,10 @@ function once(node, version, make) {
 function drawPeople() {
   keep($("people"), model.people.map((p) => ({
     key: p.id, version: [p.name, p.role, p.id === model.you].join(),
-    make: () => h("button.person", { type: "button", "aria-pressed": String(p.id === model.you), data: { testid: "person", user: p.id }, onclick: () => switchTo(p.id) },
+    make: () => h("span.person-pair", h("button.person", { type: "button", "aria-pressed": String(p.id === model.you), data: { testid: "person", user: p.id }, onclick: () => switchTo(p.id) },
       avatar(p.id, user(p.id)), h("span.who", h("span.person-name", p.name.split(" ")[0]), p.role && h("span.role", p.role))),
+    p.id !== model.you && h("a.window-link", { href: "/?as=" + encodeURIComponent(p.id), target: "_blank", title: "Open a window as " + p.name,
+      "aria-label": "Open a window as " + p.name, data: { testid: "window", user: p.id } }, "↗")),
   })));
 }
 
