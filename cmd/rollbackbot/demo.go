@@ -139,7 +139,7 @@ func (d *demo) update(edit func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	edit()
-	panel := localslack.Panel{Title: "Practise", Text: practiseText, Now: d.now, Busy: d.busy}
+	panel := localslack.Panel{Title: "Scenarios", Text: practiseText, Now: d.now, Busy: d.busy}
 	for _, s := range scenarios() {
 		item := localslack.PanelItem{ID: s.id, Title: s.title, Text: s.text, Steps: s.steps, Current: d.playing != nil && s.id == d.playing.id}
 		if item.Current && s.button != "" {
@@ -241,7 +241,7 @@ Send    /rollback shop because checkout answers 503    (it stands under the mess
 Then    become Lena, the engineering lead, at the top of the page, and press "Roll back, leave the migration in place".
         Back as Ana, open the thread when it asks for the error rate, and press "Back at its baseline".
 
-The panel "Practise" says the same, and has seven more scenarios.
+The panel "Scenarios" says the same, and has seven more scenarios.
 The shop itself: %s answers 503 now, and 200 once v1 is back.
 Ctrl-C ends the demo and leaves nothing behind.
 `, d.slack.PageURL(), d.world.host.HealthURL)

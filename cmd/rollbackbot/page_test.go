@@ -105,9 +105,9 @@ func readCommands(p *page) {
 	}
 }
 
-// rollBack is the whole story, from the line that is typed to the record.
+// rollBack is the whole story, from the form to the record.
 func rollBack(p *page) {
-	p.say("/rollback shop because checkout answers 503")
+	askByForm(p)
 	p.do(p.says(testid("message"), "checkout answers 503"), p.says(testid("message"), "Waiting until"))
 	p.picture("request")
 	p.top("Roll back shop to v1")

@@ -168,6 +168,8 @@ func (r *rehearsal) ends(want runbook.Outcome) runbook.Record {
 // healed answers the error rate's question and wants a success, with v1 on the host.
 func (r *rehearsal) healed(ts string) {
 	r.Helper()
+	r.offers(ts, runbook.ErrorRateBaseline)
+	r.await("the bot's connection", func(now *localslack.Snapshot) bool { return now.Sockets() > 0 }) // without it a click reaches nobody
 	r.click(demoOnCall, ts, runbook.ErrorRateBaseline)
 	r.ends(runbook.Succeeded)
 	for _, service := range []string{"api", "worker", "web"} {

@@ -264,6 +264,9 @@ function drawHome(list) {
     : h("div.empty", h("h3", user(model.bot).real), h("p", "The app hasn't put anything here yet."))) }]);
 }
 
+// todo is what the panel says that one does now.
+const todo = () => model.panel?.items.find((i) => i.current)?.steps || [];
+
 function drawMessages(list, c) {
   const all = model.messages[place.channel] || [];
   const top = all.filter((m) => !m.thread || m.both);
@@ -281,7 +284,7 @@ function drawMessages(list, c) {
     wanted.push({ key: m.ts, version: JSON.stringify([m, replies.length, last, follows, user(m.user)]), make: () => message(m, page, { follows, replies }) });
     before = m;
   }
-  if (!top.length) wanted.push({ key: "empty", version: place.channel, make: () => h("div.empty", h("h3", c?.direct ? "Messages with the app" : "This is the beginning of #" + (c?.name || "")), h("p", "Nothing has been said here yet.")) });
+  if (!top.length) wanted.push({ key: "empty", version: place.channel + JSON.stringify(todo()), make: () => h("div.empty", h("h3", c?.direct ? "Messages with the app" : "This is the beginning of #" + (c?.name || "")), h("p", "Nothing has been said here yet."), todo().length > 0 && h("ol", todo().map((s) => h("li", s)))) });
   keep(list, wanted);
   const newest = top[top.length - 1];
   if (newest) seen.set(model.you + " channel " + place.channel, newest.ts);

@@ -53,8 +53,10 @@ export function keep(node, wanted) {
       made.dataset.key = key;
       made.version = version;
       if (child) {
+        const focus = focusIn(child);
         if (child === at) at = made;
         child.replaceWith(made);
+        refocus(made, focus);
       }
       child = made;
     }
@@ -62,6 +64,21 @@ export function keep(node, wanted) {
     else node.insertBefore(child, at);
   }
   for (const gone of old.values()) gone.remove();
+}
+
+// focusIn tells which element of a node has the focus, and where its caret is; null: none.
+function focusIn(node) {
+  const focused = document.activeElement;
+  if (!node.contains(focused) || !focused.dataset.testid) return null;
+  return { data: JSON.stringify({ ...focused.dataset, key: undefined }), from: focused.selectionStart, to: focused.selectionEnd };
+}
+
+// refocus gives the focus to the element that has taken the place of the one that had it.
+function refocus(node, focus) {
+  if (!focus) return;
+  const same = [node, ...node.querySelectorAll("[data-testid]")].find((e) => JSON.stringify({ ...e.dataset, key: undefined }) === focus.data);
+  same?.focus({ preventScroll: true });
+  if (same && typeof focus.from === "number") same.setSelectionRange(focus.from, focus.to);
 }
 
 export const $ = (id) => document.getElementById(id);

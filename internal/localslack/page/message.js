@@ -8,7 +8,7 @@ const hues = [172, 212, 262, 332, 24, 44, 92, 192];
 // avatar is a person's mark: initials on a colour of their own.
 export function avatar(id, user) {
   if (user.bot) return h("span.avatar.bot", { "aria-hidden": "true" }, h("span.bot-mark"));
-  const hue = hues[[...id].reduce((sum, c) => sum + c.charCodeAt(0), 0) % hues.length];
+  const hue = hues[[...id].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) % 9973, 0) % hues.length];
   const initials = user.real.split(/\s+/).map((w) => w[0]).slice(0, 2).join("").toUpperCase();
   const node = h("span.avatar", { "aria-hidden": "true" }, initials);
   node.style.setProperty("--hue", hue);

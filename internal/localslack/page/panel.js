@@ -8,7 +8,10 @@ export function panel(press) {
   let open = null; // null: nobody has decided yet
 
   const wide = () => matchMedia("(min-width: 1100px)").matches;
-  const shown = () => open ?? wide();
+  // Beside a thread there is room for the panel only in a large window.
+  const crowded = () => document.body.classList.contains("thread-open") && innerWidth < 1500;
+  const shown = () => open ?? (wide() && !crowded());
+  let wasCrowded = false;
 
   function toggle(to) {
     open = to;
@@ -26,11 +29,13 @@ export function panel(press) {
   const item = (i, busy) => h("section.panel-item", { class: i.current ? "current" : "", "aria-current": i.current ? "step" : null, data: { testid: "panel-item", item: i.id } },
     h("h3", i.title), h("p", i.text), i.current && i.steps.length > 0 && h("ol", i.steps.map((s) => h("li", s))),
     h("div.panel-buttons", i.buttons.map((b) => h("button.button", {
-      type: "button", disabled: busy, data: { testid: "panel-button", button: b.id },
-      onclick: (e) => { press(b.id, e.currentTarget); if (!wide()) toggle(false); },
+      type: "button", "aria-disabled": busy ? "true" : null, data: { testid: "panel-button", button: b.id },
+      onclick: (e) => { if (busy) return; press(b.id, e.currentTarget); if (!wide()) toggle(false); },
     }, b.label))));
 
   function draw(p) {
+    if (crowded() && !wasCrowded && open) open = null; // a thread that was opened is what one wants to see
+    wasCrowded = crowded();
     opener.hidden = !p;
     if (p) {
       opener.textContent = p.title;
@@ -47,6 +52,7 @@ export function panel(press) {
     show();
   }
 
+  addEventListener("resize", show);
   opener.addEventListener("click", () => toggle(box.hidden));
   box.addEventListener("keydown", (e) => {
     if (e.key !== "Escape") return;
