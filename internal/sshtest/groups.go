@@ -1,7 +1,10 @@
 package sshtest
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 	"syscall"
 )
@@ -11,8 +14,8 @@ type groups struct {
 	leaders sync.WaitGroup // goroutines that wait for a group's first process
 
 	mu      sync.Mutex
-	ids     map[int]struct{}
-	killing bool // what is added is killed at once
+	ids     map[int]string // when the first process of each began, as the kernel tells; "" where it doesn't
+	killing bool           // what is added is killed at once
 }
 
 func (g *groups) add(id int) {
@@ -23,9 +26,9 @@ func (g *groups) add(id int) {
 		return
 	}
 	if g.ids == nil {
-		g.ids = make(map[int]struct{})
+		g.ids = make(map[int]string)
 	}
-	g.ids[id] = struct{}{}
+	g.ids[id] = began(id)
 }
 
 // leaderEnded forgets a group in which nothing runs any more: its number may be given to somebody else.
@@ -38,13 +41,34 @@ func (g *groups) leaderEnded(id int) {
 	}
 }
 
-// killAll ends what runs in all groups, without asking, and what is added later.
+// killAll ends what runs in all groups, without asking, and what is added later. A group whose members ended after its
+// first process is still listed, and its number may be another program's by now: that one is left alone.
 func (g *groups) killAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.killing = true
-	for id := range g.ids {
+	for id, first := range g.ids {
+		if now := began(id); now != "" && now != first {
+			delete(g.ids, id)
+			continue
+		}
 		_ = syscall.Kill(-id, syscall.SIGKILL) // a group that is gone is what we want
 		delete(g.ids, id)
 	}
+}
+
+// began tells when a process began, in clock ticks since the machine did (proc_pid_stat(5), field 22); "" for one that
+// isn't there, or where there is no /proc.
+func began(pid int) string {
+	const field = 22
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // the name before it may hold anything
+	const before = 2                                                // the fields that end with the name
+	if len(fields) < field-before {
+		return ""
+	}
+	return string(fields[field-before-1])
 }
