@@ -39,10 +39,10 @@ parts: ## as root on Debian 12: the engine, Compose, sshd, Prometheus, Chromium 
 demo: ## the whole product on embedded parts; ARGS=--headless plays it in the terminal
 	go run ./cmd/rollbackbot demo $(ARGS)
 
-screenshots: ## plays the demo in Chromium and has Prometheus watch a rollback, and takes the README's pictures from there
+screenshots: ## plays the demo in Chromium and has Prometheus watch a rollback, and takes the pictures of README and docs from there
 	mkdir -p docs/images; rm -rf screenshots; mkdir screenshots
-	ROLLBACKBOT_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -run 'TestDemo_InTheBrowser|TestPrometheus' ./cmd/rollbackbot
-	cp screenshots/desktop-*-request-top.png docs/images/demo.png
+	ROLLBACKBOT_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -run 'TestDemo_|TestPrometheus' ./cmd/rollbackbot
+	scripts/pictures.sh screenshots docs/images
 	cp screenshots/error-rate-recovers.png docs/images/error-rate.png
 
 image: ## the container image

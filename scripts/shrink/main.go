@@ -1,4 +1,4 @@
-// Command shrink writes a screenshot with at most 64 colours, which is a fraction of its size and looks the same.
+// Command shrink writes a screenshot with at most 160 colours, which is a fraction of its size and looks the same.
 //
 //	go run ./scripts/shrink FROM.png TO.png
 package main
@@ -16,7 +16,7 @@ import (
 )
 
 // colours is how many the picture keeps: those that it has most of. Text on flat areas needs no more.
-const colours = 64
+const colours = 160
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
