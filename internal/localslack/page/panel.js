@@ -12,6 +12,7 @@ export function panel(press) {
   const crowded = () => document.body.classList.contains("thread-open") && innerWidth < 1500;
   const shown = () => open ?? (wide() && !crowded());
   let wasCrowded = false;
+  let current = null;
 
   function toggle(to) {
     open = to;
@@ -21,9 +22,17 @@ export function panel(press) {
 
   function show() {
     const there = !opener.hidden;
+    const wasHidden = box.hidden;
     box.hidden = !there || !shown();
     opener.setAttribute("aria-expanded", String(!box.hidden));
     document.body.classList.toggle("panel-shown", !box.hidden);
+    if (wasHidden && !box.hidden) toCurrent();
+  }
+
+  // toCurrent brings the current item to the top of the panel.
+  function toCurrent() {
+    const item = box.querySelector(".current");
+    if (item) box.scrollTop = item.previousElementSibling.classList.contains("panel-item") ? item.offsetTop - box.firstElementChild.offsetHeight - 8 : 0;
   }
 
   const item = (i, busy) => h("section.panel-item", { class: i.current ? "current" : "", "aria-current": i.current ? "step" : null, data: { testid: "panel-item", item: i.id } },
@@ -46,10 +55,14 @@ export function panel(press) {
         ...p.items.map((i) => ({ key: "item " + i.id, version: JSON.stringify([i, p.busy]), make: () => item(i, p.busy) })),
       ]);
     }
+    const at = p?.items.find((i) => i.current)?.id;
+    const moved = at !== current;
+    current = at;
     const now = $("panel-now");
     now.hidden = !p?.now;
     if (now.textContent !== (p?.now || "")) now.textContent = p?.now || "";
     show();
+    if (moved) toCurrent();
   }
 
   addEventListener("resize", show);
