@@ -111,7 +111,7 @@ func sayOpen(d *draft, rb runbook.Rollback, open runbook.Asking, v view) {
 		d.say(bold("Waiting"+limit+" for an answer in the thread: "), words(questionTitle(rb, open)))
 	}
 	if revised(rb) {
-		d.say(words("The plan has changed since it was first shown: an earlier sign-off does not count. This is the plan as it is now."))
+		d.say(words("This is the plan as it is now; a sign-off of an earlier one does not count. " + sentence(runbook.Truncate(orElse(rb.Replanned, "it has changed since it was first shown"), maxSentence))))
 	}
 }
 

@@ -483,14 +483,14 @@ func (h History) factsOf(ids []string, changes *Changes) []ReleaseFact {
 			continue
 		}
 		if r == nil {
-			facts = append(facts, ReleaseFact{Release: id, Migration: MigrationUnknown, Source: "never seen or noted"})
+			facts = append(facts, ReleaseFact{ID: id, Release: id, Migration: MigrationUnknown, Source: "never seen or noted"})
 			continue
 		}
 		source := "seen running, no deployment note"
 		if r.Noted {
 			source = "deployment note says " + string(r.Migration)
 		}
-		facts = append(facts, changes.weigh(id, ReleaseFact{Release: r.Name(), Migration: r.Migration, Source: source}))
+		facts = append(facts, changes.weigh(id, ReleaseFact{ID: id, Release: r.Name(), Migration: r.Migration, Source: source}))
 	}
 	return facts
 }

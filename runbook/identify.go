@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // identify is step 1: take the app's lock on every host, and look again. What was true when the plan was signed is
@@ -34,8 +35,10 @@ func (identify) comparePlans(ctx context.Context, x *execution) (StepOutcome, er
 	again := x.planner
 	again.Before, again.recall = &rb.Plan, &x.recall
 	plan, err := again.Plan(ctx, x.app, request)
+	plan.Migration = plan.Migration.comparable(rb.Plan.Migration)
 	if err == nil && plan.Hash() != rb.Plan.Hash() {
 		plan, err = x.planner.Plan(ctx, x.app, request)
+		plan.Migration = plan.Migration.comparable(rb.Plan.Migration)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -44,7 +47,7 @@ func (identify) comparePlans(ctx context.Context, x *execution) (StepOutcome, er
 		return StepOutcome{Verdict: Broken, Detail: planFailure(err)}, nil
 	case plan.Hash() != rb.Plan.Hash():
 		x.replace = &plan
-		return StepOutcome{Verdict: Changed, Detail: "what runs, or what is known about it, has changed since the plan was made"}, nil
+		return StepOutcome{Verdict: Changed, Detail: "since the plan was made this has changed: " + Mask(strings.Join(plan.changedSince(rb.Plan), "; "))}, nil
 	}
 	return StepOutcome{Verdict: Passed, Detail: fmt.Sprintf("%s, as signed", plan.Target.Name())}, nil
 }

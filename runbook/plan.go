@@ -164,7 +164,8 @@ type MigrationFacts struct {
 
 // ReleaseFact is what is known about one release's migration.
 type ReleaseFact struct {
-	Release   string    `json:"release"` // its name
+	ID        string    `json:"id,omitempty"` // empty where it is no one release, and in plans of older versions
+	Release   string    `json:"release"`      // its name
 	Migration Migration `json:"migration"`
 	Source    string    `json:"source"` // "deployment note", or "seen running, no note"
 }
@@ -189,23 +190,41 @@ func (p Plan) canonical() []byte {
 		excluded = append(excluded, string(e.Host))
 	}
 	slices.Sort(excluded)
-	releases := make([]any, 0, len(p.Migration.Releases))
-	for _, r := range p.Migration.Releases {
-		releases = append(releases, map[string]any{"release": r.Release, "migration": r.Migration, "source": r.Source})
-	}
-	migration := map[string]any{"none": p.Migration.None, "releases": releases}
-	if p.Changes.told() {
-		migration["changes"] = p.Changes.canonical()
-	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	// Maps and strings always encode.
 	_ = encoder.Encode(map[string]any{
 		"app": p.App, "hosts": hosts, "excluded": excluded,
-		"migration": migration,
+		"migration": p.migrationSigned(),
 	})
 	return bytes.TrimSpace(out.Bytes())
+}
+
+// migrationSigned is what a signature covers of migrations. What a release is called is not in it: that may be learnt
+// after the plan was signed, and changes nothing.
+func (p Plan) migrationSigned() any {
+	releases := make([]any, 0, len(p.Migration.Releases))
+	for _, r := range p.Migration.Releases {
+		releases = append(releases, map[string]any{"release": orElse(r.ID, r.Release), "migration": r.Migration, "source": r.Source})
+	}
+	migration := map[string]any{"none": p.Migration.None, "releases": releases}
+	if p.Changes.told() {
+		migration["changes"] = p.Changes.canonical()
+	}
+	return migration
+}
+
+// comparable is the facts as they compare to a former plan's: those of versions before v0.3 name no IDs.
+func (m MigrationFacts) comparable(former MigrationFacts) MigrationFacts {
+	if slices.ContainsFunc(former.Releases, func(r ReleaseFact) bool { return r.ID != "" }) {
+		return m
+	}
+	m.Releases = slices.Clone(m.Releases)
+	for i := range m.Releases {
+		m.Releases[i].ID = ""
+	}
+	return m
 }
 
 func (h HostPlan) canonical() any {

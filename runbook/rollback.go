@@ -30,6 +30,7 @@ type Rollback struct {
 	Logs      map[Host]bool // whose containers' last lines are in the journal
 	FollowUp  FollowUp      // what the runbook asks for after it
 	Published bool          // everything about it was said, as things stand
+	Replanned string        // why the plan last took the place of another one; empty: it is the first
 
 	Outcome   Outcome // empty until it ended
 	Why       string  // why it ended so
@@ -288,6 +289,7 @@ func (rb Rollback) posted(key string, post Post) Rollback {
 // replanned starts over: what was signed is void, and so is what was done so far, which was only looking.
 func (rb Rollback) replanned(e Event, fact Replanned) Rollback {
 	rb = rb.closeQuestion(func(a *Asking) { a.Void = true })
+	rb.Replanned = fact.Why
 	rb.Plan, rb.State, rb.Signoff, rb.SignedAt, rb.Steps, rb.Baseline = fact.Plan, StateRequested, Signoff{}, time.Time{}, nil, nil
 	rb.Questions = append(slices.Clone(rb.Questions), Asking{Question: fact.Question, AskedAt: e.At})
 	return rb
