@@ -16,10 +16,11 @@ import (
 // fakes are hosts and Slacks for tests and the demo: they may use what the real adapter's home alone may.
 var fakes = []string{"internal/demohost", "internal/githubtest", "internal/localslack", "internal/parts", "internal/realhost", "internal/realhost/app", "internal/sshtest"}
 
-// homes are the dependencies that belong to one package.
+// homes are the dependencies that belong to one package, or to those joined by "and".
 var homes = []struct{ dependency, home string }{
 	{"github.com/slack-go/slack", "bot"},
-	{"golang.org/x/crypto/ssh", "ssh"},
+	{"golang.org/x/crypto/ssh", "ssh and internal/terminal"},
+	{"github.com/hiddeco/sshsig", "internal/terminal"},
 	{"github.com/skeema/knownhosts", "ssh"},
 	{"github.com/kelseyhightower/envconfig", "config"},
 	{"modernc.org/sqlite", "internal/journal"},
@@ -34,7 +35,7 @@ var homes = []struct{ dependency, home string }{
 // Imports point inward: cmd sees all, adapters see runbook and not each other, runbook sees the standard library.
 func TestImports(t *testing.T) {
 	house := imports(t, "../..")
-	for _, folder := range []string{"runbook", "bot", "ssh", "config", "internal/gate", "internal/journal", "internal/migration", "internal/probe", "cmd/rollbackbot"} {
+	for _, folder := range []string{"runbook", "bot", "ssh", "config", "internal/gate", "internal/journal", "internal/migration", "internal/probe", "internal/terminal", "cmd/rollbackbot"} {
 		if len(house[folder]) == 0 {
 			t.Fatalf("%s was not found, or imports nothing", folder)
 		}
@@ -53,7 +54,7 @@ func TestImports_KnowsWhatIsForbidden(t *testing.T) {
 		{"runbook", "rollbackbot/bot"}, {"runbook", "github.com/rs/zerolog"}, {"bot", "rollbackbot/ssh"}, {"bot", "rollbackbot/config"},
 		{"ssh", "github.com/slack-go/slack/slackevents"}, {"internal/journal", "rollbackbot/internal/probe"}, {"cmd/rollbackbot", "github.com/slack-go/slack"},
 		{"cmd/rollbackbot", "golang.org/x/crypto/ssh/agent"}, {"bot", "rollbackbot/internal/localslack"}, {"internal/localslack", "rollbackbot/bot"},
-		{"internal/sshtest", "rollbackbot/internal/demohost"},
+		{"internal/sshtest", "rollbackbot/internal/demohost"}, {"internal/terminal", "rollbackbot/bot"}, {"bot", "github.com/hiddeco/sshsig"},
 	} {
 		if forbidden(pair[0], pair[1]) == "" {
 			t.Errorf("%s may import %s, and should not", pair[0], pair[1])
@@ -61,7 +62,7 @@ func TestImports_KnowsWhatIsForbidden(t *testing.T) {
 	}
 	for _, pair := range [][2]string{
 		{"runbook", "context"}, {"bot", "rollbackbot/runbook"}, {"ssh", "golang.org/x/crypto/ssh"}, {"cmd/rollbackbot", "rollbackbot/internal/demohost"},
-		{"internal/demohost", "rollbackbot/internal/sshtest"}, {"internal/sshtest", "golang.org/x/crypto/ssh"}, {"config", "rollbackbot/runbook"},
+		{"internal/demohost", "rollbackbot/internal/sshtest"}, {"internal/sshtest", "golang.org/x/crypto/ssh"}, {"internal/terminal", "golang.org/x/crypto/ssh"}, {"config", "rollbackbot/runbook"},
 	} {
 		if why := forbidden(pair[0], pair[1]); why != "" {
 			t.Errorf("%s may not import %s (%s), and should", pair[0], pair[1], why)
@@ -81,7 +82,7 @@ func forbidden(folder, imported string) string {
 		return "adapters do not know each other, and only cmd imports config"
 	}
 	for _, h := range homes {
-		if (imported == h.dependency || strings.HasPrefix(imported, h.dependency+"/")) && folder != h.home && !fake {
+		if (imported == h.dependency || strings.HasPrefix(imported, h.dependency+"/")) && !slices.Contains(strings.Split(h.home, " and "), folder) && !fake {
 			return "it belongs to " + h.home
 		}
 	}
