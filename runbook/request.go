@@ -4,6 +4,7 @@ import "time"
 
 // Request is what a person asked for, in their words.
 type Request struct {
+	ID        string           `json:"id,omitempty"` // the rollback's, chosen before, since it was signed; empty: one is made
 	App       string           `json:"app"`
 	Release   string           `json:"release"`          // as typed; empty means "previous"
 	Images    map[string]Image `json:"images,omitempty"` // given image by image instead of Release

@@ -204,14 +204,30 @@ func (e *BusyError) Error() string {
 // the key of the delivery that asked. Nothing runs on the mere request. A refusal is a *RefusedError; see Planner.Plan
 // for the others; *BusyError when the app has one open.
 func (r *Runner) Request(ctx context.Context, request Request, cause string) (Rollback, error) {
+	if _, err := r.App(request.App); err != nil {
+		return Rollback{}, err
+	}
+	roles, err := r.Directory.Roles(ctx, request.By)
+	if err != nil {
+		return Rollback{}, fmt.Errorf("read who you are from Slack: %w", err)
+	}
+	return r.RequestAs(ctx, roles, request, cause)
+}
+
+// RequestAs is Request with the roles of request.By, for a door that reads them elsewhere and has proven who asks. A
+// request that brings its rollback's ID counts once.
+func (r *Runner) RequestAs(ctx context.Context, roles Roles, request Request, cause string) (Rollback, error) {
 	app, err := r.App(request.App)
 	if err != nil {
 		return Rollback{}, err
 	}
-	if err := r.allowed(ctx, request.By); err != nil {
+	if err := MayRequest(roles); err != nil {
 		return Rollback{}, err
 	}
 	if err := r.free(ctx, app.Name); err != nil {
+		return Rollback{}, err
+	}
+	if err := r.unused(ctx, request.ID); err != nil {
 		return Rollback{}, err
 	}
 	if request.Reason == "" {
@@ -225,14 +241,6 @@ func (r *Runner) Request(ctx context.Context, request Request, cause string) (Ro
 		return Rollback{}, err
 	}
 	return r.open(ctx, app, request, plan, cause)
-}
-
-func (r *Runner) allowed(ctx context.Context, person string) error {
-	roles, err := r.Directory.Roles(ctx, person)
-	if err != nil {
-		return fmt.Errorf("read who you are from Slack: %w", err)
-	}
-	return MayRequest(roles)
 }
 
 // free gives a *BusyError when the app has a rollback open.
@@ -256,12 +264,19 @@ func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, 
 	if err := r.free(ctx, app.Name); err != nil {
 		return Rollback{}, err
 	}
+	if err := r.unused(ctx, request.ID); err != nil {
+		return Rollback{}, err
+	}
 	epoch, err := r.Journal.Acquire(ctx, app.Name, 0)
 	if err != nil {
 		return Rollback{}, err
 	}
+	id := request.ID
+	if id == "" {
+		id = r.newID()
+	}
 	entry := Entry{
-		App: app.Name, Rollback: r.newID(), Epoch: epoch, At: time.Now().UTC(), Actor: request.By, Cause: cause,
+		App: app.Name, Rollback: id, Epoch: epoch, At: time.Now().UTC(), Actor: request.By, Cause: cause,
 		Facts: []Fact{Requested{Request: request, Plan: plan, Question: r.question(1, plan)}},
 	}
 	events, err := r.Journal.Append(ctx, entry)
@@ -354,10 +369,25 @@ func (r *Runner) Answer(ctx context.Context, c Click) error {
 	}
 	roles, err := r.Directory.Roles(ctx, c.By)
 	if err != nil {
-		err = refused("Your rights could not be read from Slack, so this doesn't count. Try again.")
-	} else {
-		err = o.answer(ctx, c, roles)
+		return r.answered(ctx, o, c, refused("Your rights could not be read from Slack, so this doesn't count. Try again."))
 	}
+	return r.AnswerAs(ctx, roles, c)
+}
+
+// AnswerAs is Answer with the roles of c.By, for a door that reads them elsewhere and has proven who answers.
+func (r *Runner) AnswerAs(ctx context.Context, roles Roles, c Click) error {
+	if c.Answer == AcceptOwner {
+		return r.accept(ctx, c)
+	}
+	o := r.owner(c.Rollback)
+	if o == nil {
+		return r.refuseIdle(ctx, c)
+	}
+	return r.answered(ctx, o, c, o.answer(ctx, c, roles))
+}
+
+// answered journals a refusal.
+func (r *Runner) answered(ctx context.Context, o *owner, c Click, err error) error {
 	if errors.Is(err, errRetired) {
 		return r.refuseIdle(ctx, c)
 	}
@@ -524,13 +554,17 @@ func (r *Runner) newID() string {
 	return newID()
 }
 
+const (
+	idLength  = 8
+	idLetters = "abcdefghijkmnpqrstuvwxyz23456789" // 32 of them; none that is read as another
+)
+
 // newID makes a rollback's ID: "rb-" and eight lower-case letters or digits, 40 bits of chance.
 func newID() string {
-	const letters = "abcdefghijkmnpqrstuvwxyz23456789" // 32 of them; none that is read as another
-	b := make([]byte, 8)
+	b := make([]byte, idLength)
 	_, _ = rand.Read(b) // never fails: crypto/rand
 	for i := range b {
-		b[i] = letters[int(b[i])%len(letters)]
+		b[i] = idLetters[int(b[i])%len(idLetters)]
 	}
 	return "rb-" + string(b)
 }
