@@ -33,6 +33,8 @@ type Bot struct {
 	Version string
 	Heard   func() time.Time
 	Sight   func(app string) Sight
+	// Others says which kinds of deliveries another door deals with; nil: none.
+	Others func(kind string) bool
 	// Stored is told that the inbox has something new.
 	Stored func()
 	// UnderWay says that a rollback is under way: then the bot goes on trying where it would otherwise give up.
@@ -76,7 +78,7 @@ func (b *Bot) Run(ctx context.Context) error {
 func (b *Bot) Desk(runner Runner) *Desk {
 	return &Desk{
 		Runner: runner, Inbox: b.Inbox, Directory: b.Directory, Form: b.Form, Speaker: b.Speaker, Channel: b.Channel,
-		Doctor: b.Doctor, Home: b.home(runner), Log: component(b.Log, "desk"),
+		Doctor: b.Doctor, Home: b.home(runner), Others: b.Others, Log: component(b.Log, "desk"),
 	}
 }
 

@@ -28,6 +28,7 @@ type Desk struct {
 	Doctor    func(context.Context) []runbook.Finding // what `/rollback doctor` tells
 	Home      *Home                                   // the Home tabs; nil: there are none
 	Drill     string                                  // the ID of the drill that this desk is for, and takes nothing else; empty: no drill's
+	Others    func(kind string) bool                  // says what another door deals with; nil: nothing
 	Log       zerolog.Logger
 
 	once  sync.Once
@@ -101,7 +102,7 @@ func (d *Desk) look(ctx context.Context) error {
 		return err
 	}
 	for _, delivery := range pending {
-		if byHandler[delivery.Kind] && time.Since(delivery.At) < formAge {
+		if d.Others != nil && d.Others(delivery.Kind) || byHandler[delivery.Kind] && time.Since(delivery.At) < formAge {
 			continue
 		}
 		d.take(ctx, delivery)

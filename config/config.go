@@ -28,6 +28,8 @@ type Config struct {
 	SSH        SSH
 	Log        Log
 	GitHub     GitHub
+	// Signers is the allowed_signers file of whoever may sign in a terminal; empty: nobody may.
+	Signers string
 	// HTTPAddr is where /healthz, /readyz, /metrics and the gate for pipelines are served, host:port; empty: nowhere.
 	HTTPAddr string
 	// HTTPToken is what pipelines show to the gate, and what deployed and allowed show at URL; empty: none.
@@ -71,6 +73,7 @@ func Load(need Need) (Config, error) {
 		DatabaseURL:     r.database(env.DatabaseURL),
 		SSH:             r.ssh(env),
 		GitHub:          r.gitHub(env),
+		Signers:         r.signers(env.Signers),
 		HTTPAddr:        r.listenAddress(env.HTTPAddr),
 		HTTPToken:       r.bearer(env.HTTPToken),
 		URL:             r.remote(env.URL, env.HTTPToken),
@@ -88,7 +91,6 @@ func Load(need Need) (Config, error) {
 		return Config{}, err
 	}
 	cfg.Prometheus = r.prometheus
-	r.notYet()
 	r.unknown()
 	if len(r.problems) > 0 {
 		return Config{}, r.problems

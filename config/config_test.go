@@ -349,7 +349,7 @@ func TestLoad_OneProblem(t *testing.T) {
 		{"ROLLBACK_BREAK_GLASS", "maybe", `"maybe" is neither true nor false`},
 		{"ROLLBACK_DEPUTIES", "@ben", "neither a user ID nor a user group ID"},
 		{"ROLLBACK_DEPUTIES", "channel", "the word channel stands in a list"},
-		{"ROLLBACK_SIGNERS", "/etc/signers", "not in this version"},
+		{"ROLLBACK_SIGNERS", "/nowhere/signers", `there is no file "/nowhere/signers"`},
 		{"ROLLBACK_GITHUB_TOKEN", "ghp_hunter2 ghp_hunter3", "it has spaces or quotes in it"},
 		{"ROLLBACK_GITHUB_URL", "https://github.example.com/api/v3/", "it is set without ROLLBACK_GITHUB_TOKEN"},
 		{"ROLLBACK_URL", "rollbackbot.example.com", "it is no http or https URL"},

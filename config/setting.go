@@ -44,10 +44,7 @@ func declare(prefix string, env any) ([]*setting, error) {
 	for i, name := range strings.Fields(names.String()) {
 		s := value.Field(i).Addr().Interface().(*setting)
 		tag := value.Type().Field(i).Tag
-		s.Variable = Variable{
-			Name: name, Meaning: tag.Get("desc"), Default: tag.Get("default"), Required: tag.Get("must") != "",
-			NotYet: isLater(prefix, name),
-		}
+		s.Variable = Variable{Name: name, Meaning: tag.Get("desc"), Default: tag.Get("default"), Required: tag.Get("must") != ""}
 		s.need = needs[tag.Get("need")]
 		settings = append(settings, s)
 	}

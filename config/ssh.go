@@ -38,6 +38,15 @@ func (r *reader) ssh(env environment) SSH {
 	return s
 }
 
+// signers is an allowed_signers file. What is in it is for whoever checks signatures to say.
+func (r *reader) signers(s setting) string {
+	path := s.text()
+	if path != "" {
+		r.file(s, path)
+	}
+	return path
+}
+
 // key is a private key file. Whether it has a passphrase, and of which kind it is, is for package ssh to say.
 func (r *reader) key(s setting) string {
 	path := s.text()

@@ -8,7 +8,6 @@ type Variable struct {
 	Meaning  string // one sentence without a full stop
 	Default  string // empty: none
 	Required bool   // by serve; the other commands demand only what they use
-	NotYet   bool   // this version refuses it
 }
 
 // Variables lists every variable, those of an app last.

@@ -13,6 +13,8 @@ type Request struct {
 	Owner     string           `json:"owner"`            // Slack ID of the owner of the follow-up
 	By        string           `json:"by"`               // Slack ID of who asked
 	At        time.Time        `json:"at"`
+	// Signed is the hash of the plan that who asks has seen and signed: no other one is opened. Empty: they signed none.
+	Signed string `json:"signed,omitempty"`
 }
 
 // NotGiven stands where nobody gave a reason.

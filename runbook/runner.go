@@ -240,6 +240,9 @@ func (r *Runner) RequestAs(ctx context.Context, roles Roles, request Request, ca
 	if err != nil {
 		return Rollback{}, err
 	}
+	if request.Signed != "" && request.Signed != plan.Hash() {
+		return Rollback{}, refused("The plan has changed since you signed it: look at the new one, and sign that.")
+	}
 	return r.open(ctx, app, request, plan, cause)
 }
 

@@ -105,8 +105,7 @@ func (c checkup) checks() []runbook.Check {
 		Directory: &bot.Directory{API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Deputies: cfg.People.Deputies,
 			Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest},
 	}.Checks()
-	checks = append(checks, known(runbook.NotChecked("signing off without Slack", "this version can't: while Slack is down nobody signs off")),
-		c.database(), known(journal.CheckDisk(cfg.DatabaseURL.Reveal(), c.disk)))
+	checks = append(checks, known(checkSigners(cfg, time.Now())), c.database(), known(journal.CheckDisk(cfg.DatabaseURL.Reveal(), c.disk)))
 	planner := runbook.Planner{Hosts: c.hosts}
 	if c.store != nil {
 		planner.Journal, planner.Chronicle = c.store, &runbook.Chronicle{}

@@ -112,7 +112,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(demoCommand(), serveCommand(), doctorCommand(), planCommand(), deployedCommand(), allowedCommand(), historyCommand(),
-		auditCommand(), postmortemCommand(), drillCommand(), lockCommand(), unlockCommand(), manifestCommand(), versionCommand())
+		auditCommand(), postmortemCommand(), runCommand(), signoffCommand(), drillCommand(), lockCommand(), unlockCommand(), manifestCommand(), versionCommand())
 	return root
 }
 

@@ -44,9 +44,6 @@ func TestREADME_ListsEveryVariable(t *testing.T) {
 
 func variableRow(v config.Variable) string {
 	meaning, standard := v.Meaning, "–"
-	if v.NotYet {
-		meaning += " — *not in this version: setting it is refused*"
-	}
 	switch {
 	case v.Required:
 		standard = "**required**"

@@ -17,6 +17,7 @@ import (
 	"rollbackbot/internal/picture"
 	"rollbackbot/internal/probe"
 	"rollbackbot/internal/registry"
+	"rollbackbot/internal/terminal"
 	"rollbackbot/runbook"
 	"rollbackbot/ssh"
 )
@@ -79,7 +80,7 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 		Form:   &bot.Form{API: api, Apps: appNames(cfg), Runner: r.runner(r.announcer)},
 		Socket: &bot.Socket{API: api, Sockets: r.sockets, Log: component(log, "socket")},
 		Log:    log, Stored: r.stored, UnderWay: r.underWay,
-		Doctor: r.examine, Version: version, Heard: r.lastHeard, Sight: r.sight,
+		Others: terminal.IsKind, Doctor: r.examine, Version: version, Heard: r.lastHeard, Sight: r.sight,
 	}
 	failpointsAtInbox(r.listener)
 	return r
@@ -155,6 +156,7 @@ func (r *replica) act(ctx context.Context, owner *journal.Ownership) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { r.observe(ctx, runner) })
 	parts.Go(func() { r.attend(ctx, t) })
+	parts.Go(func() { r.door(runner).Run(ctx) })
 	parts.Go(func() { runner.ExamineDaily(ctx, r.examine) })
 	<-ctx.Done()
 	return r.putDown(runner, &parts)

@@ -52,20 +52,11 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 		return err
 	}
 	defer store.Close()
-	pool, err := newPool(cfg, log)
+	r, err := openReplica(cfg, log, store)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	rates, err := newPrometheus(cfg)
-	if err != nil {
-		return err
-	}
-	hub, err := newGitHub(cfg)
-	if err != nil {
-		return err
-	}
-	r := newReplica(cfg, log, store, pool, rates, hub)
+	defer r.pool.Close()
 	r.listener.Listening = listening
 	status, err := r.openStatus(ctx)
 	if err != nil {
@@ -73,6 +64,26 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 	}
 	defer status.close()
 	return r.run(ctx)
+}
+
+// openReplica makes a replica with all that it reaches; its pool is to be closed.
+func openReplica(cfg config.Config, log zerolog.Logger, store *journal.Store) (*replica, error) {
+	if _, err := loadSigners(cfg); err != nil {
+		return nil, usage("%v", err)
+	}
+	rates, err := newPrometheus(cfg)
+	if err != nil {
+		return nil, err
+	}
+	hub, err := newGitHub(cfg)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := newPool(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	return newReplica(cfg, log, store, pool, rates, hub), nil
 }
 
 // newGitHub is the client of the configured GitHub; nil where none is.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,6 +152,18 @@ func (s Signers) Vouches(person string, at time.Time) error {
 		}
 	}
 	return why
+}
+
+// People are the principals that are names and not patterns, each once, in the file's order: whose a signature may be.
+func (s Signers) People() (people []string) {
+	for _, line := range s.lines {
+		for _, name := range line.principals {
+			if !strings.ContainsAny(name, "*?!") && !slices.Contains(people, name) {
+				people = append(people, name)
+			}
+		}
+	}
+	return people
 }
 
 // usable says why a line doesn't count for this program at that time, or nil.

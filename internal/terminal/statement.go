@@ -14,6 +14,7 @@ const Namespace = "rollbackbot"
 type Statement struct {
 	Verb     string // "request", or the answer: "signoff_in_place", "retry", "abort"
 	Rollback string // its ID
+	Question int64  // which of its questions is answered; 0: none, as with a request or an abort
 	Plan     string // the plan's hash
 	Reason   string // where one is stated; empty: the statement has no line for it
 }
@@ -21,7 +22,11 @@ type Statement struct {
 // Lines are the lines that are signed, each to be followed by a line feed. White space in a reason is drawn together:
 // no reason can pass for another line.
 func (s Statement) Lines() []string {
-	lines := []string{fmt.Sprintf("rollbackbot %s %s %s", s.Verb, s.Rollback, s.Plan)}
+	about := s.Rollback
+	if s.Question != 0 {
+		about += fmt.Sprintf("/%d", s.Question)
+	}
+	lines := []string{fmt.Sprintf("rollbackbot %s %s %s", s.Verb, about, s.Plan)}
 	if reason := strings.Join(strings.Fields(s.Reason), " "); reason != "" {
 		lines = append(lines, "reason: "+reason)
 	}
