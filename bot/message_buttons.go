@@ -81,12 +81,34 @@ func dialogFor(rb runbook.Rollback, answer runbook.Answer) *dialog {
 	case runbook.SignoffReject:
 		return &dialog{title: "Do not roll back?", yes: "Do not roll back",
 			text: fmt.Sprintf("%s stays as it is. The request ends as rejected, and the record says so.", rb.App)}
+	case runbook.Retry:
+		return &dialog{title: "Try it again?", yes: "Try again", text: retryText(rb)}
 	case runbook.RollForward:
 		return &dialog{title: "Go back to what ran before?", yes: "Go back", style: slack.StyleDanger,
 			text: fmt.Sprintf("%s goes back to %s on %s now, the release that was to be left. About the schema was signed: %s. With this you sign that it fits.",
 				rb.App, runbook.Truncate(fromName(rb.Plan), 60), count(len(rb.Plan.Hosts), "host"), signedText(rb))}
 	}
 	return nil
+}
+
+// retryText says which step is done again, and on which hosts.
+func retryText(rb runbook.Rollback) string {
+	step := "The step"
+	if open := rb.Question(); open != nil {
+		if run, ok := failedRun(rb, *open); ok {
+			step = "“" + run.Step.Title() + "”"
+		}
+	}
+	var wrong []string
+	for _, h := range rb.Going().Hosts {
+		if standingOf(h, rb.Hosts[h.Host]) != onTarget {
+			wrong = append(wrong, string(h.Host))
+		}
+	}
+	if len(wrong) == 0 {
+		return step + " is done again. Every host runs the images that it should, and is only looked at."
+	}
+	return step + " is done again with the same images. Not right yet: " + runbook.Truncate(some(wrong, 3), 160) + ". Other hosts are looked at, and left alone."
 }
 
 func signedText(rb runbook.Rollback) string {

@@ -87,6 +87,7 @@ func stateText(rb runbook.Rollback) string {
 func StatusMessage(rb runbook.Rollback, abandoned bool, address string) Message {
 	d := newDraft()
 	sayStatus(d, rb)
+	sayTimes(d, rb)
 	if abandoned {
 		sayAbandoned(d, rb)
 	}

@@ -2,7 +2,6 @@ package bot
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -102,7 +101,7 @@ func migrationText(rb runbook.Rollback) string {
 	return string(rb.MigrationState())
 }
 
-// durations says how long it took from the request to the end, as far as it came.
+// durations says how long it took from the request to the sign-off, to healthy and so on, as far as it came.
 func durations(rb runbook.Rollback) string {
 	var parts []string
 	last := rb.Request.At
@@ -110,11 +109,7 @@ func durations(rb runbook.Rollback) string {
 		if at.IsZero() || at.Before(last) {
 			return
 		}
-		text := name + " after " + took(at.Sub(last))
-		if len(parts) > 0 {
-			text = name + " " + took(at.Sub(last)) + " later"
-		}
-		parts, last = append(parts, text), at
+		parts, last = append(parts, name+" after "+took(at.Sub(rb.Request.At))), at
 	}
 	add("signed off", rb.SignedAt)
 	add("healthy", rb.HealthyAt)
@@ -122,10 +117,7 @@ func durations(rb runbook.Rollback) string {
 		add("the error rate back at its baseline", run.EndedAt)
 	}
 	add("ended", rb.EndedAt)
-	if len(parts) < 2 {
-		return strings.Join(parts, "")
-	}
-	return fmt.Sprintf("%s; %s in all", strings.Join(parts, ", "), took(rb.EndedAt.Sub(rb.Request.At)))
+	return strings.Join(parts, ", ")
 }
 
 // sayNext is what the runbook asks for after a rollback.

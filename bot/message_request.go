@@ -107,8 +107,10 @@ func sayOpen(d *draft, rb runbook.Rollback, open runbook.Asking, v view) {
 		sayHalves(d, open)
 	case runbook.AskConfirm:
 		d.say(bold("Waiting"+limit+" for "), person(rb.Request.By), bold(" to confirm."))
+		d.say(sinceWhen(open, v)...)
 	default:
 		d.say(bold("Waiting"+limit+" for an answer in the thread: "), words(questionTitle(rb, open)))
+		d.say(sinceWhen(open, v)...)
 	}
 	if revised(rb) {
 		d.say(words("This is the plan as it is now; a sign-off of an earlier one does not count. " + sentence(runbook.Truncate(orElse(rb.Replanned, "it has changed since it was first shown"), maxSentence))))

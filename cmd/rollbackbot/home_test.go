@@ -123,7 +123,7 @@ func TestHome_FromHealthyToRolledBack(t *testing.T) {
 	w.clicks(t, onCall, w.question(t, request.TS, "error_rate_baseline"), "error_rate_baseline")
 	w.record(t, 1)
 	w.homeOf(t, onCall, "shop: v1 is healthy", "Quarantined, not to be deployed again", w.host.Images(demohost.V2)["api"].Digest.Short(), "ticket #1",
-		"Last rollback: ", "Rolled back", "signed off after ", "in all.")
+		"Last rollback: ", "Rolled back", "signed off after ", "ended after ")
 	if home, _ := w.slack.Home(guest); strings.Contains(string(home.Blocks), "shop") {
 		t.Errorf("the guest's tab shows more by now: %s", home.Blocks)
 	}
