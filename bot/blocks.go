@@ -113,9 +113,19 @@ func (d *draft) pointsWithin(budget int, points [][]span) {
 		budget -= before - d.room
 	}
 	if len(items) > 0 {
-		d.rich(slack.NewRichTextList(slack.RTEListBullet, 0, items...))
+		d.rich(bullets{Type: slack.RTEList, Style: slack.RTEListBullet, Elements: items})
 	}
 }
+
+// bullets is a list as Slack's own types have it: slack-go's says an offset, too, which those don't know.
+type bullets struct {
+	Type     slack.RichTextElementType     `json:"type"`
+	Style    slack.RichTextListElementType `json:"style"`
+	Elements []slack.RichTextElement       `json:"elements"`
+}
+
+// RichTextElementType is slack.RichTextElement's.
+func (b bullets) RichTextElementType() slack.RichTextElementType { return b.Type }
 
 func sizeOf(spans []span) int {
 	sum := 0

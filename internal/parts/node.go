@@ -39,6 +39,21 @@ func GitHub(tb testing.TB) (nodeBinary, nodeModules string) {
 	return nodeBinary, nodeModules
 }
 
+// SlackTypes is the node binary and the node_modules folder that holds Slack's types of messages, @slack/types, and the
+// compiler of TypeScript that checks them. It ends the test as missing its part as Bolt does.
+func SlackTypes(tb testing.TB) (nodeBinary, nodeModules string) {
+	tb.Helper()
+	uncached()
+	nodeBinary, nodeModules, err := findNode("typescript")
+	if err == nil {
+		_, _, err = findNode("@slack", "types")
+	}
+	if err != nil {
+		missing(tb, "Slack's types @slack/types and TypeScript on Node", err.Error())
+	}
+	return nodeBinary, nodeModules
+}
+
 func findBolt() (nodeBinary, nodeModules string, err error) { return findNode("@slack", "bolt") }
 
 // findNode finds a Node package and what runs it.
