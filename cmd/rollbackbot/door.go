@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"rollbackbot/bot"
 	"rollbackbot/config"
 	"rollbackbot/internal/terminal"
 	"rollbackbot/runbook"
@@ -47,8 +48,9 @@ func (r *replica) rolesOf(ctx context.Context, person string) (runbook.Roles, er
 	defer cancel()
 	select {
 	case <-r.listener.Known(): // before that nobody belongs to the workspace
-		if roles, err := r.directory.Roles(within, person); err == nil {
-			return roles, nil
+		roles, err := r.directory.Roles(within, person)
+		if err == nil || slackIsThere(err) {
+			return roles, asRefused(err)
 		}
 	case <-within.Done():
 	}
@@ -60,6 +62,20 @@ func (r *replica) rolesOf(ctx context.Context, person string) (runbook.Roles, er
 		return runbook.Roles{}, err
 	}
 	return rolesWithoutSlack(r.cfg.People, signers, person, time.Now())
+}
+
+// slackIsThere reports whether Slack has answered, though not with the roles: then the configuration alone lets nobody in.
+func slackIsThere(err error) bool {
+	var limited *runbook.RetryError
+	var answer *bot.SlackError
+	return errors.As(err, &limited) || errors.As(err, &answer) && (answer.Code == "user_not_found" || answer.Code == "user_not_visible")
+}
+
+func asRefused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &runbook.RefusedError{Why: "Slack answers, but doesn't say who you are: " + err.Error() + ". Sign again in a moment."}
 }
 
 // rolesWithoutSlack reads roles from the configuration alone. Where the whole channel may ask, those count whom the

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"rollbackbot/bot"
 	"rollbackbot/config"
 	"rollbackbot/internal/terminal"
 	"rollbackbot/runbook"
@@ -101,6 +103,23 @@ func TestRequestOf(t *testing.T) {
 	for _, line := range []string{"history shop", "shop too v1", "abort rb-7q2mzk4x", "shop to"} {
 		if got, err := requestOf(strings.Fields(line), "U0ANA"); err == nil {
 			t.Errorf("%q is read as %+v", line, got)
+		}
+	}
+}
+
+// Where Slack answers, the configuration alone lets nobody in.
+func TestSlackIsThere(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{&bot.SlackError{Code: "user_not_found"}, true},
+		{fmt.Errorf("read the user: %w", &runbook.RetryError{After: time.Second, Err: errors.New("limited")}), true},
+		{&bot.SlackError{Code: "token_revoked"}, false},
+		{errors.New("connection refused"), false},
+	} {
+		if got := slackIsThere(c.err); got != c.want {
+			t.Errorf("%v: %t, want %t", c.err, got, c.want)
 		}
 	}
 }

@@ -206,7 +206,7 @@ func (s *signing) hand(ctx context.Context, app string, said terminal.Said) erro
 	for until := time.Now().Add(heardPatience); ; {
 		pending, err := s.store.Pending(ctx)
 		if err == nil && !slices.ContainsFunc(pending, func(d runbook.Delivery) bool { return d.Key == delivery.Key }) {
-			return s.refusal(ctx, app, delivery.Key)
+			return s.cameOf(ctx, app, said, delivery.Key)
 		}
 		if time.Now().After(until) {
 			return errors.New("it was signed and lies in the database, but no bot has dealt with it: start `rollbackbot serve` or `rollbackbot run`")
@@ -219,16 +219,40 @@ func (s *signing) hand(ctx context.Context, app string, said terminal.Said) erro
 	}
 }
 
-// refusal is why a delivery didn't count, as it was journalled; nil: it did.
-func (s *signing) refusal(ctx context.Context, app, key string) error {
+// cameOf is what came of a delivery that was dealt with, as the journal has it; nil: it counts. Nothing is said to count that
+// was not seen there.
+func (s *signing) cameOf(ctx context.Context, app string, said terminal.Said, key string) error {
 	events, err := s.store.Events(ctx, app, "", 0)
 	if err != nil {
 		return err
 	}
-	for _, event := range slices.Backward(events) {
-		if refused, is := event.Fact.(runbook.Refused); is && event.Cause == key {
+	counts := false
+	for _, event := range events {
+		if event.Cause != key {
+			continue
+		}
+		if refused, is := event.Fact.(runbook.Refused); is {
 			return &runbook.RefusedError{Why: refused.Why}
 		}
+		counts = true
 	}
-	return nil
+	if counts || said.Request == nil && s.stands(ctx, said) {
+		return nil
+	}
+	return errors.New("the bot has dealt with it, and nothing came of it: does the bot that acts know this app, in its ROLLBACK_APPS?")
+}
+
+// stands reports whether the answer was given before, and still stands: the same again by the same person changes nothing.
+func (s *signing) stands(ctx context.Context, said terminal.Said) bool {
+	rb, err := s.reader.Status(ctx, said.Rollback)
+	if err != nil {
+		return false
+	}
+	if said.Answer == runbook.Abort {
+		return rb.AbortedBy != ""
+	}
+	return slices.ContainsFunc(rb.Questions, func(q runbook.Asking) bool {
+		half := slices.ContainsFunc(q.Halves, func(h runbook.Half) bool { return h.By == said.By && h.Answer == said.Answer })
+		return q.ID == said.Question && (half || q.By == said.By && q.Answer == said.Answer)
+	})
 }

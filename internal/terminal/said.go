@@ -1,8 +1,7 @@
 package terminal
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -44,7 +43,9 @@ func (s Said) Statement() Statement {
 	return Statement{Verb: string(s.Answer), Rollback: s.Rollback, Question: s.Question, Plan: s.Plan, Reason: s.Reason}
 }
 
-// Delivery is it as it goes into the inbox. The same signature is the same delivery, however often it is given.
+// Delivery is it as it goes into the inbox, a new one each time: what was refused because it came too early, as a deputy's
+// answer, may be given again, and the same key makes the same signature. That it counts once is the Runner's: a request by
+// its ID, an answer by its question.
 func (s Said) Delivery(at time.Time) (runbook.Delivery, error) {
 	body, err := json.Marshal(s)
 	if err != nil {
@@ -54,6 +55,5 @@ func (s Said) Delivery(at time.Time) (runbook.Delivery, error) {
 	if s.Request != nil {
 		kind = KindRequest
 	}
-	sum := sha256.Sum256([]byte(s.By + "\n" + s.Statement().Text() + strings.TrimSpace(s.Signature)))
-	return runbook.Delivery{Key: "terminal-" + hex.EncodeToString(sum[:16]), Kind: kind, Body: body, At: at.UTC()}, nil
+	return runbook.Delivery{Key: "terminal-" + rand.Text(), Kind: kind, Body: body, At: at.UTC()}, nil
 }
