@@ -111,24 +111,50 @@ func up(a App, services []ServicePlan) Command {
 	return a.compose(words...)
 }
 
-// lookAround prints, as key=value lines, what a rollback needs of the host besides docker: tools, folder, file of the
-// pins, the uptime's boot, and the free room on docker's disk.
+// lookAround prints, as key=value lines, what a rollback needs of the host besides docker: tools, folder, pins file, and
+// the free room on docker's disk. The pins file is named as an absolute path with its links resolved, also where it isn't
+// there yet: the runbook's `export` leaves none. Whether it can be replaced is tried, by an empty file beside it that is
+// gone again at once: what becomes of owner and mode nobody can tell by looking.
 func lookAround(a App) Command {
 	const script = `missing=""
-for tool in flock timeout sha256sum readlink stat tail head mv cp; do command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"; done
+for tool in flock timeout sha256sum readlink stat chown chmod tail head mv cp; do command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"; done
 [ -r /proc/uptime ] || missing="$missing /proc/uptime"
 printf "%s\n" "missing=$missing"
 [ -r "$1" ] && printf "%s\n" compose_file=yes
+unset CDPATH
 file=$2
-[ -e "$file" ] && file=$(readlink -f "$file")
-printf "%s\n" "env_file=$file"
-if [ -e "$file" ]; then
-  [ -r "$file" ] && [ -w "$file" ] && printf "%s\n" env=file
+if [ -e "$file" ] || [ -L "$file" ]; then
+  file=$(readlink -f "$file")
 else
-  printf "%s\n" env=absent
+  folder=$(cd "$(dirname "$file")" 2>/dev/null && pwd -P) && file=${folder%/}/$(basename "$file")
 fi
-folder=$(dirname "$file")
-[ -w "$folder" ] && [ -x "$folder" ] && printf "%s\n" folder=writable
+[ -n "$file" ] && folder=$(dirname "$file") || folder=
+printf "%s\n" "env_file=${file:-$2}" "user=$(id -un):$(id -gn)"
+try=$file.rollbackbot.$$
+tidy() { rm -f "$try"; }
+trap tidy EXIT
+if [ ! -d "$folder" ]; then
+  printf "%s\n" pins=no-folder
+elif [ ! -e "$file" ]; then
+  printf "%s\n" env=absent
+  (umask 077; : >"$try") 2>/dev/null && printf "%s\n" pins=replaceable || printf "%s\n" pins=unwritable
+elif [ ! -f "$file" ]; then
+  printf "%s\n" pins=no-file
+elif [ ! -r "$file" ]; then
+  printf "%s\n" pins=unreadable
+elif ! (umask 077; : >"$try") 2>/dev/null; then
+  printf "%s\n" pins=unwritable
+else
+  owner=$(stat -c %u:%g "$file") mode=$(stat -c %a "$file")
+  chown "$owner" "$try" 2>/dev/null
+  chmod "$mode" "$try" 2>/dev/null
+  if [ "$(stat -c %u:%g:%a "$try")" = "$owner:$mode" ]; then
+    printf "%s\n" pins=replaceable
+  else
+    printf "%s\n" pins=owner "owner=$(stat -c "%U:%G, mode %a" "$file")"
+    case " $(id -G) " in *" ${owner#*:} "*) printf "%s\n" group=kept ;; esac
+  fi
+fi
 shift 2
 root=$("$@" info --format "{{.DockerRootDir}}" 2>/dev/null)
 [ -n "$root" ] && printf "%s\n" "free_kib=$(df -Pk "$root" 2>/dev/null | tail -n 1 | awk "{print \$4}")"

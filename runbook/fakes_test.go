@@ -133,7 +133,7 @@ func (h *fakeHost) answer(cmd Command) (stdout, stderr string, status int) {
 	case len(words) > 4 && words[2] == guardScript:
 		return h.guard(words[4], words[5:], cmd)
 	case len(words) > 2 && words[0] == "sh" && strings.HasPrefix(words[2], "missing="):
-		return "missing=\ncompose_file=yes\nenv_file=" + h.app.Dir + "/infra/.env\nenv=file\nfolder=writable\nfree_kib=9999999\n", "", 0
+		return "missing=\ncompose_file=yes\nenv_file=" + h.app.Dir + "/infra/.env\npins=replaceable\nfree_kib=9999999\n", "", 0
 	case line == "cat "+h.app.Dir+"/infra/.env":
 		return h.env, "", 0
 	case words[0] == "grep":

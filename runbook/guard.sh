@@ -190,27 +190,34 @@ follow) # ROLLBACK JOB OFFSET TENTHS
 pin) # ROLLBACK EPOCH FILE OLD-SHA256 NEW-SHA256, the new content on stdin
   lock 100
   check "$1" "$2"
-  file=$(readlink -f "$3") || exit 78
+  file=$3
   if [ "$4" = absent ]; then
-    [ ! -e "$file" ] || exit 78
+    [ ! -e "$file" ] && [ ! -L "$file" ] || exit 78
   else
+    file=$(readlink -f "$file") || exit 78
     sum=$(sha256sum <"$file") || exit 78
     [ "${sum%% *}" = "$4" ] || exit 78
   fi
   new=$file.rollbackbot
   tidy() { rm -f "$new"; }
   trap tidy EXIT
-  # The copy comes first, and for the owner and the mode alone: the content is replaced before the name is.
+  # The copy comes first, and for owner and mode alone: the content is replaced before the name is. A file that its owner
+  # may not write is replaced all the same, and stays so.
   if [ "$4" = absent ]; then
     umask 022
     : >"$new" || exit 71
   else
+    owner=$(stat -c %u:%g "$file") mode=$(stat -c %a "$file")
     cp -p "$file" "$new" || exit 71
-    [ "$(stat -c %u:%g:%a "$file")" = "$(stat -c %u:%g:%a "$new")" ] || exit 80
+    chmod u+w "$new" || exit 80
   fi
   timeout 20 cat >"$new" || exit 79
   sum=$(sha256sum <"$new")
   [ "${sum%% *}" = "$5" ] || exit 79
+  if [ "$4" != absent ]; then
+    chmod "$mode" "$new"
+    [ "$(stat -c %u:%g:%a "$new")" = "$owner:$mode" ] || exit 80
+  fi
   mv -f "$new" "$file" || exit 71
   ;;
 show)

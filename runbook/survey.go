@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,10 +83,33 @@ func lookRound(ctx context.Context, target Target, host Host, a App) (map[string
 		return nil, problem(host, "Install util-linux and coreutils there", "a rollback needs these, which a login shell doesn't find:%s", around["missing"])
 	case around["compose_file"] == "":
 		return nil, problem(host, "Check DIR and COMPOSE_FILE", "there is no readable compose file %s in %s", a.ComposeFile, a.Dir)
-	case around["env"] == "" || around["folder"] == "":
-		return nil, problem(host, "Let the SSH user own the file and write into its folder", "the file of the pins, %s, can't be replaced by the SSH user", around["env_file"])
 	}
-	return around, nil
+	return around, pinsFileProblem(host, around)
+}
+
+// pinsFileProblem says why the pins file can't be replaced; nil where it can. The remedy is a line for root there.
+func pinsFileProblem(host Host, around map[string]string) error {
+	file := around["env_file"]
+	user, group, _ := strings.Cut(around["user"], ":")
+	switch around["pins"] {
+	case "replaceable":
+		return nil
+	case "no-folder":
+		return problem(host, "Check ENV_FILE, or make the folder there: mkdir -p "+Quote(path.Dir(file)), "the pins file would be %s, and there is no such folder", file)
+	case "no-file":
+		return problem(host, "Check ENV_FILE", "the pins file, %s, is no file", file)
+	case "unreadable":
+		return problem(host, "Let the SSH user own it, as root there: chown "+Quote(user)+" "+Quote(file), "the pins file, %s, can't be read by the SSH user", file)
+	case "unwritable":
+		return problem(host, "Let the SSH user write there, as root: chown "+Quote(user)+" "+Quote(path.Dir(file)), "the pins file, %s, can't be replaced: the SSH user may not write into its folder", file)
+	case "owner":
+		owner := user
+		if around["group"] == "" {
+			owner += ":" + group
+		}
+		return problem(host, "Let the SSH user own it, as root there: chown "+Quote(owner)+" "+Quote(file), "the pins file, %s, belongs to %s: the SSH user can't replace it without changing that", file, around["owner"])
+	}
+	return problem(host, "Log in there as the SSH user, and see whether a file can be written beside it", "whether the pins file, %s, can be replaced could not be tried", file)
 }
 
 // lockNote says who holds the app's lock on a host. It is a note and no problem: it may run out before anybody has

@@ -228,7 +228,7 @@ func TestDoctor_FindsPlantedFaults(t *testing.T) {
 		{"an image that is gone", func(_ *testing.T, w *soundWorld) { w.host.loses(shopImages(1)["api"], "manifest unknown", 1) }, "shop on deploy@memory", "neither on this host nor in the registry", "Choose another release"},
 		{"a full disk", func(_ *testing.T, w *soundWorld) {
 			w.host.loses(shopImages(1)["api"], "", 0)
-			w.host.answers("missing=", "missing=\ncompose_file=yes\nenv_file=/opt/shop/infra/.env\nenv=file\nfolder=writable\nfree_kib=1024\n", "", 0)
+			w.host.answers("missing=", "missing=\ncompose_file=yes\nenv_file=/opt/shop/infra/.env\npins=replaceable\nfree_kib=1024\n", "", 0)
 		}, "shop on deploy@memory", "MiB are free", "docker image prune"},
 		{"a clock that is wrong", func(_ *testing.T, w *soundWorld) { w.host.off = -5 * time.Minute }, "clock of deploy@memory", "5m", "set-ntp"},
 		{"no release to go back to", func(t *testing.T, w *soundWorld) {

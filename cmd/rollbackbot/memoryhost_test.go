@@ -96,7 +96,7 @@ func (h *memoryHost) answer(cmd runbook.Command) (stdout, stderr string, status 
 	case words[0] == "sh" && len(words) > 5 && words[5] == "logs":
 		return words[8] + " listens\n", "", 0
 	case words[0] == "sh" && strings.HasPrefix(words[2], "missing="):
-		return "missing=\ncompose_file=yes\nenv_file=/opt/shop/infra/.env\nenv=file\nfolder=writable\nfree_kib=9999999\n", "", 0
+		return "missing=\ncompose_file=yes\nenv_file=/opt/shop/infra/.env\npins=replaceable\nfree_kib=9999999\n", "", 0
 	case words[0] == "sh" && words[3] == "rollbackbot":
 		return h.guard(words[4], words[5:], cmd)
 	case words[0] == "cat", words[0] == "grep":

@@ -139,7 +139,7 @@ func (w *world) runs(tb testing.TB, version string) {
 				tb.Errorf("%s: %+v, want it running %s of %s", service, c, id, version)
 			}
 		}
-		if pin := strings.ToUpper(service) + "_IMAGE=" + ref + "\n"; !strings.Contains(env, "\n"+pin) {
+		if pin := strings.ToUpper(service) + "_IMAGE=" + ref + "\n"; !strings.Contains("\n"+env, "\n"+pin) {
 			tb.Errorf("the file of the pins lacks %q:\n%s", pin, env)
 		}
 	}

@@ -95,6 +95,21 @@ func (s *Stack) Env(tb testing.TB) string {
 	return string(content)
 }
 
+// WithoutEnv makes the stack one whose images come by `export`: there is no environment file, and the compose file has its
+// other values in it.
+func (s *Stack) WithoutEnv(tb testing.TB) {
+	tb.Helper()
+	content, err := os.ReadFile(s.ComposeFile())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	literal := strings.NewReplacer("${SECRET_KEY}", SecretValue, "${DATABASE_URL}", "postgres://shop@db/shop").Replace(string(content))
+	s.write(tb, s.ComposeFile(), literal, 0o644)
+	if err := os.Remove(s.EnvFile()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // HealthURL is the api's health endpoint, reachable from this machine.
 func (s *Stack) HealthURL() string { return "http://" + loopback(s.port) + "/health" }
 

@@ -39,6 +39,12 @@ func ensureUser(tb testing.TB, name string) *user.User {
 	return account
 }
 
+// Account is an account of this host; one that is made for it, other than DefaultUser, is removed with the test.
+func Account(tb testing.TB, name string) *user.User {
+	tb.Helper()
+	return ensureUser(tb, name)
+}
+
 // locked reports whether the account has no password that works; one that a person has set stays as it is.
 func locked(tb testing.TB, name string) bool {
 	tb.Helper()
