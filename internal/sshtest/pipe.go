@@ -123,8 +123,11 @@ func (s *stream) setDeadline(t time.Time) {
 	defer s.mu.Unlock()
 	s.deadline = t
 	s.stopAlarm()
-	if !t.IsZero() {
-		s.alarm = time.AfterFunc(time.Until(t), s.wake)
+	// A deadline that has passed needs no timer: the broadcast below wakes the reader, who sees it. net/http ends a
+	// read under way with a deadline in the year 1, and a timer for that, in a bubble and under the race detector,
+	// crashed Go's runtime.
+	if wait := time.Until(t); !t.IsZero() && wait > 0 {
+		s.alarm = time.AfterFunc(wait, s.wake)
 	}
 	s.moved.Broadcast()
 }

@@ -63,3 +63,29 @@ func TestPipe_ReadDeadline(t *testing.T) {
 		}
 	})
 }
+
+// net/http's server ends the read that waits in the background so.
+func TestPipe_ADeadlineThatHasPassedEndsARead(t *testing.T) {
+	for _, past := range []time.Time{time.Unix(1, 0), time.Time{}.Add(1)} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := Pipe()
+			defer a.Close()
+			defer b.Close()
+			began, ended := time.Now(), make(chan error, 1)
+			go func() {
+				_, err := a.Read(make([]byte, 1))
+				ended <- err
+			}()
+			synctest.Wait() // it reads
+			if err := a.SetReadDeadline(past); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Equal(began) {
+				t.Errorf("read: %v after %s, want the deadline at once", err, time.Since(began))
+			}
+			if alarm := a.(*pipeEnd).read.alarm; alarm != nil {
+				t.Error("a timer waits for what has passed")
+			}
+		})
+	}
+}
