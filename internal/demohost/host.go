@@ -133,8 +133,9 @@ func (h *Host) begin(ctx context.Context) error {
 	return h.answers(ctx)
 }
 
-// answerLimit bounds how long the api may take to listen for the first time: it takes milliseconds.
-const answerLimit = 10 * time.Second
+// answerLimit bounds how long the api may take to listen for the first time: it takes milliseconds, and on a machine
+// that is busy with something else a second.
+const answerLimit = time.Minute
 
 // answers waits until something listens behind HealthURL, so that whoever asks at once gets the 503.
 func (h *Host) answers(ctx context.Context) error {

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// sweepLimit bounds the search for processes that live on: killed ones are gone in milliseconds.
-const sweepLimit = 5 * time.Second
+// sweepLimit bounds the search for processes that live on: killed ones are gone in milliseconds, and on a machine that
+// is busy with something else when their turn comes.
+const sweepLimit = time.Minute
 
 // sweep kills every process of the host until there is none.
 func (f folder) sweep() error {

@@ -117,12 +117,13 @@ func TestRollback_FromRequestToRecord(t *testing.T) {
 	h := startHost(t)
 	before, envBefore := containers(t, h), readFile(t, h.Dir, "infra", ".env")
 	a := h.App()
-	a.Health.Attempts, a.Health.Interval = 12, time.Second
+	// The api needs its time to start: as long as it takes here, and not as long as a rollback would wait.
+	a.Health.Attempts, a.Health.Interval = int(patience/time.Second), time.Second
 	a.ErrorRate.Window = 200 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &runbook.Runner{
 		Apps: []runbook.App{a}, Journal: noted(t), Hosts: reached(t, h), Health: probe.Health{}, Directory: everybody{},
-		Announcer: &silence{}, SignoffTimeout: time.Minute,
+		Announcer: &silence{}, SignoffTimeout: time.Hour,
 		Problem: func(rollback string, err error) { t.Errorf("%s: %v", rollback, err) },
 	}
 	if err := r.Start(ctx); err != nil {

@@ -22,11 +22,8 @@ func TestBolt(t *testing.T) {
 	expect(t, seen, `{"what":"started"}`)
 	waitFor(t, s, "Bolt's socket", func(now *localslack.Snapshot) bool { return now.Sockets() == 1 })
 
-	ack := must[localslack.Ack](t)(s.Command(t.Context(), ana, team, "/rollback shop owner @lena"))
+	must[localslack.Ack](t)(s.Command(t.Context(), ana, team, "/rollback shop owner @lena"))
 	expect(t, seen, `{"what":"command","text":"shop owner <@U2LENA|lena>","user":"U1ANA"}`)
-	if ack.Took > 3*time.Second {
-		t.Errorf("acknowledged after %v", ack.Took)
-	}
 	waitFor(t, s, "the message and the private answer", func(now *localslack.Snapshot) bool {
 		return len(now.Messages(team)) == 1 && len(now.Private(ana)) == 1
 	})
@@ -41,7 +38,7 @@ func TestBolt(t *testing.T) {
 	waitFor(t, s, "the form", func(now *localslack.Snapshot) (ok bool) { form, ok = now.OpenView(lena); return ok })
 
 	values := map[string]map[string]any{"reason": {"reason": "5xx"}, "owner": {"owner": ana}}
-	ack = must[localslack.Ack](t)(s.Submit(t.Context(), lena, form.ID, values))
+	ack := must[localslack.Ack](t)(s.Submit(t.Context(), lena, form.ID, values))
 	expect(t, seen, `{"what":"submit","reason":"5xx","owner":"U1ANA","user":"U2LENA"}`)
 	if ack.Errors["reason"] != "Say a little more." {
 		t.Errorf("errors = %v, want Bolt's", ack.Errors)
@@ -100,7 +97,7 @@ func expect(t *testing.T, lines <-chan string, want string) {
 		if !ok || canonical(got) != canonical(want) {
 			t.Fatalf("Bolt says %s, want %s", got, want)
 		}
-	case <-time.After(30 * time.Second): // a cold start of Node on a busy machine takes several
+	case <-time.After(patience):
 		t.Fatalf("Bolt says nothing, want %s", want)
 	}
 }

@@ -442,7 +442,7 @@ func TestTyping(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	s := start(t)
-	api := client(s, slack.OptionHTTPClient(&http.Client{Timeout: 100 * time.Millisecond}))
+	api, hasty := client(s), client(s, slack.OptionHTTPClient(&http.Client{Timeout: 100 * time.Millisecond}))
 	for name, c := range map[string]struct {
 		fault  localslack.Fault
 		want   string // part of the error, "" for none
@@ -464,7 +464,11 @@ func TestFaults(t *testing.T) {
 			}
 			return &c.fault
 		})
-		_, _, err := api.PostMessage(team, text("x"))
+		caller := api
+		if c.fault.Hang {
+			caller = hasty
+		}
+		_, _, err := caller.PostMessage(team, text("x"))
 		fails := c.want != "" || c.fault.Reset || c.fault.LoseAnswer
 		if (err != nil) != fails || (err != nil && !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)

@@ -148,7 +148,7 @@ func TestPage_Panel(t *testing.T) {
 // await waits until ok, which another goroutine makes true.
 func await(t *testing.T, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it didn't come about")
 		}

@@ -49,9 +49,14 @@ func start(t *testing.T, opts ...localslack.Option) *localslack.Server {
 	return startWith(t, workspace(), opts...)
 }
 
+// patience is far above what anything takes here: a machine that is slow must fail no test.
+const patience = 5 * time.Minute
+
+// startWith starts a server that gives its app and its sockets all the time that a slow machine may need, unless the
+// options say otherwise.
 func startWith(t *testing.T, ws localslack.Workspace, opts ...localslack.Option) *localslack.Server {
 	t.Helper()
-	s := localslack.New(ws, opts...)
+	s := localslack.New(ws, append([]localslack.Option{localslack.WithAckTimeout(patience), localslack.WithGrace(patience)}, opts...)...)
 	if err := s.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +68,7 @@ func startWith(t *testing.T, ws localslack.Workspace, opts ...localslack.Option)
 func client(s *localslack.Server, opts ...slack.Option) *slack.Client {
 	opts = append([]slack.Option{
 		slack.OptionAPIURL(s.APIURL()), slack.OptionAppLevelToken(s.Workspace().AppToken),
-		slack.OptionHTTPClient(&http.Client{Timeout: 5 * time.Second}),
+		slack.OptionHTTPClient(&http.Client{Timeout: patience}),
 	}, opts...)
 	return slack.New(s.Workspace().BotToken, opts...)
 }
@@ -97,7 +102,7 @@ func acks(_ *slack.Client, sock *socketmode.Client, e socketmode.Event) { _ = so
 
 func waitFor(t *testing.T, s *localslack.Server, what string, ok func(*localslack.Snapshot) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.Wait(ctx, ok); err != nil {
 		t.Fatalf("wait for %s: %v", what, err)

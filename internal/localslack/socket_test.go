@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -100,35 +101,42 @@ func TestSocket_HelloAndTicket(t *testing.T) {
 }
 
 func TestSocket_PingsTheClient(t *testing.T) {
-	s := start(t, localslack.WithPingInterval(200*time.Millisecond)) // a busy machine may leave a client without its turn for longer than 5 ms
-	conn := dial(t, s)
-	pinged := make(chan struct{}, 100)
-	answerPing := conn.PingHandler()
-	conn.SetPingHandler(func(data string) error { pinged <- struct{}{}; return answerPing(data) })
-	go func() {
-		for {
-			if _, _, err := conn.ReadMessage(); err != nil {
-				return
-			}
+	synctest.Test(t, func(t *testing.T) {
+		s, conn, over := inBubble(t, localslack.WithPingInterval(10*time.Second))
+		defer over()
+		pings := 0
+		answerPing := conn.PingHandler()
+		conn.SetPingHandler(func(data string) error { pings++; return answerPing(data) })
+		ended := make(chan error)
+		go func() { _, _, err := conn.ReadMessage(); ended <- err }()
+		time.Sleep(time.Minute) // longer than the three that may go unanswered: the client's pongs keep the socket
+		synctest.Wait()
+		if n := s.Snapshot().Sockets(); n != 1 {
+			t.Errorf("%d sockets: one whose client answers pings was cut", n)
 		}
-	}()
-	for range 5 { // more than the three that may go unanswered: the client's pongs keep the socket
-		select {
-		case <-pinged:
-		case <-time.After(30 * time.Second):
-			t.Fatal("the client is not pinged any more")
+		_ = s.Close()
+		<-ended
+		if pings != 6 {
+			t.Errorf("%d pings in a minute, want one each 10 s", pings)
 		}
-	}
-	if s.Snapshot().Sockets() != 1 {
-		t.Error("a socket whose client answers pings was cut")
-	}
+	})
 }
 
 func TestSocket_CutsTheSilent(t *testing.T) {
-	s := start(t, localslack.WithPingInterval(5*time.Millisecond))
-	dial(t, s) // reads nothing from here on, so answers no ping
-	waitFor(t, s, "the socket to come", func(now *localslack.Snapshot) bool { return now.Sockets() == 1 })
-	waitFor(t, s, "the socket to be cut", func(now *localslack.Snapshot) bool { return now.Sockets() == 0 })
+	synctest.Test(t, func(t *testing.T) {
+		s, _, over := inBubble(t, localslack.WithPingInterval(10*time.Second))
+		defer over()
+		for _, c := range []struct {
+			until time.Duration
+			want  int
+		}{{29 * time.Second, 1}, {2 * time.Second, 0}} { // it reads nothing, so it answers none of three pings
+			time.Sleep(c.until)
+			synctest.Wait()
+			if n := s.Snapshot().Sockets(); n != c.want {
+				t.Errorf("%d sockets, want %d", n, c.want)
+			}
+		}
+	})
 }
 
 func TestSocket_EleventhIsTooMany(t *testing.T) {
@@ -207,30 +215,32 @@ func TestSocket_AckTooLarge(t *testing.T) {
 }
 
 func TestSocket_WarningThenClose(t *testing.T) {
-	s := start(t, localslack.WithGrace(150*time.Millisecond))
-	conn := dial(t, s)
-	next(t, conn)
-	s.Refresh("warning")
-	if got := next(t, conn); got["reason"] != "warning" {
-		t.Fatalf("message = %v, want a warning", got)
-	}
-	done := command(t.Context(), s, "/rollback shop") // within the grace
-	answer(t, conn, next(t, conn), nil)
-	if r := <-done; r.err != nil {
-		t.Errorf("a command after the warning: %v", r.err)
-	}
-	if got := next(t, conn); got["reason"] != "refresh_requested" {
-		t.Fatalf("message = %v, want refresh_requested", got)
-	}
-	var closed *websocket.CloseError
-	if _, _, err := conn.ReadMessage(); !errors.As(err, &closed) {
-		t.Fatalf("then: %v, want a close frame", err)
-	}
-	_ = conn.NetConn().SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	var timeout interface{ Timeout() bool }
-	if _, err := conn.NetConn().Read(make([]byte, 1)); !errors.As(err, &timeout) || !timeout.Timeout() {
-		t.Errorf("TCP after the close frame: %v, want it still open", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, conn, over := inBubble(t, localslack.WithGrace(10*time.Second))
+		defer over()
+		began := time.Now()
+		s.Refresh("warning")
+		if got := next(t, conn); got["reason"] != "warning" {
+			t.Fatalf("message = %v, want a warning", got)
+		}
+		done := command(t.Context(), s, "/rollback shop") // within the grace
+		answer(t, conn, next(t, conn), nil)
+		if r := <-done; r.err != nil {
+			t.Errorf("a command after the warning: %v", r.err)
+		}
+		if got := next(t, conn); got["reason"] != "refresh_requested" || time.Since(began) != 10*time.Second {
+			t.Fatalf("message = %v after %s, want refresh_requested after the grace", got, time.Since(began))
+		}
+		var closed *websocket.CloseError
+		if _, _, err := conn.ReadMessage(); !errors.As(err, &closed) {
+			t.Fatalf("then: %v, want a close frame", err)
+		}
+		_ = conn.NetConn().SetReadDeadline(time.Now().Add(5 * time.Second))
+		var timeout interface{ Timeout() bool }
+		if _, err := conn.NetConn().Read(make([]byte, 1)); !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("TCP after the close frame: %v, want it still open", err)
+		}
+	})
 }
 
 func TestSocket_EnvelopeBehindWarning(t *testing.T) {
@@ -261,7 +271,7 @@ func TestSocket_SlackGo(t *testing.T) {
 			return len(s.CallsTo("apps.connections.open")) > opened && now.Sockets() == 1
 		})
 		_, err := s.Command(t.Context(), ana, team, "/rollback shop")
-		for try := 0; err != nil && try < 10; try++ { // one may still have gone to the socket that slack-go had given up
+		for began := time.Now(); err != nil && time.Since(began) < patience; { // one may still have gone to the socket that slack-go had given up
 			_, err = s.Command(t.Context(), ana, team, "/rollback shop")
 		}
 		if err != nil {

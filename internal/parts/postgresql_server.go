@@ -20,7 +20,10 @@ import (
 )
 
 // serverTimeout bounds initdb and each start and stop of a server: they take two seconds on an idle machine.
-const serverTimeout = 90 * time.Second
+const serverTimeout = 5 * time.Minute
+
+// pgCtlSeconds is how long pg_ctl itself waits, a little less; its own default is a minute.
+const pgCtlSeconds = "280"
 
 // superuser is who the tests connect as.
 const superuser = "rollbackbot"
@@ -148,7 +151,7 @@ func (s *PostgreSQLServer) create() error {
 // Stop ends the server as `pg_ctl stop` does: fast or immediate, which leaves it as a crash of the server would.
 func (s *PostgreSQLServer) Stop(tb testing.TB, mode string) {
 	tb.Helper()
-	if err := s.run("pg_ctl", "-D", s.data(), "-m", mode, "-w", "stop"); err != nil {
+	if err := s.run("pg_ctl", "-D", s.data(), "-m", mode, "-w", "-t", pgCtlSeconds, "stop"); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -165,7 +168,7 @@ func (s *PostgreSQLServer) start() error {
 	// No Unix socket: its folder is the machine's, and two servers would be in each other's way.
 	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -c port=%d -c unix_socket_directories= -c max_connections=60 "+
 		"-c shared_buffers=16MB -c autovacuum=off -c logging_collector=off %s", s.port, s.options)
-	err := s.run("pg_ctl", "-D", s.data(), "-l", filepath.Join(s.folder, "log"), "-w", "-o", options, "start")
+	err := s.run("pg_ctl", "-D", s.data(), "-l", filepath.Join(s.folder, "log"), "-w", "-t", pgCtlSeconds, "-o", options, "start")
 	if err != nil {
 		log, _ := os.ReadFile(filepath.Join(s.folder, "log")) // the error above says enough without it
 		return fmt.Errorf("%w\n%s", err, log)

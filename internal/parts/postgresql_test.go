@@ -139,7 +139,7 @@ func TestPostgreSQLServer_EndsWithItsProcess(t *testing.T) {
 	if !strings.HasPrefix(folder, os.TempDir()) {
 		t.Fatalf("the other process said %q", folder)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := os.Stat(folder); os.IsNotExist(err) {
 			return
 		}

@@ -65,10 +65,10 @@ func StartPrometheus(tb testing.TB, config string) (address string) {
 }
 
 // prometheusPatience is far above the second that a start takes.
-const prometheusPatience = 30 * time.Second
+const prometheusPatience = 5 * time.Minute
 
 func answers(url string) bool {
-	response, err := (&http.Client{Timeout: time.Second}).Get(url)
+	response, err := (&http.Client{Timeout: time.Minute}).Get(url)
 	if err != nil {
 		return false
 	}

@@ -16,12 +16,15 @@ import (
 	"rollbackbot/internal/parts"
 )
 
+// patience is far above what anything takes here: a machine that is slow must fail no test.
+const patience = 5 * time.Minute
+
 // healthOf waits until the health endpoint answers the status, as a release needs a moment to start.
 func healthOf(t *testing.T, stack *Stack, want int) {
 	t.Helper()
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	var last string
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		answer, err := client.Get(stack.HealthURL())
 		if err != nil {
 			last = err.Error()
@@ -74,7 +77,7 @@ func TestStack_DeployedByHand(t *testing.T) {
 	}
 
 	stack.Up(t, "v3")
-	for deadline := time.Now().Add(30 * time.Second); stack.Containers(t)["api"][0].Restarts == 0; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); stack.Containers(t)["api"][0].Restarts == 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the api of v3 does not crash")
 		}
@@ -164,7 +167,7 @@ func TestHealthCheck_TurnsHealthyAndUnhealthy(t *testing.T) {
 	stack := NewStack(t, registry, images)
 	for version, want := range map[string]string{"well": "healthy", "ill": "unhealthy"} {
 		stack.Up(t, version)
-		for deadline := time.Now().Add(30 * time.Second); stack.Containers(t)["api"][0].Health != want; time.Sleep(100 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); stack.Containers(t)["api"][0].Health != want; time.Sleep(100 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: %+v, want %s", version, stack.Containers(t)["api"], want)
 			}
@@ -202,7 +205,7 @@ func dial(t *testing.T, host *SSHD, knownHosts string) (*ssh.Client, error) {
 		Auth:              []ssh.AuthMethod{ssh.PublicKeys(signer)},
 		HostKeyCallback:   db.HostKeyCallback(),
 		HostKeyAlgorithms: db.HostKeyAlgorithms(host.Addr()),
-		Timeout:           10 * time.Second,
+		Timeout:           patience,
 	})
 	if err == nil {
 		t.Cleanup(func() { _ = client.Close() })
@@ -291,7 +294,7 @@ func TestBuild_GivesARunnableBinary(t *testing.T) {
 
 func awaitFile(t *testing.T, path string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(path); err == nil {
 			return
 		}

@@ -46,7 +46,7 @@ func (r *Registry) Start(tb testing.TB) {
 	if err != nil {
 		tb.Fatalf("start the registry: %v", err)
 	}
-	server := &http.Server{Handler: r.valve, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: r.valve, ReadHeaderTimeout: time.Minute}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	r.server, r.served = server, served

@@ -10,8 +10,8 @@ import (
 )
 
 // commandTimeout bounds each command of the test's own set-up. The slowest, the first `up` of a stack, takes about
-// 5 s; a minute leaves room for a busy machine and still ends a hang.
-const commandTimeout = time.Minute
+// 5 s; five minutes are there for a hang alone, which no busy machine is.
+const commandTimeout = 5 * time.Minute
 
 // run runs a command and gives its output without the last line end. A failure ends the test with all it printed.
 func run(tb testing.TB, name string, args ...string) string {

@@ -145,7 +145,7 @@ func (s *SSHD) Start(tb testing.TB) {
 // awaitBanner waits until sshd greets; it takes some milliseconds.
 func (s *SSHD) awaitBanner(tb testing.TB) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	for {
 		if greets(s.Addr()) {
@@ -163,12 +163,12 @@ func (s *SSHD) awaitBanner(tb testing.TB) {
 }
 
 func greets(addr string) bool {
-	connection, err := net.DialTimeout("tcp", addr, time.Second)
+	connection, err := net.DialTimeout("tcp", addr, commandTimeout)
 	if err != nil {
 		return false
 	}
 	defer connection.Close()
-	if err := connection.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := connection.SetReadDeadline(time.Now().Add(commandTimeout)); err != nil {
 		return false
 	}
 	greeting := make([]byte, 4)

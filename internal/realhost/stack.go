@@ -143,7 +143,7 @@ func (s *Stack) Shell(tb testing.TB, line string) string {
 }
 
 // tidyPatience is how long the engine may take until it removes what nothing uses any more.
-const tidyPatience = 10 * time.Second
+const tidyPatience = 2 * time.Minute
 
 // Down removes the stack's containers, networks, volumes and the bot's folder for the app, whatever state its files
 // are in. NewStack arranges for it; a test need not call it.

@@ -71,10 +71,13 @@ func session(t *testing.T, client *ssh.Client) *ssh.Session {
 	return s
 }
 
+// patience is far above what anything takes here: a machine that is slow must fail no test.
+const patience = 5 * time.Minute
+
 // eventually waits for what another process does, which gives no other sign.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}
@@ -178,7 +181,7 @@ func TestServer_CloseKillsWhatItStarted(t *testing.T) {
 	s := start(t, Options{Home: dir, KillAll: true})
 	sess := session(t, connect(t, s))
 	// A child in the background, whose parent has ended, and one in the foreground.
-	if err := sess.Start("(sleep 60 & echo $! > child); echo $$ > parent; exec sleep 60"); err != nil {
+	if err := sess.Start("(sleep 3600 & echo $! > child); echo $$ > parent; exec sleep 3600"); err != nil {
 		t.Fatal(err)
 	}
 	child, parent := pidIn(t, filepath.Join(dir, "child")), pidIn(t, filepath.Join(dir, "parent"))
