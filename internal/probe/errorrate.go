@@ -28,13 +28,18 @@ var _ runbook.ErrorRateChecker = (*Prometheus)(nil)
 // NewPrometheus makes it for the Prometheus of each app, by the app's name: an http or https URL, which may hold a user
 // name and a password. It asks nobody yet. The error quotes no URL.
 func NewPrometheus(addresses map[string]string) (*Prometheus, error) {
+	return newPrometheus(addresses, func() http.RoundTripper { return newTransport() })
+}
+
+// newPrometheus makes it with another way to its servers.
+func newPrometheus(addresses map[string]string, transportTo func() http.RoundTripper) (*Prometheus, error) {
 	p := &Prometheus{apis: map[string]v1.API{}}
 	for app, address := range addresses {
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" {
 			return nil, fmt.Errorf("the address of the Prometheus of %s is no URL", app)
 		}
-		transport := &guarded{next: newTransport(), user: u.User, host: u.Host}
+		transport := &guarded{next: transportTo(), user: u.User, host: u.Host}
 		u.User = nil // it would be in every error
 		client, err := api.NewClient(api.Config{Address: u.String(), Client: &http.Client{Transport: transport, CheckRedirect: stay}})
 		if err != nil {
