@@ -446,7 +446,7 @@ func TestPostgreSQL_Announces(t *testing.T) {
 		}
 	}
 	for range 2 {
-		got, err := conn.WaitForNotification(contextFor(t, 10*time.Second))
+		got, err := conn.WaitForNotification(contextFor(t, guard))
 		if err != nil || got.Channel != "rollbackbot_inbox" || got.Payload != "public" {
 			t.Fatalf("got %+v, %v", got, err)
 		}

@@ -38,12 +38,18 @@ func open(t testing.TB, url string) *Store {
 	return openWith(t, url, Options{})
 }
 
+// guard is far above what anything takes here: a machine that is slow must fail no test.
+const guard = 5 * time.Minute
+
+// openWith opens a store that takes a transaction for stalled as late as a slow machine may need, with the race detector
+// in SQLite. TestOpen_Patience has what all others have.
 func openWith(t testing.TB, url string, opts Options) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), url, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.patience = guard
 	t.Cleanup(func() { s.Close() })
 	return s
 }

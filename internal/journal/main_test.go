@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+	"time"
 
 	"rollbackbot/runbook"
 )
@@ -16,6 +17,7 @@ import (
 // The tests' other processes are this binary, told by these variables what to do with the journal they name.
 const (
 	ownVariable     = "JOURNAL_TEST_OWN"
+	ownLongVariable = "JOURNAL_TEST_OWN_LONG" // with a lease that no test waits for
 	standByVariable = "JOURNAL_TEST_STAND_BY"
 	appendVariable  = "JOURNAL_TEST_APPEND"
 	putVariable     = "JOURNAL_TEST_PUT"
@@ -23,7 +25,10 @@ const (
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(ownVariable); url != "" {
-		ownUntilKilled(url)
+		ownUntilKilled(url, leaseTime)
+	}
+	if url := os.Getenv(ownLongVariable); url != "" {
+		ownUntilKilled(url, longLease)
 	}
 	if url := os.Getenv(standByVariable); url != "" {
 		standByUntilKilled(url)
@@ -37,10 +42,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func ownUntilKilled(url string) {
+func ownUntilKilled(url string, lease time.Duration) {
 	s, err := Open(context.Background(), url, Options{})
 	if err == nil {
-		_, err = s.Own(context.Background())
+		_, err = lasting(s, lease).Own(context.Background())
 	}
 	if err != nil {
 		fmt.Println(err)

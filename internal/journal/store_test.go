@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"rollbackbot/runbook"
 )
@@ -144,6 +145,20 @@ func TestOpen_NewerSchemaWhileWaiting(t *testing.T) {
 		err := s.upgrade(t.Context())
 		if !errors.Is(err, ErrNewerSchema) {
 			t.Errorf("%v, want ErrNewerSchema", err)
+		}
+	})
+}
+
+// The product's own patience, which the other tests replace.
+func TestOpen_Patience(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s, err := Open(t.Context(), url, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if s.patience != 15*time.Second {
+			t.Errorf("a transaction may take %s, want 15 s", s.patience)
 		}
 	})
 }
