@@ -102,25 +102,26 @@ func TestDrill_TakesItsOwnAlone(t *testing.T) {
 
 // Where no bot runs, a drill's process accepts nothing that nobody would work off: Slack tells the person.
 func TestDrill_AloneAcceptsNothingElse(t *testing.T) {
-	b := build(t)
-	b.handler.Drills = true
-	b.start()
-	for _, line := range []string{"/rollback", "/rollback shop because it is broken", "/rollback status rb-one"} {
-		if _, err := b.slack.Command(t.Context(), ana, team, line); err == nil {
-			t.Errorf("%s is accepted", line)
+	inLab(t, func(b *lab) {
+		b.handler.Drills = true
+		b.rest()
+		for _, line := range []string{"/rollback", "/rollback shop because it is broken", "/rollback status rb-one"} {
+			if _, err := b.slack.Command(b.Context(), ana, team, line); err == nil {
+				b.Errorf("%s is accepted", line)
+			}
 		}
-	}
-	ts := b.post(team, button(string(runbook.SignoffInPlace), bot.EncodeValue(bot.Value{Rollback: "rb-one", Plan: strings.Repeat("a", 64), Answer: runbook.SignoffInPlace, Question: 1})))
-	if _, err := b.slack.Click(t.Context(), lee, team, ts, string(runbook.SignoffInPlace)); err == nil {
-		t.Error("a click on a real rollback is accepted")
-	}
-	if all, _ := b.inbox.all(); len(all) != 0 {
-		t.Errorf("%d deliveries are stored", len(all))
-	}
-	if _, err := b.slack.Command(t.Context(), ana, team, "/rollback abort "+drillID); err != nil {
-		t.Errorf("what is about a drill is not accepted: %v", err)
-	}
-	if _, open := b.slack.OpenView(ana); open {
-		t.Error("a form is open")
-	}
+		ts := b.post(team, button(string(runbook.SignoffInPlace), bot.EncodeValue(bot.Value{Rollback: "rb-one", Plan: strings.Repeat("a", 64), Answer: runbook.SignoffInPlace, Question: 1})))
+		if _, err := b.slack.Click(b.Context(), lee, team, ts, string(runbook.SignoffInPlace)); err == nil {
+			b.Error("a click on a real rollback is accepted")
+		}
+		if all, _ := b.inbox.all(); len(all) != 0 {
+			b.Errorf("%d deliveries are stored", len(all))
+		}
+		if _, err := b.slack.Command(b.Context(), ana, team, "/rollback abort "+drillID); err != nil {
+			b.Errorf("what is about a drill is not accepted: %v", err)
+		}
+		if _, open := b.slack.OpenView(ana); open {
+			b.Error("a form is open")
+		}
+	})
 }

@@ -46,9 +46,11 @@ func workspace() localslack.Workspace {
 	}
 }
 
+// startSlack starts a Slack that gives the bot all the time that a slow machine may need for its acknowledgements, unless
+// the options say otherwise: that it takes no 3 s is shown in bubbles (socket_ack_test.go).
 func startSlack(t *testing.T, ws localslack.Workspace, options ...localslack.Option) *localslack.Server {
 	t.Helper()
-	s := localslack.New(ws, options...)
+	s := localslack.New(ws, append([]localslack.Option{localslack.WithAckTimeout(patience)}, options...)...)
 	if err := s.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}

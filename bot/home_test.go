@@ -23,13 +23,18 @@ func withHome(t *testing.T, apps ...string) *bench {
 	if len(apps) == 0 {
 		apps = []string{"shop"}
 	}
+	b.homes(apps)
+	return b
+}
+
+// homes gives the bench's bot Home tabs, and its runbook a past.
+func (b *bench) homes(apps []string) {
 	b.desk.Home = &bot.Home{
-		API: b.api, Apps: apps, Runner: b.runner, Door: directory(b.slack), Links: b.desk.Speaker, Log: zerolog.New(b.log),
+		API: b.api, Apps: apps, Runner: b.runner, Door: b.desk.Directory.(bot.Door), Links: b.desk.Speaker, Log: zerolog.New(b.log),
 		Ears:  func() bot.Listening { return bot.Listening{Socket: b.socket.State(), Version: "v1.2.3"} },
 		Sight: func(string) bot.Sight { return bot.Sight{At: formNow} },
 	}
 	b.runner.history = past()
-	return b
 }
 
 // opensHome has a person open their Home tab and waits until it shows all of these.
@@ -113,14 +118,16 @@ func TestHome_WhatCantBeReadSaysSo(t *testing.T) {
 
 // An event that can't be stored isn't acknowledged, so that Slack sends it again.
 func TestHome_EventIsStoredFirst(t *testing.T) {
-	b := withHome(t)
-	b.inbox.fail(errors.New("the disk is full"))
-	b.start()
-	if _, err := b.slack.OpenHome(b.Context(), ana); !errors.Is(err, localslack.ErrNotAcked) {
-		t.Fatalf("an event that can't be stored ends in %v", err)
-	}
-	b.inbox.fail(nil)
-	b.opensHome(ana, "shop: v4 is FAILING")
+	inLab(t, func(l *lab) {
+		l.homes([]string{"shop"})
+		l.inbox.fail(errors.New("the disk is full"))
+		l.rest()
+		if _, err := l.slack.OpenHome(l.Context(), ana); !errors.Is(err, localslack.ErrNotAcked) {
+			l.Fatalf("an event that can't be stored ends in %v", err)
+		}
+		l.inbox.fail(nil)
+		l.opensHome(ana, "shop: v4 is FAILING")
+	})
 }
 
 func TestHome_EventTwiceIsOnce(t *testing.T) {

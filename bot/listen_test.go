@@ -734,29 +734,28 @@ func TestPanic_InTheAnswerIsThatDeliverysAlone(t *testing.T) {
 }
 
 func TestPanic_InAnEnvelopeIsThatEnvelopesAlone(t *testing.T) {
-	b := build(t)
-	b.slack.Close()
-	b.slack = startSlack(t, workspace(), localslack.WithAckTimeout(200*time.Millisecond))
-	b = rebuilt(b)
-	first := true
-	handle := b.socket.Handle
-	var mu sync.Mutex
-	b.socket.Handle = func(ctx context.Context, e bot.Envelope, ack bot.Ack) {
-		mu.Lock()
-		now := first
-		first = false
-		mu.Unlock()
-		if now {
-			panic("out of hand")
+	inLab(t, func(l *lab) {
+		first := true
+		handle := l.socket.Handle
+		var mu sync.Mutex
+		l.socket.Handle = func(ctx context.Context, e bot.Envelope, ack bot.Ack) {
+			mu.Lock()
+			now := first
+			first = false
+			mu.Unlock()
+			if now {
+				panic("out of hand")
+			}
+			handle(ctx, e, ack)
 		}
-		handle(ctx, e, ack)
-	}
-	b.start()
-	if _, err := b.slack.Command(t.Context(), ana, team, "/rollback help"); !errors.Is(err, localslack.ErrNotAcked) {
-		t.Errorf("Command = %v, want no acknowledgement", err)
-	}
-	b.command(ana, "/rollback help")
-	b.told(ana, "because")
+		l.rest()
+		if err := <-l.says(); !errors.Is(err, localslack.ErrNotAcked) {
+			l.Errorf("Command = %v, want no acknowledgement", err)
+		}
+		l.heard()
+		l.inbox.settle(l.T, 1)
+		l.wantSockets(2)
+	})
 }
 
 func TestRestart_TakesUpWhatIsPending(t *testing.T) {

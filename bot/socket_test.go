@@ -37,9 +37,9 @@ func TestSocket_Connects(t *testing.T) {
 
 func TestSocket_ComesBack(t *testing.T) {
 	b := listen(t)
+	before := b.slack.Snapshot().SocketsSoFar()
 	b.slack.DropSockets()
-	b.wait("the drop", func(now *localslack.Snapshot) bool { return now.Sockets() == 0 })
-	b.wait("the bot to come back", func(now *localslack.Snapshot) bool { return now.Sockets() == 1 })
+	b.wait("the bot to come back", func(now *localslack.Snapshot) bool { return now.SocketsSoFar() == before+1 && now.Sockets() == 1 })
 	b.command(ana, "/rollback help")
 	b.told(ana, "because")
 }
@@ -136,7 +136,7 @@ func TestSocket_OverTCP(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	b := build(t)
 	_ = b.slack.Close()
-	b.slack = startSlack(t, workspace(), localslack.WithGrace(2*time.Second)) // Slack gives ten; the successor needs its time on a loaded machine
+	b.slack = startSlack(t, workspace(), localslack.WithGrace(patience)) // Slack gives ten seconds; the successor needs its time on a loaded machine
 	b = rebuilt(b).start()
 	b.slack.WarnBeforeNext(1)
 	results := make(chan error, 50)
