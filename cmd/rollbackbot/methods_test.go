@@ -16,6 +16,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/parts"
 	"rollbackbot/runbook"
 )
 
@@ -97,6 +98,7 @@ func TestSlack_EveryMethodFails(t *testing.T) {
 	rollbacks, spoiled := 0, 0
 	spoil := func(t *testing.T, method string, fault localslack.Fault) {
 		t.Parallel()
+		parts.Turn(t) // time costs nothing in its bubble, and the processor is at work all the time
 		ill := &illness{method: method, fault: fault, counts: map[string]int{}}
 		inBed(t, ill.decide, func(b *sickbed) {
 			b.rollsBack(method == "views.open")

@@ -14,11 +14,10 @@ import (
 // clicks, on a laptop and on a phone.
 func TestDemo_ScenarioInTheBrowser(t *testing.T) {
 	t.Parallel()
-	chromium := parts.Chromium(t)
-	binary := realhost.Build(t, "rollbackbot/cmd/rollbackbot")
 	for _, window := range windows {
 		t.Run(window.name, func(t *testing.T) {
 			t.Parallel()
+			chromium, binary := parts.Chromium(t), realhost.Build(t, "rollbackbot/cmd/rollbackbot")
 			demo := startDemoProgram(t, binary)
 			p := openPage(t, chromium, "scenario-"+window.name)
 			p.do(chromedp.EmulateViewport(window.width, window.height, window.options...), chromedp.Navigate(demo.page), p.says(testid("status"), "is connected"))

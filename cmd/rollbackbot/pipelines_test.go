@@ -140,7 +140,7 @@ func (j pipelineJob) run(t *testing.T, env map[string]string, version, digit str
 	for name, value := range env {
 		variables = append(variables, name+"="+value)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var output bytes.Buffer
 	for _, step := range j.steps {

@@ -43,7 +43,7 @@ func (p *program) command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // commandTimeout bounds a command that isn't serve. The slowest, plan with an unreachable host, takes half a minute.
-const commandTimeout = time.Minute
+const commandTimeout = patience
 
 // run runs a command to its end and gives its exit status and what it printed.
 func (p *program) run(tb testing.TB, args ...string) (status int, stdout, stderr string) {
@@ -153,8 +153,8 @@ func (s *serving) text() string {
 	return s.log.String()
 }
 
-// stopTimeout is above the bot's own bound of a clean stop.
-const stopTimeout = 30 * time.Second
+// stopTimeout is far above the bot's own bound of a clean stop.
+const stopTimeout = patience
 
 // wait gives the exit status of a process that is about to end.
 func (s *serving) wait(tb testing.TB) int {

@@ -168,7 +168,7 @@ func (b *sickbed) serveUnpaced() {
 	b.Helper()
 	workspace := b.slack.Workspace()
 	b.serve(slack.New(workspace.BotToken, slack.OptionAppLevelToken(workspace.AppToken), slack.OptionAPIURL(b.slack.APIURL()),
-		slack.OptionHTTPClient(&http.Client{Timeout: 10 * time.Second})), nil)
+		slack.OptionHTTPClient(&http.Client{Timeout: patience})), nil)
 	b.await(b, "two sockets", func(now *localslack.Snapshot) bool { return now.Sockets() == 2 })
 }
 

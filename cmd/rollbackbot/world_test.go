@@ -92,7 +92,7 @@ func environment(tb testing.TB, slack *localslack.Server, host *realhost.SSHD, s
 		"ROLLBACK_OBSERVE_INTERVAL": "1s",
 	}
 	for name, value := range map[string]string{
-		"HOSTS": host.Target(), "DIR": stack.Dir, "HEALTH_URL": stack.HealthURL(), "HEALTH_ATTEMPTS": "30", "HEALTH_INTERVAL": "1s",
+		"HOSTS": host.Target(), "DIR": stack.Dir, "HEALTH_URL": stack.HealthURL(), "HEALTH_ATTEMPTS": "300", "HEALTH_INTERVAL": "1s",
 		"ERROR_RATE_WINDOW": "1s", "VERIFY_AFTER": "2s", "DASHBOARD_URL": "https://grafana.acme.example/d/shop",
 	} {
 		env[appVariable(stack.App, name)] = value

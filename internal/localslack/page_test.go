@@ -56,11 +56,28 @@ func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Voi
 	for i, step := range steps {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		err := chromedp.Do(ctx, step)
+		for redrawn(err) && ctx.Err() == nil {
+			err = chromedp.Do(ctx, step)
+		}
 		cancel()
 		if err != nil {
 			t.Fatalf("step %d: %v", i, err)
 		}
 	}
+}
+
+// redrawn tells whether the page was drawn again between finding an element and looking at it, in Chromium's words. The
+// step has done nothing then, and finds the new element: the page draws whenever anything changes.
+func redrawn(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, words := range []string{"Could not find node with given id", "No node with given id found", "Node is detached from document", "Could not compute box model"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return false
 }
 
 // js evaluates an expression in the page.

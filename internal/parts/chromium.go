@@ -2,12 +2,13 @@ package parts
 
 import "testing"
 
-// Chromium is the path of the browser. It ends the test as missing its part where there is none.
+// Chromium is the path of the browser. It ends the test as missing its part where there is none, and takes a [Turn].
 func Chromium(tb testing.TB) string {
 	tb.Helper()
 	uncached()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path := program(name); path != "" {
+			Turn(tb)
 			return path
 		}
 	}

@@ -25,13 +25,14 @@ func Docker(tb testing.TB) {
 }
 
 // Compose ends the test as missing its part unless a Docker engine answers and Docker Compose is there in a version
-// that the product supports, 2.21 or later.
+// that the product supports, 2.21 or later. It takes a [Turn].
 func Compose(tb testing.TB) {
 	tb.Helper()
 	Docker(tb)
 	if err := composeAnswers(); err != nil {
 		missing(tb, "Docker Compose", err.Error())
 	}
+	Turn(tb)
 }
 
 // The answers hold for the whole process: an engine does not come and go between two tests.
