@@ -58,6 +58,7 @@ main() {
 		fail "Docker Compose could not be built" "see $cache/compose.log; the Go module proxy must be reachable"
 	fi
 	wait "$packages" || fail "Debian packages could not be installed" "see $cache/apt.log; try: apt-get update && apt-get install -y $(debian_missing | tr '\n' ' ')"
+	compose_answers
 	node_install
 	engine_start
 	say "every part is here, after ${SECONDS} s"

@@ -2,9 +2,9 @@ package parts
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -50,20 +50,16 @@ var (
 	})
 )
 
-// composeNewEnough refuses versions before 2.21, whose `ps --format json` has another form.
+// composeQuestion is what `make parts` asks as well: what the one takes for there, the other may not take for missing.
+//
+//go:embed compose.sh
+var composeQuestion string
+
+// composeNewEnough refuses versions that the product does not support, and says why.
 func composeNewEnough(version string) error {
-	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	majorNumber, err := strconv.Atoi(major)
+	said, err := exec.Command("/bin/sh", "-c", composeQuestion+`compose_new_enough "$1"`, "sh", version).Output()
 	if err != nil {
-		return fmt.Errorf("version %q is not understood", version)
-	}
-	minorNumber, err := strconv.Atoi(minor)
-	if err != nil {
-		return fmt.Errorf("version %q is not understood", version)
-	}
-	if majorNumber < 2 || majorNumber == 2 && minorNumber < 21 {
-		return fmt.Errorf("version %s is older than 2.21", version)
+		return fmt.Errorf("%s", strings.TrimSpace(string(said)))
 	}
 	return nil
 }

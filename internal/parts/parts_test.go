@@ -134,10 +134,15 @@ func TestBolt_PrefersTheNodeBesideThePackages(t *testing.T) {
 
 func TestComposeNewEnough(t *testing.T) {
 	for version, want := range map[string]bool{
-		"5.6.0": true, "v2.21.0": true, "2.20.3": false, "1.29.2": false, "": false, "dev": false,
+		"5.6.0": true, "v2.21.0": true, "2.21": true, "2.40.3-desktop.1": true, "10.0.0": true, "2.21-rc.1": true,
+		"2.20.3": false, "1.29.2": false, "": false, "dev": false, "v": false, "2": false, "2.x": false, "2a.21": false, "$(exit 3).1": false,
 	} {
-		if got := composeNewEnough(version) == nil; got != want {
+		err := composeNewEnough(version)
+		if got := err == nil; got != want {
 			t.Errorf("composeNewEnough(%q) = %v, want %v", version, got, want)
+		}
+		if err != nil && !strings.Contains(err.Error(), version) {
+			t.Errorf("composeNewEnough(%q) says %q", version, err)
 		}
 	}
 }

@@ -6,14 +6,16 @@ compose_module=github.com/docker/compose/v5
 compose_plugin=/usr/local/lib/docker/cli-plugins/docker-compose
 compose_cached=$cache/docker-compose-$compose_version-$(uname -m)
 
-# compose_present tells whether a Compose that the product supports answers.
-# Any version from 2.21 on will do, as for the product itself: older ones print
-# `ps --format json` in another form.
+# shellcheck source=internal/parts/compose.sh
+. "$repository/internal/parts/compose.sh"
+
+# compose_present tells whether a Compose that the product supports answers. The
+# tests ask the same, in the same words.
 compose_present() {
 	have docker || return 1
 	local version
 	version=$(docker compose version --short 2>/dev/null) || return 1
-	[ "$(printf '%s\n' 2.21 "${version#v}" | sort -V | head -n 1)" = 2.21 ]
+	compose_new_enough "$version" >/dev/null
 }
 
 # compose_install builds Compose, if it is not in the cache, and puts it where
@@ -25,6 +27,14 @@ compose_install() {
 	fi
 	mkdir -p "$(dirname "$compose_plugin")" &&
 		install -m 0755 "$compose_cached" "$compose_plugin"
+}
+
+# compose_answers ends the script where another Compose than the one that was
+# installed answers still: docker takes one in the user's own folder first.
+compose_answers() {
+	if compose_present; then return; fi
+	fail "the Docker Compose that answers is none that the tests run on: $(compose_new_enough "$(docker compose version --short 2>&1)")" \
+		"remove the one in ~/.docker/cli-plugins, or bring it up to date"
 }
 
 # compose_build compiles Compose into the cache. Its go.mod has exclude lines,
