@@ -69,7 +69,7 @@ func (p pipeline) deploys(status int, says ...string) bool {
 	p.t.Helper()
 	done := filepath.Join(p.home, "deployed")
 	_ = os.Remove(done) // it may not be there
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 5*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	cmd := p.command(ctx, &out)
@@ -119,7 +119,7 @@ func TestHostDoc_TheWholeFormKeepsARollbackOut(t *testing.T) {
 		if strings.Count(whole, lasts) != 1 {
 			t.Fatal("the form does not say once how long it may take")
 		}
-		p := newPipeline(h, strings.Replace(whole, lasts, "seconds=4", 1), `echo >"$HOME/begun"; exec sleep 60`)
+		p := newPipeline(h, strings.Replace(whole, lasts, "seconds=10", 1), `echo >"$HOME/begun"; exec sleep 60`)
 		job := p.command(t.Context(), nil)
 		if err := job.Start(); err != nil {
 			t.Fatal(err)
@@ -128,7 +128,7 @@ func TestHostDoc_TheWholeFormKeepsARollbackOut(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(h.home, "begun")); err == nil {
 				break
 			}
-			if i > 500 {
+			if i > 15000 {
 				t.Fatal("it never began")
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -143,7 +143,7 @@ func TestHostDoc_TheWholeFormKeepsARollbackOut(t *testing.T) {
 			wantText(t, "the refusal", refusal.Error(), "a command still runs under the app's lock, which is held by CI job 4711 since", "because: deploying")
 		}
 		// And it can't be left behind for ever.
-		h.want(takeLease(lease("rb-a", 9), true, 20*time.Second), 0)
+		h.want(takeLease(lease("rb-a", 9), true, 2*time.Minute), 0)
 	})
 }
 
