@@ -28,37 +28,31 @@ fi
 # skipped tests.
 ROLLBACKBOT_PARTS_SKIPPED=$(mktemp)
 export ROLLBACKBOT_PARTS_SKIPPED
-log=$(mktemp)
-trap 'rm -f "$ROLLBACKBOT_PARTS_SKIPPED" "$log"' EXIT
+trap 'rm -f "$ROLLBACKBOT_PARTS_SKIPPED"' EXIT
+
+# As many packages at a time as there are processors: tests that count seconds
+# fall where everything is slow. Twice as many tests of each, since most of them
+# wait most of their time, for a window or a lease; those that are heavy take
+# turns among all packages (internal/parts/turn.go).
+cores=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+at_once=(-p "$cores" -parallel "$((2 * cores))")
 
 go vet "${flavour[@]}" ./...
+
+# 40 minutes for one package is far beyond what any takes; it is there so that
+# a hang prints its goroutines before somebody else's limit kills the run.
+status=0
+go test "${flavour[@]}" -timeout 40m "${at_once[@]}" "$@" ./... || status=$?
 
 # What the race detector makes slow without seeing more is built once more
 # without it, in the flavour of the linters: PostgreSQL's parser, which starts
 # in 2 s so, and in 14 s and 734 MB with it; and what repeats a rollback until
-# every case was met, of which the run below takes some (race_test.go). It goes
-# on beside the run below, in what that leaves of the processors.
-without() {
-	local status=0
-	nice -n 10 go test -trimpath -timeout 10m "$@" ./internal/migration || status=$?
-	nice -n 10 go test -trimpath -timeout 10m -parallel 4 -run '^(TestCrash_.*|TestSlack_EveryMethodFails|TestFacts_FitTheSignOff)$' "$@" ./runbook ./cmd/rollbackbot || status=$?
-	return "$status"
-}
-beside=
+# every case was met, of which the run above takes some (race_test.go). It comes
+# after that run, and not beside it.
 if [ "${#flavour[@]}" -gt 0 ]; then
-	(CGO_ENABLED=0 without "$@") >"$log" 2>&1 &
-	beside=$!
-fi
-
-# 20 minutes for one package is far beyond what any takes; it is there so that
-# a hang prints its goroutines before somebody else's limit kills the run.
-# Three packages and four tests of each at a time: most of them wait for
-# containers, leases and windows for most of their time.
-status=0
-go test "${flavour[@]}" -timeout 20m -p 3 -parallel 4 "$@" ./... || status=$?
-if [ -n "$beside" ]; then
-	wait "$beside" || status=$?
-	cat "$log"
+	export CGO_ENABLED=0
+	go test -trimpath -timeout 20m "$@" ./internal/migration || status=$?
+	go test -trimpath -timeout 20m "${at_once[@]}" -run '^(TestCrash_.*|TestSlack_EveryMethodFails|TestFacts_FitTheSignOff)$' "$@" ./runbook ./cmd/rollbackbot || status=$?
 fi
 
 sort "$ROLLBACKBOT_PARTS_SKIPPED" | uniq -c | while read -r count line; do
