@@ -8,7 +8,7 @@ func Chromium(tb testing.TB) string {
 	uncached()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path := program(name); path != "" {
-			Turn(tb)
+			turnOf(tb, browser)
 			return path
 		}
 	}

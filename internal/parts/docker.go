@@ -32,7 +32,7 @@ func Compose(tb testing.TB) {
 	if err := composeAnswers(); err != nil {
 		missing(tb, "Docker Compose", err.Error())
 	}
-	Turn(tb)
+	turnOf(tb, engine)
 }
 
 // The answers hold for the whole process: an engine does not come and go between two tests.

@@ -16,13 +16,31 @@ import (
 // with containers, with a browser, or with nothing but work for the processor. As many have one as there are processors,
 // whichever packages they are in. What the test then does is not held up by the others, so that its seconds are its own.
 //
-// Compose and Chromium take one. A test whose parent has one needs no other, so that nobody waits for who waits for them.
+// Compose and Chromium take one, and no two of different kinds: a browser gives up what it loads whenever an address of
+// the machine comes or goes (net::ERR_NETWORK_CHANGED), as those of containers do.
+//
+// A test whose parent has a turn needs no other, so that nobody waits for who waits for them.
 func Turn(tb testing.TB) {
+	tb.Helper()
+	turnOf(tb, anything)
+}
+
+// kind is what keeps heavy tests apart, beside their number.
+type kind string
+
+const (
+	anything kind = ""
+	engine   kind = "engine"
+	browser  kind = "browser"
+)
+
+func turnOf(tb testing.TB, of kind) {
 	tb.Helper()
 	if turns.taken(tb.Name()) {
 		return
 	}
-	release, err := takeTurn(filepath.Join(os.TempDir(), fmt.Sprintf("rollbackbot-turns-%d", os.Geteuid())), runtime.NumCPU())
+	queue := queue{filepath.Join(os.TempDir(), fmt.Sprintf("rollbackbot-turns-%d", os.Geteuid())), runtime.NumCPU()}
+	release, err := queue.take(of)
 	if err != nil {
 		tb.Fatalf("take a turn: %v", err)
 	}
@@ -33,26 +51,92 @@ func Turn(tb testing.TB) {
 	})
 }
 
+// queue is a folder of files whose locks are the turns: the kernel gives them back, however a process ends.
+type queue struct {
+	folder string
+	places int
+}
+
 // turnPause parts two looks for a turn.
 const turnPause = 20 * time.Millisecond
 
-// takeTurn takes one of the folder's turns: the lock on one of so many files. The kernel gives it back, however a process
-// ends.
-func takeTurn(folder string, places int) (release func(), err error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+// take takes a turn. One at a time waits for it, and everybody else for that one: otherwise tests of one kind, which let
+// each other in, would keep the other kind out for as long as there are any.
+func (q queue) take(of kind) (release func(), err error) {
+	if err := os.MkdirAll(q.folder, 0o700); err != nil {
 		return nil, err
 	}
-	for ; ; time.Sleep(turnPause) {
-		for place := range places {
-			file, err := os.OpenFile(filepath.Join(folder, fmt.Sprint(place)), os.O_CREATE|os.O_RDWR, 0o600)
-			if err != nil {
-				return nil, err
-			}
-			if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
-				return func() { _ = file.Close() }, nil
-			}
+	head, err := q.await("head", syscall.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	defer head.Close()
+	var held []*os.File
+	for _, other := range []kind{engine, browser} {
+		how := syscall.LOCK_SH
+		switch of {
+		case anything:
+			continue
+		case other:
+		default:
+			how = syscall.LOCK_EX // when nobody of that kind has it any more
+		}
+		file, err := q.await(string(other), how)
+		if err != nil {
+			return nil, err
+		}
+		if of == other {
+			held = append(held, file)
+		} else {
+			_ = file.Close() // nobody comes in before this one is
+		}
+	}
+	place, err := q.place()
+	if err != nil {
+		return nil, err
+	}
+	held = append(held, place)
+	return func() {
+		for _, file := range held {
 			_ = file.Close()
 		}
+	}, nil
+}
+
+// place waits for one of the places.
+func (q queue) place() (*os.File, error) {
+	for ; ; time.Sleep(turnPause) {
+		for i := range q.places {
+			if file, err := q.try(fmt.Sprint(i), syscall.LOCK_EX); file != nil || err != nil {
+				return file, err
+			}
+		}
+	}
+}
+
+// await waits for a lock.
+func (q queue) await(name string, how int) (*os.File, error) {
+	for ; ; time.Sleep(turnPause) {
+		if file, err := q.try(name, how); file != nil || err != nil {
+			return file, err
+		}
+	}
+}
+
+// try takes a lock that is free; nil if it isn't.
+func (q queue) try(name string, how int) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(q.folder, name), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	switch err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB); err {
+	case nil:
+		return file, nil
+	case syscall.EWOULDBLOCK, syscall.EINTR:
+		return nil, file.Close()
+	default:
+		_ = file.Close() // the lock's error says more
+		return nil, err
 	}
 }
 

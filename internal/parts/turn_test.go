@@ -3,37 +3,44 @@ package parts
 import (
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
-// Never are more under way than there are places, and everybody has their turn.
+// Never are more under way than there are places, never a browser beside an engine, and everybody has their turn.
 func TestTurn_AsManyAsThereArePlaces(t *testing.T) {
-	const places, tests = 2, 12
-	folder := t.TempDir()
+	const places, tests = 2, 30
+	q := queue{t.TempDir(), places}
 	var all sync.WaitGroup
-	var underWay, most, had atomic.Int32
-	for range tests {
+	var mu sync.Mutex
+	underWay, had, most := map[kind]int{}, map[kind]int{}, 0
+	for i := range tests {
+		of := []kind{engine, browser, anything}[i%3]
 		all.Go(func() {
-			release, err := takeTurn(folder, places)
+			release, err := q.take(of)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			n := underWay.Add(1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			mu.Lock()
+			underWay[of]++
+			had[of]++
+			most = max(most, underWay[engine]+underWay[browser]+underWay[anything])
+			if underWay[engine] > 0 && underWay[browser] > 0 {
+				t.Errorf("%v are under way together", underWay)
 			}
+			mu.Unlock()
 			for range 100 {
 				runtime.Gosched() // others would come in here
 			}
-			had.Add(1)
-			underWay.Add(-1)
+			mu.Lock()
+			underWay[of]--
+			mu.Unlock()
 			release()
 		})
 	}
 	all.Wait()
-	if had.Load() != tests || most.Load() > places {
-		t.Errorf("%d had a turn, up to %d at once; want %d, up to %d", had.Load(), most.Load(), tests, places)
+	if len(had) != 3 || had[engine]+had[browser]+had[anything] != tests || most > places {
+		t.Errorf("%v had a turn, up to %d at once; want %d, up to %d", had, most, tests, places)
 	}
 }
 
