@@ -12,6 +12,7 @@ import (
 
 	"rollbackbot/bot"
 	"rollbackbot/config"
+	"rollbackbot/internal/parts"
 	"rollbackbot/internal/terminal"
 	"rollbackbot/runbook"
 )
@@ -20,8 +21,8 @@ import (
 func signersFile(t *testing.T, lines ...string) string {
 	t.Helper()
 	key := filepath.Join(t.TempDir(), "key")
-	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
-		t.Skipf("ssh-keygen: %v: %s", err, out)
+	if out, err := exec.Command(parts.SSHKeygen(t), "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
+		t.Fatalf("ssh-keygen: %v: %s", err, out)
 	}
 	public, err := os.ReadFile(key + ".pub")
 	if err != nil {

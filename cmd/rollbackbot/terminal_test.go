@@ -15,6 +15,7 @@ import (
 
 	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/parts"
 )
 
 // terminalWorld is a team with a Slack that can be taken away, and keys of their own.
@@ -29,8 +30,8 @@ func newTerminalWorld(t *testing.T) *terminalWorld {
 	var signers bytes.Buffer
 	for _, person := range []string{onCall, lead, nobody, "stranger"} {
 		file := filepath.Join(w.keys, person)
-		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", person, "-f", file).CombinedOutput(); err != nil {
-			t.Skipf("ssh-keygen: %v: %s", err, out)
+		if out, err := exec.Command(parts.SSHKeygen(t), "-q", "-t", "ed25519", "-N", "", "-C", person, "-f", file).CombinedOutput(); err != nil {
+			t.Fatalf("ssh-keygen: %v: %s", err, out)
 		}
 		public, err := os.ReadFile(file + ".pub")
 		if err != nil {

@@ -1,6 +1,6 @@
 // Package parts tells tests whether the real parts they run on are on this machine: the Docker engine, Docker
-// Compose, the OpenSSH server, PostgreSQL, Prometheus, Chromium, Slack's own client and an emulator of GitHub on Node, Slack's
-// manifest schema.
+// Compose, the OpenSSH server and client, PostgreSQL, Prometheus, Chromium, Slack's own client and an emulator of GitHub on
+// Node, Slack's manifest schema.
 //
 // A test asks for a part in its first line. Where the part is missing the test is skipped with one line that names
 // the part and the remedy, `make parts`; with CI=true in the environment it fails instead, since a continuous

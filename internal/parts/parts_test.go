@@ -60,6 +60,7 @@ func TestMissingPart_SkipsAndNotesOneLine(t *testing.T) {
 	for part, look := range map[string]func(testing.TB){
 		"Chromium":                           func(tb testing.TB) { Chromium(tb) },
 		"curl":                               func(tb testing.TB) { Curl(tb) },
+		"OpenSSH client":                     func(tb testing.TB) { SSHKeygen(tb) },
 		"Slack's client @slack/bolt on Node": func(tb testing.TB) { Bolt(tb) },
 	} {
 		got := ended(t, look)

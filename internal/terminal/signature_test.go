@@ -15,6 +15,7 @@ import (
 	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 
+	"rollbackbot/internal/parts"
 	"rollbackbot/runbook"
 )
 
@@ -27,7 +28,7 @@ var (
 func newKey(t *testing.T, kind string) (file, public string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "key")
-	if out, err := exec.Command("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", file).CombinedOutput(); err != nil {
+	if out, err := exec.Command(parts.SSHKeygen(t), "-q", "-t", kind, "-N", "", "-C", "", "-f", file).CombinedOutput(); err != nil {
 		t.Fatalf("ssh-keygen: %v: %s", err, out)
 	}
 	text, err := os.ReadFile(file + ".pub")
@@ -149,7 +150,7 @@ func TestVerify_AsSSHKeygenDoes(t *testing.T) {
 			}
 			return file
 		}
-		cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", write("signers", line+"\n"), "-I", "ULEAD", "-n", Namespace, "-s", write("sig", armored))
+		cmd := exec.Command(parts.SSHKeygen(t), "-Y", "verify", "-f", write("signers", line+"\n"), "-I", "ULEAD", "-n", Namespace, "-s", write("sig", armored))
 		cmd.Stdin = strings.NewReader(asked.Text())
 		out, theirs := cmd.CombinedOutput()
 		s, ours := ParseSigners([]byte(line))

@@ -22,6 +22,7 @@ debian_missing() {
 	have dockerd || echo docker.io
 	have iptables || echo iptables
 	have sshd || echo openssh-server
+	have ssh-keygen || echo openssh-client
 	have chromium || echo chromium
 	have curl || echo curl
 	postgresql_present || echo postgresql
