@@ -124,13 +124,15 @@ func (s *session) drain(to *bounded, from io.Reader) {
 
 // endedByHost reports whether the host closed the channel, after all output, and not a broken connection in its place:
 // x/crypto ends the streams of both alike, and half an output must not pass for a whole one. When the host closes,
-// x/crypto closes too and sends nothing more on that channel: io.EOF. A broken connection may say io.EOF for reasons of
-// its own, but then it takes no other message either.
+// x/crypto closes too and sends nothing more on that channel: io.EOF. A broken connection says io.EOF as well, so the host
+// has to answer on that connection. That a message is taken proves nothing: x/crypto 0.58 tells the channels of a broken
+// connection before its own writer, and that one gives no error to whoever it could not write for; nor does a kernel that
+// has not heard yet that nobody is at the other end.
 func (s *session) endedByHost() bool {
 	if _, err := s.channel.SendRequest("eow@openssh.com", false, nil); !errors.Is(err, io.EOF) {
 		return false
 	}
-	_, _, err := s.link.client.SendRequest("keepalive@openssh.com", false, nil)
+	_, _, err := s.link.client.SendRequest("keepalive@openssh.com", true, nil) // any answer will do
 	return err == nil
 }
 
