@@ -7,7 +7,7 @@
 // [History], and proves that compose would run exactly its images: a [Plan]. A person's [Request] with such a plan
 // opens a [Rollback], and a [Question]: may the images go back, and what about the migration? An engineering lead
 // answers it, on the hash of the plan they saw; where it is proven that there was no migration, the requester confirms.
-// Then the steps, in the document's order (see steps in next.go):
+// Then the steps, in the document's order (see stepOrder in step.go):
 //
 //  1. Identify the previous image digest: take the app's lock on every host, look again, and go on only if the plan
 //     made now is the plan that was signed.

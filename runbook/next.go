@@ -2,30 +2,10 @@ package runbook
 
 import "fmt"
 
-// steps is the runbook, in its order. A step passes or stops everything; nothing skips ahead.
-//
-//  1. Identify the previous image digest.
-//  2. Deploy the previous image: fetch what is missing, write the pins, replace the containers.
-//  3. Verify health checks.
-//  4. Confirm error rate returns to baseline.
-//  5. Assess migration state.
-//  6. Record the rollback: whatever the outcome, by Ended and the notices that follow from it.
-func steps() []Step {
-	return []Step{
-		identify{},
-		fetch{},
-		writePinsEverywhere{},
-		deploy{},
-		verifyHealth{},
-		confirmErrorRate{},
-		assessMigration{},
-	}
-}
-
 // Move is what a rollback does next. Exactly one field is set, or none while somebody has to answer.
 type Move struct {
-	Step    Step     // run this step
-	Attempt int      // for the how-manieth time, from 1
+	Step    StepName // run this step
+	Attempt int      // of that step, from 1
 	Ask     *StepRun // ask a person what to do about this run of a step
 	End     Outcome  // end like this
 	Why     string   // and say why
@@ -51,8 +31,8 @@ func (rb Rollback) Next() Move {
 	case last.Answer == SignoffReject:
 		return Move{End: Rejected, Why: "the engineering lead decided not to roll back"}
 	}
-	for _, step := range steps() {
-		run, begun := rb.Step(step.Name())
+	for _, step := range stepOrder {
+		run, begun := rb.Step(step)
 		switch {
 		case !begun:
 			return Move{Step: step, Attempt: 1}

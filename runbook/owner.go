@@ -224,8 +224,8 @@ func (o *owner) move(ctx context.Context, rb Rollback, next Move) error {
 		return o.abort(ctx)
 	case next.End != "":
 		return o.end(ctx, next.End, next.Why)
-	case next.Step != nil:
-		return o.runStep(ctx, next.Step, next.Attempt)
+	case next.Step != "":
+		return o.runStep(ctx, stepNamed(next.Step), next.Attempt)
 	case next.Ask != nil:
 		return o.ask(ctx, *next.Ask)
 	}

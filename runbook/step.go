@@ -1,7 +1,5 @@
 package runbook
 
-import "context"
-
 // StepName names a step in the journal; Title is how one reads it aloud.
 type StepName string
 
@@ -29,10 +27,20 @@ var stepTitles = map[StepName]string{
 	StepMigration: "Assess migration state",
 }
 
-// Step is one step of the runbook.
-type Step interface {
-	Name() StepName
-	// Run does the step and says what came of it. An error means that nothing can be said: the process stops, or the
-	// journal could not be written; then nothing more may be done.
-	Run(ctx context.Context, x *execution) (StepOutcome, error)
+// stepOrder is the runbook, in its order. A step passes or stops everything; nothing skips ahead.
+//
+//  1. Identify the previous image digest.
+//  2. Deploy the previous image: fetch what is missing, write the pins, replace the containers.
+//  3. Verify health checks.
+//  4. Confirm error rate returns to baseline.
+//  5. Assess migration state.
+//  6. Record the rollback: whatever the outcome, by Ended and the notices that follow from it.
+var stepOrder = []StepName{
+	StepIdentify,
+	StepFetch,
+	StepPin,
+	StepDeploy,
+	StepHealth,
+	StepErrorRate,
+	StepMigration,
 }
