@@ -28,6 +28,13 @@ const (
 	MaxLockTime = 24 * time.Hour
 )
 
+const (
+	// jobPatience is how long Take waits on a host for a command that runs under the lock.
+	jobPatience = 5 * time.Second
+	// leaveTimeout bounds giving back what was taken, where Take was told to stop as well.
+	leaveTimeout = 15 * time.Second
+)
+
 // HostLine is how it went on one host.
 type HostLine struct {
 	Host Host
@@ -76,8 +83,7 @@ func (l HostLock) id() string { return "lock:" + oneLine(l.Holder) }
 
 // noRollback refuses while the app has a rollback open, whether or not it has begun to act.
 func (l HostLock) noRollback(ctx context.Context) error {
-	runner := Runner{Journal: l.Journal}
-	err := runner.free(ctx, l.App.Name)
+	err := OpenRollback(ctx, l.Journal, l.App.Name)
 	var busy *BusyError
 	if errors.As(err, &busy) {
 		return fmt.Errorf("%w, because: %s", err, oneLine(busy.Rollback.Request.Reason))
@@ -201,7 +207,7 @@ func (l HostLock) take(ctx context.Context, before lookedLock, lease Lease) erro
 	if since, err := time.Parse(time.RFC3339, before.Since); err == nil && l.mine(before) {
 		lease.Since = since
 	}
-	result, err := l.Hosts.Target(before.Host).Run(ctx, takeLease(lease, true, takeWait))
+	result, err := l.Hosts.Target(before.Host).Run(ctx, takeLease(lease, true, jobPatience))
 	if err != nil {
 		return err
 	}
@@ -211,7 +217,7 @@ func (l HostLock) take(ctx context.Context, before lookedLock, lease Lease) erro
 // leave gives back what was taken, also where it is not known whether it was; what its holder had before stays theirs.
 // sent is the lease that was asked for last.
 func (l HostLock) leave(ctx context.Context, sent Lease, locks []lookedLock, failures []error) []HostLine {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLookTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	lines := make([]HostLine, len(locks))
 	l.onEach(ctx, func(ctx context.Context, i int) {

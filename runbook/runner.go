@@ -190,16 +190,6 @@ func (r *Runner) Plan(ctx context.Context, request Request) (Plan, string, error
 	return plan, r.Policy.needsLead(plan), err
 }
 
-// BusyError says that the app has a rollback open already.
-type BusyError struct {
-	Rollback Rollback
-}
-
-func (e *BusyError) Error() string {
-	return fmt.Sprintf("%s has rollback %s open, asked for by %s at %s", e.Rollback.App, e.Rollback.ID,
-		Person(e.Rollback.Request.By), e.Rollback.Request.At.UTC().Format("15:04:05 UTC"))
-}
-
 // Request asks for a rollback: it makes the plan, and opens the question of whether to go through with it. cause is
 // the key of the delivery that asked. Nothing runs on the mere request. A refusal is a *RefusedError; see Planner.Plan
 // for the others; *BusyError when the app has one open.
@@ -224,7 +214,7 @@ func (r *Runner) RequestAs(ctx context.Context, roles Roles, request Request, ca
 	if err := MayRequest(roles); err != nil {
 		return Rollback{}, err
 	}
-	if err := r.free(ctx, app.Name); err != nil {
+	if err := OpenRollback(ctx, r.Journal, app.Name); err != nil {
 		return Rollback{}, err
 	}
 	if err := r.unused(ctx, request.ID); err != nil {
@@ -246,25 +236,12 @@ func (r *Runner) RequestAs(ctx context.Context, roles Roles, request Request, ca
 	return r.open(ctx, app, request, plan, cause)
 }
 
-// free gives a *BusyError when the app has a rollback open.
-func (r *Runner) free(ctx context.Context, app string) error {
-	id, err := r.Journal.Open(ctx, app)
-	if err != nil || id == "" {
-		return err
-	}
-	rb, err := r.Status(ctx, id)
-	if err != nil {
-		return err
-	}
-	return &BusyError{Rollback: rb}
-}
-
 func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, cause string) (Rollback, error) {
 	// One at a time, and only into a free app: whoever takes the epoch and is refused then would have taken it from the
 	// rollback that is open, which could never write again.
 	r.opening.Lock()
 	defer r.opening.Unlock()
-	if err := r.free(ctx, app.Name); err != nil {
+	if err := OpenRollback(ctx, r.Journal, app.Name); err != nil {
 		return Rollback{}, err
 	}
 	if err := r.unused(ctx, request.ID); err != nil {
@@ -289,11 +266,11 @@ func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, 
 	var open *OpenError
 	switch {
 	case errors.As(err, &open):
-		return Rollback{}, r.free(ctx, app.Name)
+		return Rollback{}, OpenRollback(ctx, r.Journal, app.Name)
 	case err != nil:
 		return Rollback{}, err
 	case len(events) == 0: // the delivery was dealt with before: by a process that died before it could say so
-		if err := r.free(ctx, app.Name); err != nil {
+		if err := OpenRollback(ctx, r.Journal, app.Name); err != nil {
 			return Rollback{}, err
 		}
 		return Rollback{}, refused("That request was dealt with already; `status %s` says how.", app.Name)

@@ -241,13 +241,5 @@ func (d *drill) interrupted(ctx, base context.Context) string {
 
 // free refuses beside a real rollback of the app: nobody practises then.
 func (d *drill) free(ctx context.Context) error {
-	id, err := d.store.Open(ctx, d.app.Name)
-	if err != nil || id == "" {
-		return err
-	}
-	rb, err := (&runbook.Runner{Apps: d.cfg.Apps, Journal: d.store}).Status(ctx, id)
-	if err != nil {
-		return err
-	}
-	return &runbook.BusyError{Rollback: rb}
+	return runbook.OpenRollback(ctx, d.store, d.app.Name)
 }
