@@ -20,7 +20,11 @@ type Lift struct {
 // process dies in the middle of that. As with a rollback's messages, the intent is journalled first, and a post whose
 // fate is not known is looked for.
 type herald struct {
-	runner *Runner
+	journal   Journal
+	announcer Announcer
+	report    func(Event) // gets every event after it was written
+	problem   func(error) // gets what went wrong and is tried again
+
 	news   chan struct{}      // has something when a journal may have more to tell
 	places map[string]Place   // how far each app's journal was read
 	untold map[string]*untold // by the notice's key
@@ -37,8 +41,11 @@ type untold struct {
 // toldKinds are the kinds of events that a herald reads.
 var toldKinds = []string{Lifted{}.Kind(), Examined{}.Kind(), NoticeIntended{}.Kind(), NoticePosted{}.Kind()}
 
-func newHerald(r *Runner) *herald {
-	return &herald{runner: r, news: make(chan struct{}, 1), places: map[string]Place{}, untold: map[string]*untold{}, taken: map[string]bool{}}
+func newHerald(j Journal, a Announcer, report func(Event), problem func(error)) *herald {
+	return &herald{
+		journal: j, announcer: a, report: report, problem: problem,
+		news: make(chan struct{}, 1), places: map[string]Place{}, untold: map[string]*untold{}, taken: map[string]bool{},
+	}
 }
 
 // wake never waits.
@@ -68,7 +75,7 @@ func (h *herald) tell(ctx context.Context) {
 		if ctx.Err() != nil || errors.Is(err, ErrStaleEpoch) {
 			return
 		}
-		h.runner.reportProblem(Rollback{}, fmt.Errorf("tell the channel: %w", err))
+		h.problem(fmt.Errorf("tell the channel: %w", err))
 		var retry *RetryError
 		if errors.As(err, &retry) {
 			wait = max(retry.After, firstRetry)
@@ -96,15 +103,15 @@ func (h *herald) round(ctx context.Context) error {
 
 // read takes up what is new in the journals of all apps, also of those that are not configured any more.
 func (h *herald) read(ctx context.Context) error {
-	apps, err := h.runner.Journal.Apps(ctx)
+	apps, err := h.journal.Apps(ctx)
 	if err != nil {
 		return err
 	}
 	for _, app := range apps {
-		events, err := h.runner.Journal.Since(ctx, app, h.places[app], toldKinds...)
+		events, err := h.journal.Since(ctx, app, h.places[app], toldKinds...)
 		if errors.Is(err, ErrOtherChain) {
 			delete(h.places, app)
-			events, err = h.runner.Journal.Since(ctx, app, Place{}, toldKinds...)
+			events, err = h.journal.Since(ctx, app, Place{}, toldKinds...)
 		}
 		if err != nil {
 			return err
@@ -153,10 +160,10 @@ func (h *herald) post(ctx context.Context, key string, u *untold) error {
 			u.intended = time.Now()
 		}
 	} else {
-		at, found, err = h.runner.Announcer.Find(ctx, n, u.intended)
+		at, found, err = h.announcer.Find(ctx, n, u.intended)
 	}
 	if err == nil && !found {
-		at, err = h.runner.Announcer.Post(ctx, n)
+		at, err = h.announcer.Post(ctx, n)
 	}
 	if err != nil {
 		return err
@@ -165,9 +172,9 @@ func (h *herald) post(ctx context.Context, key string, u *untold) error {
 }
 
 func (h *herald) append(ctx context.Context, app string, fact Fact) error {
-	events, err := h.runner.Journal.Append(ctx, Entry{App: app, At: time.Now().UTC(), Facts: []Fact{fact}})
+	events, err := h.journal.Append(ctx, Entry{App: app, At: time.Now().UTC(), Facts: []Fact{fact}})
 	for _, event := range events {
-		h.runner.reportEvent(event)
+		h.report(event)
 	}
 	return err
 }

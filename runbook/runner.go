@@ -54,7 +54,8 @@ type Runner struct {
 
 // Start takes over what a former process left under way, and returns; the rollbacks go on until ctx ends.
 func (r *Runner) Start(ctx context.Context) error {
-	r.base, r.gate, r.owners, r.herald = ctx, newGate(), map[string]*owner{}, newHerald(r)
+	r.base, r.gate, r.owners = ctx, newGate(), map[string]*owner{}
+	r.herald = newHerald(r.Journal, r.Announcer, r.reportEvent, func(err error) { r.reportProblem(Rollback{}, err) })
 	for _, app := range r.Apps {
 		rollbacks, epoch, err := r.takeOver(ctx, app.Name)
 		if err != nil {
