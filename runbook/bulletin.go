@@ -1,9 +1,6 @@
 package runbook
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -19,8 +16,8 @@ type Bulletin struct {
 	Running    Release    // for a suggestion: the release that it is about
 	Target     Release    // for a suggestion: where a rollback would have gone then
 	Withdrawn  string     // why it doesn't stand any more, without a full stop; empty: it does
-	post       Post
-	closed     bool // it was brought to its last state
+	Post       Post       // where it is; without a TS: not known to be anywhere
+	Closed     bool       // it was brought to its last state
 }
 
 // NoticeClosed says that a bulletin which doesn't stand any more says so in Slack.
@@ -61,11 +58,11 @@ func (h *History) bulletin(e Event) {
 	}
 	switch fact := e.Fact.(type) {
 	case NoticeIntended:
-		h.changeBulletin(fact.Key, func(b *Bulletin) { b.post.IntendedAt = e.At })
+		h.changeBulletin(fact.Key, func(b *Bulletin) { b.Post.IntendedAt = e.At })
 	case NoticePosted:
-		h.changeBulletin(fact.Key, func(b *Bulletin) { b.post.Channel, b.post.TS = fact.Channel, fact.TS })
+		h.changeBulletin(fact.Key, func(b *Bulletin) { b.Post.Channel, b.Post.TS = fact.Channel, fact.TS })
 	case NoticeClosed:
-		h.changeBulletin(fact.Key, func(b *Bulletin) { b.closed = true })
+		h.changeBulletin(fact.Key, func(b *Bulletin) { b.Closed = true })
 	}
 }
 
@@ -103,6 +100,17 @@ func (h History) Suggestion(release string) (Bulletin, bool) {
 	return Bulletin{}, false
 }
 
+// Untold gives the bulletins that are not in their last state, oldest first.
+func (h History) Untold() []Bulletin {
+	var all []Bulletin
+	for _, b := range h.bulletins {
+		if !b.Closed {
+			all = append(all, h.complete(b))
+		}
+	}
+	return all
+}
+
 func (h History) complete(b Bulletin) Bulletin {
 	if b.Suggestion == nil {
 		return b
@@ -114,75 +122,4 @@ func (h History) complete(b Bulletin) Bulletin {
 		b.Target = h.seen(*r)
 	}
 	return b
-}
-
-// tell posts the bulletins that are missing, and brings those up to date that don't stand any more. What can't be said is
-// said at the next look. The intent is journalled before a post; where there was one already, nobody knows whether the
-// message arrived, so it is looked for, and never repeated while that can't be told.
-func (o Observer) tell(ctx context.Context, a App, read *reads) error {
-	if o.Announcer == nil {
-		return nil
-	}
-	if err := read.on(ctx, o.Journal, a.Name); err != nil {
-		return err
-	}
-	var failures []error
-	for _, b := range read.history.bulletins {
-		if b.closed {
-			continue
-		}
-		err := o.say(ctx, a, read, read.history.complete(b))
-		if err != nil {
-			failures = append(failures, fmt.Errorf("say %s: %w", b.Key, err))
-		}
-		if ctx.Err() != nil || slowDown(err) {
-			break
-		}
-	}
-	return errors.Join(failures...)
-}
-
-func (o Observer) say(ctx context.Context, a App, read *reads, b Bulletin) error {
-	notice := Notice{Key: b.Key, Kind: NoticeBulletin, Bulletin: b}
-	if b.post.TS == "" {
-		posted, err := o.sayFirst(ctx, a, read, notice)
-		if err != nil || !posted {
-			return err
-		}
-		return nil // brought up to date at the next look, where that is to be done
-	}
-	if b.Withdrawn == "" {
-		return nil
-	}
-	if err := o.Announcer.Update(ctx, b.post, notice); err != nil {
-		return err
-	}
-	return o.write(ctx, a, read, NoticeClosed{Key: b.Key})
-}
-
-// sayFirst posts a bulletin that isn't known to be there. One that was withdrawn before anybody could read it is not said.
-func (o Observer) sayFirst(ctx context.Context, a App, read *reads, n Notice) (posted bool, err error) {
-	b := n.Bulletin
-	if !b.post.IntendedAt.IsZero() {
-		at, found, err := o.Announcer.Find(ctx, n, b.post.IntendedAt)
-		if err != nil {
-			return false, err
-		}
-		if found {
-			return true, o.write(ctx, a, read, NoticePosted{Key: n.Key, Channel: at.Channel, TS: at.TS})
-		}
-	}
-	if b.Withdrawn != "" {
-		return false, o.write(ctx, a, read, NoticeClosed{Key: n.Key})
-	}
-	if b.post.IntendedAt.IsZero() {
-		if err := o.write(ctx, a, read, NoticeIntended{Key: n.Key}); err != nil {
-			return false, err
-		}
-	}
-	at, err := o.Announcer.Post(ctx, n)
-	if err != nil {
-		return false, err
-	}
-	return true, o.write(ctx, a, read, NoticePosted{Key: n.Key, Channel: at.Channel, TS: at.TS})
 }

@@ -95,7 +95,7 @@ func (r *Runner) examineWhenDue(ctx context.Context, look func(context.Context) 
 		return 0, err
 	}
 	if fact.Notice != "" {
-		r.herald.wake()
+		r.WakeOutbox()
 	}
 	return examineInterval, nil
 }

@@ -24,6 +24,8 @@ type herald struct {
 	announcer Announcer
 	report    func(Event) // gets every event after it was written
 	problem   func(error) // gets what went wrong and is tried again
+	// bulletins gives those that are not in their last state; an error comes with those that could be read.
+	bulletins func(context.Context) ([]Bulletin, error)
 
 	news   chan struct{}      // has something when a journal may have more to tell
 	places map[string]Place   // how far each app's journal was read
@@ -41,9 +43,14 @@ type untold struct {
 // toldKinds are the kinds of events that a herald reads.
 var toldKinds = []string{Lifted{}.Kind(), Examined{}.Kind(), NoticeIntended{}.Kind(), NoticePosted{}.Kind()}
 
-func newHerald(j Journal, a Announcer, report func(Event), problem func(error)) *herald {
+// bulletinInterval is how often a herald looks for bulletins though nobody woke it: also another process may write what
+// makes or withdraws one. All else wakes the herald of the process that writes it, or is read at a start: two heralds for
+// whom it is new at one instant would tell it twice.
+const bulletinInterval = time.Minute
+
+func newHerald(j Journal, a Announcer, report func(Event), problem func(error), bulletins func(context.Context) ([]Bulletin, error)) *herald {
 	return &herald{
-		journal: j, announcer: a, report: report, problem: problem,
+		journal: j, announcer: a, report: report, problem: problem, bulletins: bulletins,
 		news: make(chan struct{}, 1), places: map[string]Place{}, untold: map[string]*untold{}, taken: map[string]bool{},
 	}
 }
@@ -61,14 +68,18 @@ func (h *herald) wake() {
 
 // tell runs until ctx ends.
 func (h *herald) tell(ctx context.Context) {
+	round := h.round
 	for wait := firstRetry; ; {
-		err := h.round(ctx)
+		err := round(ctx)
+		round = h.round
 		if err == nil {
 			wait = firstRetry
 			select {
 			case <-ctx.Done():
 				return
 			case <-h.news:
+			case <-time.After(bulletinInterval):
+				round = h.tellBulletins
 			}
 			continue
 		}
@@ -89,6 +100,14 @@ func (h *herald) tell(ctx context.Context) {
 
 // round tells all that there is to tell now.
 func (h *herald) round(ctx context.Context) error {
+	err := h.tellUntold(ctx)
+	if ctx.Err() != nil || slowDown(err) {
+		return err
+	}
+	return errors.Join(err, h.tellBulletins(ctx))
+}
+
+func (h *herald) tellUntold(ctx context.Context) error {
 	if err := h.read(ctx); err != nil {
 		return err
 	}

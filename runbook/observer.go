@@ -20,8 +20,6 @@ type Observer struct {
 	// Chronicle remembers what is known of the apps' releases; nil: each look reads the whole journal.
 	Chronicle *Chronicle
 	Interval  time.Duration // between two looks at an app
-	// Announcer tells the team of drift and of suggestions; nil: nobody is told.
-	Announcer Announcer
 	// Suggest allows the observer to suggest a rollback where one of the runbook's measured criteria holds.
 	Suggest bool
 	// Rate tells of the error rate; nil: nothing measures it.
@@ -34,6 +32,9 @@ type Observer struct {
 	Seen func(app string)
 	// Report gets every event after it was written; may be nil.
 	Report func(Event)
+	// News is told whenever something was written: whoever tells the channel of drift and of suggestions may have more to
+	// tell. It must not wait; may be nil.
+	News func()
 	// Problem gets what went wrong with a look; it is tried again at the next one. May be nil.
 	Problem func(app string, err error)
 }
@@ -93,9 +94,6 @@ func (o Observer) Observe(ctx context.Context, a App) {
 			next.last, next.lastAt = next.set, looked
 		}
 		seen = next
-		if err := o.tell(ctx, a, seen.read); err != nil && ctx.Err() == nil && o.Problem != nil {
-			o.Problem(a.Name, err)
-		}
 		if pause(ctx, o.Interval) != nil {
 			return
 		}
@@ -289,6 +287,9 @@ func (o Observer) write(ctx context.Context, a App, read *reads, fact Fact) erro
 	}
 	if err != nil {
 		return err
+	}
+	if o.News != nil {
+		o.News()
 	}
 	return read.on(ctx, o.Journal, a.Name)
 }

@@ -3,12 +3,13 @@ package runbook
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// observed is a world whose history is still empty, and in which an observer looks every minute.
+// observed is a world whose history is still empty, and in which an observer looks every minute, and a herald tells.
 func observed(t *testing.T, names ...Host) (*world, func()) {
 	return newEmptyWorld(t, newMemoryStore(), names...).observeOn()
 }
@@ -19,11 +20,15 @@ func (w *world) observeOn() (*world, func()) { return observedBy(w.t, w, func(*O
 func observedBy(t *testing.T, w *world, with func(*Observer)) (*world, func()) {
 	ctx, stop := context.WithCancel(t.Context())
 	o := Observer{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal, Health: w.health, Interval: time.Minute,
-		Announcer: w.slack, Suggest: true, Problem: func(app string, err error) { t.Logf("%s: %v", app, err) }}
+		Suggest: true, Problem: func(app string, err error) { t.Logf("%s: %v", app, err) }}
+	r := Runner{Journal: w.journal}
+	h := newHerald(w.journal, w.slack, func(Event) {}, func(err error) { t.Log(err) }, r.bulletinsOf([]App{w.app}))
+	o.News = h.wake
 	with(&o)
-	done := make(chan struct{})
-	go func() { defer close(done); o.ObserveAll(ctx, []App{w.app}) }()
-	return w, func() { stop(); <-done }
+	var both sync.WaitGroup
+	both.Go(func() { o.ObserveAll(ctx, []App{w.app}) })
+	both.Go(func() { h.tell(ctx) })
+	return w, func() { stop(); both.Wait() }
 }
 
 func (w *world) kinds() (kinds []string) {

@@ -49,7 +49,7 @@ func (r *Runner) Lift(ctx context.Context, digest, cause, by, delivery string) e
 			r.reportEvent(event)
 		}
 	}
-	r.herald.wake()
+	r.WakeOutbox()
 	return nil
 }
 

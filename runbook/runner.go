@@ -55,7 +55,7 @@ type Runner struct {
 // Start takes over what a former process left under way, and returns; the rollbacks go on until ctx ends.
 func (r *Runner) Start(ctx context.Context) error {
 	r.base, r.gate, r.owners = ctx, newGate(), map[string]*owner{}
-	r.herald = newHerald(r.Journal, r.Announcer, r.reportEvent, func(err error) { r.reportProblem(Rollback{}, err) })
+	r.herald = newHerald(r.Journal, r.Announcer, r.reportEvent, func(err error) { r.reportProblem(Rollback{}, err) }, r.bulletinsOf(r.Apps))
 	for _, app := range r.Apps {
 		rollbacks, epoch, err := r.takeOver(ctx, app.Name)
 		if err != nil {
@@ -283,6 +283,7 @@ func (r *Runner) open(ctx context.Context, app App, request Request, plan Plan, 
 	for _, event := range events {
 		r.reportEvent(event)
 	}
+	r.WakeOutbox() // what was suggested doesn't stand any more
 	r.own(app, rb, epoch).prepare(r.base)
 	return rb, nil
 }
@@ -507,6 +508,26 @@ func foldAll(events []Event) ([]Rollback, error) {
 func (r *Runner) History(ctx context.Context, app string) (History, error) {
 	return r.Chronicle.History(ctx, r.past(), app)
 }
+
+// bulletinsOf gives the apps' bulletins that are not in their last state. A drill has none: what it reads as history is the
+// bot's, which tells them.
+func (r *Runner) bulletinsOf(apps []App) func(context.Context) ([]Bulletin, error) {
+	return func(ctx context.Context) (all []Bulletin, err error) {
+		if r.Drill {
+			return nil, nil
+		}
+		for _, app := range apps {
+			history, failed := r.History(ctx, app.Name)
+			err = errors.Join(err, failed)
+			all = append(all, history.Untold()...)
+		}
+		return all, err
+	}
+}
+
+// WakeOutbox has the channel told at once of what the journals have for it and what belongs to no rollback. It never
+// waits. Where the Runner was not started, whichever process acts tells it.
+func (r *Runner) WakeOutbox() { r.herald.wake() }
 
 // past is the journal that the apps' histories are read from.
 func (r *Runner) past() Journal {

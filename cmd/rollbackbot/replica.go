@@ -205,7 +205,7 @@ func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 	r.observed.Clear() // what an earlier term saw says nothing of this one
 	observer := observerOf(r.cfg, runner.Hosts, runner.Journal)
 	observer.Seen = func(app string) { r.observed.Store(app, time.Now()) }
-	observer.Announcer, observer.Chronicle = runner.Announcer, runner.Chronicle
+	observer.News, observer.Chronicle = runner.WakeOutbox, runner.Chronicle
 	observer.Rate, observer.Report = runbook.MeasureRate(runner.ErrorRate), runner.Report
 	observer.Registry = registry.Labels{}
 	if r.github != nil {
