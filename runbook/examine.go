@@ -52,20 +52,34 @@ const (
 	maxExaminedRunes = 400
 )
 
-// ExamineDaily does a checkup once a day until ctx ends, and has the channel told when something would not work, when
-// that is something else than before, and when all is well again. When it was done last is read from the journal, so that
-// neither a restart nor another replica repeats it. The Runner was started; look is bounded, as a Checkup is.
-func (r *Runner) ExamineDaily(ctx context.Context, look func(context.Context) []Finding) {
-	if len(r.Apps) == 0 || pause(ctx, examineFirst) != nil {
+// DailyDoctor does a checkup once a day, and has the channel told when something would not work, when that is something
+// else than before, and when all is well again. When it was done last is read from the journal, so that neither a restart
+// nor another replica repeats it.
+type DailyDoctor struct {
+	Apps    []App // none: nothing is done
+	Journal Journal
+	Look    func(context.Context) []Finding // bounded, as a Checkup is
+	// Report gets every event after it was written, News is told where the channel may have to be told, and Problem gets what
+	// went wrong and is tried again. Any may be nil.
+	Report  func(Event)
+	News    func()
+	Problem func(error)
+}
+
+// Run runs until ctx ends.
+func (d DailyDoctor) Run(ctx context.Context) {
+	if len(d.Apps) == 0 || pause(ctx, examineFirst) != nil {
 		return
 	}
 	for {
-		wait, err := r.examineWhenDue(ctx, look)
+		wait, err := d.examineWhenDue(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			r.reportProblem(Rollback{}, fmt.Errorf("do the daily checkup: %w", err))
+			if d.Problem != nil {
+				d.Problem(fmt.Errorf("do the daily checkup: %w", err))
+			}
 			wait = examineFirst
 		}
 		if pause(ctx, wait) != nil {
@@ -75,63 +89,65 @@ func (r *Runner) ExamineDaily(ctx context.Context, look func(context.Context) []
 }
 
 // examineWhenDue gives how long to wait for the next time.
-func (r *Runner) examineWhenDue(ctx context.Context, look func(context.Context) []Finding) (time.Duration, error) {
-	last, err := r.lastExamined(ctx)
+func (d DailyDoctor) examineWhenDue(ctx context.Context) (time.Duration, error) {
+	last, err := d.lastExamined(ctx)
 	if err != nil {
 		return 0, err
 	}
 	if wait := time.Until(last.at.Add(examineInterval)); wait > 0 {
 		return min(wait, examineInterval), nil // a clock that was wrong once silences no later day
 	}
-	fact, done, err := r.examine(ctx, last, look)
+	fact, done, err := d.examine(ctx, last)
 	if err != nil || !done {
 		return examineFirst, err
 	}
-	events, err := r.Journal.Append(ctx, Entry{App: r.Apps[0].Name, At: time.Now().UTC(), Facts: []Fact{fact}})
+	events, err := d.Journal.Append(ctx, Entry{App: d.Apps[0].Name, At: time.Now().UTC(), Facts: []Fact{fact}})
 	for _, event := range events {
-		r.reportEvent(event)
+		if d.Report != nil {
+			d.Report(event)
+		}
 	}
 	if err != nil {
 		return 0, err
 	}
-	if fact.Notice != "" {
-		r.WakeOutbox()
+	if fact.Notice != "" && d.News != nil {
+		d.News()
 	}
 	return examineInterval, nil
 }
 
-// examine looks, and looks once more where what is wrong would be news. Nothing is done where a rollback is under way, or
+// examine looks, and looks again where what is wrong would be news. Nothing is done where a rollback is under way, or
 // began in the meantime: it holds locks and changes what is looked at.
-func (r *Runner) examine(ctx context.Context, last lastExamined, look func(context.Context) []Finding) (Examined, bool, error) {
-	if busy, err := r.anyOpen(ctx); busy || err != nil {
+func (d DailyDoctor) examine(ctx context.Context, last lastExamined) (Examined, bool, error) {
+	if busy, err := d.anyOpen(ctx); busy || err != nil {
 		return Examined{}, false, err
 	}
-	wrong := troubles(look(ctx))
+	wrong := troubles(d.Look(ctx))
 	if len(wrong) > 0 && !alike(wrong, last.wrong) {
 		if err := pause(ctx, examineAgain); err != nil {
 			return Examined{}, false, err
 		}
-		if busy, err := r.anyOpen(ctx); busy || err != nil {
+		if busy, err := d.anyOpen(ctx); busy || err != nil {
 			return Examined{}, false, err
 		}
-		wrong = lasting(wrong, troubles(look(ctx)))
+		wrong = lasting(wrong, troubles(d.Look(ctx)))
 	}
 	if ctx.Err() != nil {
 		return Examined{}, false, ctx.Err() // what didn't answer to somebody who hung up is not wrong
 	}
-	if busy, err := r.anyOpen(ctx); busy || err != nil {
+	if busy, err := d.anyOpen(ctx); busy || err != nil {
 		return Examined{}, false, err
 	}
 	// Another process may have taken over while this one looked, and have done it.
-	if now, err := r.lastExamined(ctx); err != nil || !now.at.Equal(last.at) {
+	if now, err := d.lastExamined(ctx); err != nil || !now.at.Equal(last.at) {
 		return Examined{}, false, err
 	}
 	return last.then(wrong), true, nil
 }
 
-func (r *Runner) anyOpen(ctx context.Context) (bool, error) {
-	for _, app := range r.Apps {
-		if open, err := r.Journal.Open(ctx, app.Name); err != nil || open != "" {
+func (d DailyDoctor) anyOpen(ctx context.Context) (bool, error) {
+	for _, app := range d.Apps {
+		if open, err := d.Journal.Open(ctx, app.Name); err != nil || open != "" {
 			return open != "", err
 		}
 	}
@@ -147,15 +163,15 @@ type lastExamined struct {
 }
 
 // lastExamined reads all apps' chains: the fact stands in the chain of whichever app was configured first at that time.
-func (r *Runner) lastExamined(ctx context.Context) (lastExamined, error) {
+func (d DailyDoctor) lastExamined(ctx context.Context) (lastExamined, error) {
 	var last lastExamined
-	apps, err := r.Journal.Apps(ctx)
+	apps, err := d.Journal.Apps(ctx)
 	if err != nil {
 		return last, err
 	}
 	var all []Event
 	for _, app := range apps {
-		events, err := r.Journal.Since(ctx, app, Place{}, Examined{}.Kind())
+		events, err := d.Journal.Since(ctx, app, Place{}, Examined{}.Kind())
 		if err != nil {
 			return last, err
 		}

@@ -40,7 +40,8 @@ func (e *examined) looked() int {
 func (w *world) examining(e *examined, dieAt int) (*Runner, *process) {
 	r, p := w.start(dieAt)
 	if !p.isDead() {
-		r.running.Go(func() { r.ExamineDaily(r.base, e.look) })
+		d := DailyDoctor{Apps: r.Apps, Journal: r.Journal, Look: e.look, News: r.WakeOutbox}
+		r.running.Go(func() { d.Run(r.base) })
 	}
 	return r, p
 }
@@ -78,7 +79,7 @@ func wrongDisk(free int) Finding {
 	return FoundWrong("disk", "Make room", "only %d MiB are free", free)
 }
 
-func TestExamineDaily_TellsWhatIsNews(t *testing.T) {
+func TestDailyDoctor_TellsWhatIsNews(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var e examined
 		e.finds(FoundFine("disk", "there is room"), NotChecked("observer", "not seen"))
@@ -114,7 +115,7 @@ func TestExamineDaily_TellsWhatIsNews(t *testing.T) {
 }
 
 // What is over when it is looked at again is told to nobody.
-func TestExamineDaily_KeepsQuietOfWhatPasses(t *testing.T) {
+func TestDailyDoctor_KeepsQuietOfWhatPasses(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var e examined
 		e.finds(wrongDisk(1))
@@ -128,7 +129,7 @@ func TestExamineDaily_KeepsQuietOfWhatPasses(t *testing.T) {
 }
 
 // A restart, and a second process that takes itself for the one that acts, repeat neither the look nor the message.
-func TestExamineDaily_OnceForAllReplicas(t *testing.T) {
+func TestDailyDoctor_OnceForAllReplicas(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var e examined
 		e.finds(wrongDisk(1))
@@ -160,7 +161,7 @@ func TestExamineDaily_OnceForAllReplicas(t *testing.T) {
 }
 
 // Whenever the process dies, and whether Slack's answer came or not: the channel is told once.
-func TestExamineDaily_TellsOnceWhateverHappens(t *testing.T) {
+func TestDailyDoctor_TellsOnceWhateverHappens(t *testing.T) {
 	for dies := 1; dies <= 12; dies++ {
 		inBubble(t, func(t *testing.T, w *world) {
 			var e examined
@@ -178,7 +179,7 @@ func TestExamineDaily_TellsOnceWhateverHappens(t *testing.T) {
 }
 
 // While a rollback is under way nothing is looked at, and what was seen as one began is dropped.
-func TestExamineDaily_WaitsForRollbacks(t *testing.T) {
+func TestDailyDoctor_WaitsForRollbacks(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var e examined
 		e.finds(wrongDisk(1))

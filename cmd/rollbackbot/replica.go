@@ -157,7 +157,7 @@ func (r *replica) act(ctx context.Context, owner *journal.Ownership) error {
 	parts.Go(func() { r.observe(ctx, runner) })
 	parts.Go(func() { r.attend(ctx, t) })
 	parts.Go(func() { r.door(runner).Run(ctx) })
-	parts.Go(func() { runner.ExamineDaily(ctx, r.examine) })
+	parts.Go(func() { r.examineDaily(ctx, runner) })
 	<-ctx.Done()
 	return r.putDown(runner, &parts)
 }
@@ -215,6 +215,14 @@ func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 		r.log.Warn().Str("component", "observer").Str("app", app).Err(err).Msg("what runs could not be seen")
 	}
 	observer.ObserveAll(ctx, r.cfg.Apps)
+}
+
+func (r *replica) examineDaily(ctx context.Context, runner *runbook.Runner) {
+	doctor := runbook.DailyDoctor{
+		Apps: runner.Apps, Journal: runner.Journal, Look: r.examine, Report: runner.Report, News: runner.WakeOutbox,
+		Problem: func(err error) { runner.Problem("", err) },
+	}
+	doctor.Run(ctx)
 }
 
 // examine looks at all that a rollback tonight would need.
