@@ -116,10 +116,10 @@ func (h History) complete(b Bulletin) Bulletin {
 		return b
 	}
 	if r := h.releases[b.Suggestion.Release]; r != nil {
-		b.Running = h.seen(*r)
+		b.Running = h.seen(r.Release)
 	}
 	if r := h.releases[b.Suggestion.Target]; r != nil {
-		b.Target = h.seen(*r)
+		b.Target = h.seen(r.Release)
 	}
 	return b
 }

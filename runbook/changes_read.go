@@ -45,7 +45,7 @@ func (h History) between(target Release, running map[string]Image) between {
 	for _, id := range h.after(lastIndex(h.live, target.ID), lastIndex(h.live, current.ID)) {
 		var r Release
 		if known := h.releases[id]; known != nil {
-			r = *known
+			r = known.Release
 		}
 		b.after = append(b.after, r)
 	}

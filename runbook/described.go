@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -99,7 +100,7 @@ func (h *History) described(fact Described) {
 const several = "several"
 
 // shares finds out whether another release has the same commit in its labels.
-func (h *History) shares(r *Release, commit string) {
+func (h *History) shares(r *knownRelease, commit string) {
 	switch first := h.labelled[commit]; {
 	case first == several:
 		r.lore.shared = true
@@ -146,7 +147,7 @@ func shortCommit(commit string) string {
 }
 
 // settle says what the release is called and which commit it is.
-func (r *Release) settle() {
+func (r *knownRelease) settle() {
 	labels := r.lore.labels
 	r.Untold = r.lore.unsure
 	if r.lore.shared {
@@ -174,4 +175,46 @@ func (r *Release) settle() {
 		missing = append([]string{r.Untold}, missing...)
 	}
 	r.Untold = strings.Join(missing, "; ")
+}
+
+// loreOf is zero for a release that nobody has seen or noted.
+func (h History) loreOf(images map[string]Image) lore {
+	if r := h.releases[ReleaseID(images)]; r != nil {
+		return r.lore
+	}
+	return lore{}
+}
+
+// commitOf is the commit of a release that is being described: by its note, or else by the labels in the fact. Empty where
+// neither tells.
+func (h History) commitOf(d Described) string {
+	l := h.loreOf(d.Images)
+	if l.note.Commit != "" || l.shared {
+		return strings.ToLower(l.note.Commit)
+	}
+	labels, _ := agreed(d)
+	return labels.Commit
+}
+
+// tellsMore reports whether a fact says more of its release than what is known.
+func (h History) tellsMore(d Described) bool {
+	l := h.loreOf(d.Images)
+	return !l.known || l.asked != d.Commit || len(d.Missing) < len(l.lacks)
+}
+
+// undescribed is one of the latest releases about which something is to be asked.
+func (h History) undescribed(asked map[string]time.Time, source bool, now time.Time) (Release, bool) {
+	for _, id := range slices.Backward(h.live[max(0, len(h.live)-describedLately):]) {
+		r := h.releases[id]
+		if r == nil {
+			continue // the hosts differed
+		}
+		l := r.lore
+		unasked := source && isCommit(r.Commit) && !strings.EqualFold(l.asked, r.Commit)
+		missing := len(l.lacks) > 0 && now.Sub(r.LastLiveAt) < describeFor
+		if (!l.known || unasked || missing) && now.Sub(asked[id]) >= describeRetry {
+			return r.Release, true
+		}
+	}
+	return Release{}, false
 }

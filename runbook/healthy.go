@@ -5,9 +5,9 @@ import "time"
 // HealthyFor is how long the release was seen to run on every host and to pass its health checks, all its spells
 // together, up to now; 0: never seen so.
 func (r Release) HealthyFor(now time.Time) time.Duration {
-	lasted := r.healthy
-	if !r.healthySince.IsZero() {
-		lasted += max(now.Sub(r.healthySince), 0)
+	lasted := r.Healthy
+	if !r.HealthySince.IsZero() {
+		lasted += max(now.Sub(r.HealthySince), 0)
 	}
 	return lasted
 }
@@ -34,13 +34,13 @@ func (h *History) health(event Event) {
 // countHealthy ends or begins a release's time of running healthy.
 func (h *History) countHealthy(id string, at time.Time, healthy bool) {
 	known := h.releases[id]
-	if known == nil || healthy != known.healthySince.IsZero() {
+	if known == nil || healthy != known.HealthySince.IsZero() {
 		return
 	}
 	r := *known
-	r.healthy, r.healthySince = r.HealthyFor(at), time.Time{}
+	r.Healthy, r.HealthySince = r.HealthyFor(at), time.Time{}
 	if healthy {
-		r.healthySince = at
+		r.HealthySince = at
 	}
 	h.releases[id] = &r
 }

@@ -11,14 +11,14 @@ import (
 // History is what is known about an app's releases and rollbacks: a fold over its journal. It is a value that never changes:
 // then makes the next one.
 type History struct {
-	releases   map[string]*Release // by ID; none is changed once it is in a History
-	live       []string            // release IDs in the order in which they went live
-	spells     []spell             // when each of them did
-	observed   string              // the release that every host was last seen to run
-	diverged   string              // what the hosts were seen to run since then, where that isn't one known release
-	quarantine map[Digest]string   // the rollback that blocked each digest
-	rollbacks  []Past              // in the order in which they were asked for
-	latest     time.Time           // of all events so far
+	releases   map[string]*knownRelease // by ID; none is changed once it is in a History
+	live       []string                 // release IDs in the order in which they went live
+	spells     []spell                  // when each of them did
+	observed   string                   // the release that every host was last seen to run
+	diverged   string                   // what the hosts were seen to run since then, where that isn't one known release
+	quarantine map[Digest]string        // the rollback that blocked each digest
+	rollbacks  []Past                   // in the order in which they were asked for
+	latest     time.Time                // of all events so far
 
 	bulletins []Bulletin      // oldest first
 	changed   int64           // the place of the event that last said that something else runs
@@ -111,10 +111,17 @@ func (h *History) apply(event Event) {
 	}
 }
 
+// knownRelease is a release with what the history alone has to know of it.
+type knownRelease struct {
+	Release
+	lore     lore
+	failures int // how often Failure changed since FailingSince
+}
+
 // release is the release of these images, to be changed.
-func (h *History) release(images map[string]Image) *Release {
+func (h *History) release(images map[string]Image) *knownRelease {
 	id := ReleaseID(images)
-	r := Release{ID: id, Migration: MigrationUnknown}
+	r := knownRelease{Release: Release{ID: id, Migration: MigrationUnknown}}
 	if known := h.releases[id]; known != nil {
 		r = *known
 	} else {
@@ -124,7 +131,7 @@ func (h *History) release(images map[string]Image) *Release {
 	return &r
 }
 
-func (h *History) goLive(r *Release, at time.Time) {
+func (h *History) goLive(r *knownRelease, at time.Time) {
 	r.LastLiveAt = at
 	if len(h.live) == 0 || h.live[len(h.live)-1] != r.ID {
 		h.live, h.spells = append(h.live, r.ID), append(h.spells, spell{})
@@ -173,7 +180,7 @@ func (h History) Releases() []Release {
 	slices.SortFunc(all, laterLive)
 	out := make([]Release, len(all))
 	for i, r := range all {
-		out[i] = h.seen(*r)
+		out[i] = h.seen(r.Release)
 	}
 	return out
 }
@@ -204,7 +211,7 @@ func (h History) Of(images map[string]Image) (Release, bool) {
 	if !ok {
 		return Release{}, false
 	}
-	return h.seen(*r), true
+	return h.seen(r.Release), true
 }
 
 // Repositories are the names under which a service ran in known-good releases.
@@ -332,7 +339,7 @@ func (h History) Choose(a App, request Request, running []map[string]Image) (Rel
 func (h History) previous(running []map[string]Image) (Release, error) {
 	all := h.Releases()
 	for _, r := range all {
-		if r.fit(running) && r.FailedBack == "" {
+		if fit(r, running) && r.FailedBack == "" {
 			return r, nil
 		}
 	}
@@ -344,7 +351,7 @@ func (h History) previous(running []map[string]Image) (Release, error) {
 }
 
 // fit reports whether a rollback could go to a release without being told so.
-func (r Release) fit(running []map[string]Image) bool {
+func fit(r Release, running []map[string]Image) bool {
 	return r.KnownGood() && r.Quarantine == "" && len(r.Gone) == 0 && !runsEverywhere(r, running)
 }
 
@@ -354,7 +361,7 @@ func (h History) passedOver(target Release, running []map[string]Image) (warning
 		if r.ID == target.ID {
 			break
 		}
-		if r.fit(running) {
+		if fit(r, running) {
 			warnings = append(warnings, fmt.Sprintf("%s is passed over, since the rollback %s to it failed; `to %s` goes there all the same", r.Name(), r.FailedBack, r.Name()))
 		}
 	}
@@ -380,7 +387,7 @@ func (h History) named(name string) (Release, error) {
 		return Release{}, &TargetError{Why: fmt.Sprintf("%s is too short: give at least %d digits of a digest", name, minDigestDigits), Candidates: h.Releases()}
 	}
 	for _, r := range h.Releases() {
-		if r.ID == name || r.Version == name || prefix && r.holdsPrefix(name) {
+		if r.ID == name || r.Version == name || prefix && holdsPrefix(r, name) {
 			found = append(found, r)
 		}
 	}
@@ -396,7 +403,7 @@ func (h History) named(name string) (Release, error) {
 	return Release{}, &TargetError{Why: fmt.Sprintf("%q fits more than one release. Name one by its ID:", name), Candidates: found}
 }
 
-func (r Release) holdsPrefix(prefix string) bool {
+func holdsPrefix(r Release, prefix string) bool {
 	for _, image := range r.Images {
 		if strings.HasPrefix(string(image.Digest), prefix) {
 			return true

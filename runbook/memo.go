@@ -62,7 +62,7 @@ func (h History) encode() string {
 	w.number(int64(len(rollbacks)))
 	for _, rb := range rollbacks {
 		w.time(rb.At)
-		for _, text := range []string{rb.ID, rb.By, rb.From, rb.To, rb.Reason, string(rb.Outcome), rb.target} {
+		for _, text := range []string{rb.ID, rb.By, rb.From, rb.To, rb.Reason, string(rb.Outcome), rb.TargetID} {
 			w.text(text)
 		}
 	}
@@ -104,7 +104,7 @@ func (w *memoWriter) spell(s spell) {
 	w.flag(s.ran)
 }
 
-func (w *memoWriter) release(r Release) {
+func (w *memoWriter) release(r knownRelease) {
 	w.text(r.ID)
 	w.lore(r)
 	w.text(string(r.Migration))
@@ -120,8 +120,8 @@ func (w *memoWriter) release(r Release) {
 	w.time(r.UpAt)
 	w.time(r.FailingSince)
 	w.text(r.Failure)
-	w.number(int64(r.healthy))
-	w.time(r.healthySince)
+	w.number(int64(r.Healthy))
+	w.time(r.HealthySince)
 	w.number(int64(len(r.Tags)))
 	for _, tag := range r.Tags {
 		w.text(tag)
@@ -139,7 +139,7 @@ func (w *memoWriter) release(r Release) {
 }
 
 // lore writes what a release's name and commit are made of.
-func (w *memoWriter) lore(r Release) {
+func (w *memoWriter) lore(r knownRelease) {
 	l := r.lore
 	for _, text := range []string{l.note.Version, l.note.Commit, l.labels.Version, l.labels.Commit, l.source.Version, l.unsure, l.asked, r.Author, r.URL} {
 		w.text(text)
@@ -162,8 +162,8 @@ var errMemo = errors.New("what was kept of the history can't be read; it is read
 func decodeHistory(body string) (History, error) {
 	r := memoReader{rest: body}
 	h := History{short: r.flag(), older: r.text(), latest: r.time(), quarantine: map[Digest]string{}, labelled: map[string]string{}}
-	releases := make([]Release, r.count())
-	h.releases = make(map[string]*Release, len(releases))
+	releases := make([]knownRelease, r.count())
+	h.releases = make(map[string]*knownRelease, len(releases))
 	for i := range releases {
 		releases[i] = r.release()
 		id, lore := releases[i].ID, releases[i].lore
@@ -187,7 +187,7 @@ func decodeHistory(body string) (History, error) {
 	}
 	h.rollbacks = make([]Past, r.count())
 	for i := range h.rollbacks {
-		h.rollbacks[i] = Past{At: r.time(), ID: r.text(), By: r.text(), From: r.text(), To: r.text(), Reason: r.text(), Outcome: Outcome(r.text()), target: r.text()}
+		h.rollbacks[i] = Past{At: r.time(), ID: r.text(), By: r.text(), From: r.text(), To: r.text(), Reason: r.text(), Outcome: Outcome(r.text()), TargetID: r.text()}
 	}
 	if r.failed || r.rest != "" || len(h.older)%markLength != 0 {
 		return History{}, errMemo
@@ -243,8 +243,8 @@ func (r *memoReader) time() time.Time {
 
 func (r *memoReader) flag() bool { return r.number() == 1 }
 
-func (r *memoReader) release() Release {
-	release := Release{ID: r.text()}
+func (r *memoReader) release() knownRelease {
+	release := knownRelease{Release: Release{ID: r.text()}}
 	r.lore(&release)
 	release.Migration, release.Noted = Migration(r.text()), r.flag()
 	release.SeenAt, release.VerifiedAt, release.LastLiveAt = r.time(), r.time(), r.time()
@@ -255,7 +255,7 @@ func (r *memoReader) release() Release {
 		release.Images[service] = r.image()
 	}
 	release.UpAt, release.FailingSince, release.Failure = r.time(), r.time(), r.text()
-	release.healthy, release.healthySince = time.Duration(r.number()), r.time()
+	release.Healthy, release.HealthySince = time.Duration(r.number()), r.time()
 	for range r.count() {
 		release.Tags = append(release.Tags, r.text())
 	}
@@ -270,7 +270,7 @@ func (r *memoReader) release() Release {
 	return release
 }
 
-func (r *memoReader) lore(to *Release) {
+func (r *memoReader) lore(to *knownRelease) {
 	l := &to.lore
 	for _, text := range []*string{&l.note.Version, &l.note.Commit, &l.labels.Version, &l.labels.Commit, &l.source.Version, &l.unsure, &l.asked, &to.Author, &to.URL} {
 		*text = r.text()

@@ -20,7 +20,7 @@ func markOf(name string) string {
 
 // parted gives the releases that are kept, the one that went live last first, and the marks of what is not: of the other
 // releases, of the commits in their images' labels, and of blocked digests that no kept release has.
-func (h History) parted() (kept []*Release, older string) {
+func (h History) parted() (kept []*knownRelease, older string) {
 	kept = slices.SortedFunc(maps.Values(h.releases), laterLive)
 	var marks []string
 	for _, r := range kept[min(Recent, len(kept)):] {
@@ -44,12 +44,12 @@ func (h History) parted() (kept []*Release, older string) {
 }
 
 // laterLive orders releases, the one that went live last first.
-func laterLive(a, b *Release) int {
+func laterLive(a, b *knownRelease) int {
 	return cmp.Or(b.LastLiveAt.Compare(a.LastLiveAt), strings.Compare(a.ID, b.ID))
 }
 
 // blockedIn is the quarantine of these releases' images.
-func (h History) blockedIn(releases []*Release) map[Digest]string {
+func (h History) blockedIn(releases []*knownRelease) map[Digest]string {
 	held := map[Digest]string{}
 	for _, r := range releases {
 		for _, image := range r.Images {

@@ -228,7 +228,7 @@ func (o Observer) judge(ctx context.Context, a App, images map[string]Image, bef
 	}
 	release, known := before.read.history.Of(images)
 	now.failing = Mask(health.failing)
-	if !health.pending && release.healthNews(now.failing, before.failing) {
+	if !health.pending && before.read.history.healthNews(images, now.failing, before.failing) {
 		if err := o.append(ctx, a, before.read, HealthChanged{Images: images, Healthy: health.healthy(), Reason: now.failing}); err != nil {
 			return now.broken(), err
 		}

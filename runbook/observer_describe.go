@@ -45,7 +45,7 @@ func (o Observer) describe(ctx context.Context, a App, sights []Sight, w watch) 
 	select {
 	case fact := <-d.found:
 		d.busy = false
-		if r, _ := w.read.history.Of(fact.Images); r.lore.lessThan(fact) {
+		if w.read.history.tellsMore(fact) {
 			if err := o.append(ctx, a, w.read, fact); err != nil {
 				return err
 			}
@@ -61,30 +61,9 @@ func (o Observer) describe(ctx context.Context, a App, sights []Sight, w watch) 
 	}
 	d.busy, d.asked[r.ID] = true, time.Now()
 	seen := buildsOn(sights)
-	d.under.Go(func() { d.found <- o.learn(ctx, a, r, seen) })
+	history := w.read.history
+	d.under.Go(func() { d.found <- o.learn(ctx, a, history, r, seen) })
 	return nil
-}
-
-// lessThan reports whether a fact says more than what is known.
-func (l lore) lessThan(d Described) bool {
-	return !l.known || l.asked != d.Commit || len(d.Missing) < len(l.lacks)
-}
-
-// undescribed is one of the latest releases about which something is to be asked.
-func (h History) undescribed(asked map[string]time.Time, source bool, now time.Time) (Release, bool) {
-	for _, id := range slices.Backward(h.live[max(0, len(h.live)-describedLately):]) {
-		r := h.releases[id]
-		if r == nil {
-			continue // the hosts differed
-		}
-		l := r.lore
-		unasked := source && isCommit(r.Commit) && !strings.EqualFold(l.asked, r.Commit)
-		missing := len(l.lacks) > 0 && now.Sub(r.LastLiveAt) < describeFor
-		if (!l.known || unasked || missing) && now.Sub(asked[id]) >= describeRetry {
-			return *r, true
-		}
-	}
-	return Release{}, false
 }
 
 // label is what an image's labels say, as they are.
@@ -110,7 +89,7 @@ func (v imageView) into(seen map[Digest]label) {
 }
 
 // learn asks for all that is to be known of a release. What doesn't answer is Missing: there is no error.
-func (o Observer) learn(ctx context.Context, a App, r Release, seen map[Digest]label) Described {
+func (o Observer) learn(ctx context.Context, a App, h History, r Release, seen map[Digest]label) Described {
 	ctx, cancel := context.WithTimeout(ctx, describePatience)
 	defer cancel()
 	fact := Described{Images: r.Images, Labels: map[string]Build{}}
@@ -129,11 +108,7 @@ func (o Observer) learn(ctx context.Context, a App, r Release, seen map[Digest]l
 			fact.Labels[service] = b
 		}
 	}
-	labels, _ := agreed(fact)
-	fact.Commit = strings.ToLower(r.lore.note.Commit)
-	if fact.Commit == "" && !r.lore.shared {
-		fact.Commit = labels.Commit
-	}
+	fact.Commit = h.commitOf(fact)
 	o.askSource(ctx, a, &fact)
 	return fact
 }

@@ -37,20 +37,6 @@ func (o Observer) healthOf(ctx context.Context, a App, before, now watch) observ
 	return health
 }
 
-// maxReasons bounds how often the journal says that a release fails for another reason than before, while it fails: one
-// that crashes again and again looks different each time.
-const maxReasons = 5
-
-// healthNews reports whether what fails now is to be written down: that it begins, that it is over, and that it is
-// something else by now, once that was seen twice in a row: while a deployment lasts, it is this and that.
-func (r Release) healthNews(failing, before string) bool {
-	began := !r.FailingSince.IsZero()
-	if failing == "" || !began {
-		return began != (failing != "")
-	}
-	return failing != r.Failure && failing == before && r.failures < maxReasons
-}
-
 // probe asks every health URL at once, and says what is wrong with the first one that isn't well; "" where all are.
 func (o Observer) probe(ctx context.Context, a App) string {
 	var plan Plan

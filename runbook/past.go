@@ -14,7 +14,8 @@ type Past struct {
 	To      string    // the release to go to
 	Reason  string
 	Outcome Outcome // empty while it is open
-	target  string  // the ID of the release to go to
+
+	TargetID string `json:"-"` // the ID of the release to go to
 }
 
 // past adds to what is known of a rollback.
@@ -23,11 +24,11 @@ func (h *History) past(event Event) {
 	case Requested:
 		h.rollbacks = append(h.rollbacks, Past{
 			ID: event.Rollback, At: fact.Request.At, By: fact.Request.By, Reason: fact.Request.Reason, From: fact.Plan.Running, To: fact.Plan.Target.Name(),
-			target: fact.Plan.Target.ID,
+			TargetID: fact.Plan.Target.ID,
 		})
 	case Replanned:
 		if i := h.indexOf(event.Rollback); i >= 0 {
-			h.rollbacks[i].From, h.rollbacks[i].To, h.rollbacks[i].target = fact.Plan.Running, fact.Plan.Target.Name(), fact.Plan.Target.ID
+			h.rollbacks[i].From, h.rollbacks[i].To, h.rollbacks[i].TargetID = fact.Plan.Running, fact.Plan.Target.Name(), fact.Plan.Target.ID
 		}
 	case Ended:
 		if i := h.indexOf(event.Rollback); i >= 0 {
@@ -39,7 +40,7 @@ func (h *History) past(event Event) {
 
 // wentBack notes on a release how the rollback to it ended, where that says something about the release.
 func (h *History) wentBack(rb Past, fact Ended) {
-	known := h.releases[rb.target]
+	known := h.releases[rb.TargetID]
 	if known == nil {
 		return
 	}

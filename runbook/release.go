@@ -57,10 +57,10 @@ type Release struct {
 	// observed, or it is not known. Failure says what failed.
 	FailingSince time.Time `json:"failing_since,omitzero"`
 	Failure      string    `json:"failure,omitempty"`
-	failures     int       // how often Failure changed since then
-	lore         lore
-	healthy      time.Duration // how long it ran healthy, until healthySince
-	healthySince time.Time     // zero: it doesn't run, or not healthy
+	// Healthy is how long it ran healthy until HealthySince; HealthySince is zero where it doesn't run, or not healthy. A
+	// history alone knows them: what is written of a release leaves them out.
+	Healthy      time.Duration `json:"-"`
+	HealthySince time.Time     `json:"-"`
 }
 
 // KnownGood reports whether the bot itself saw the release running and healthy long enough.

@@ -64,3 +64,21 @@ func (h *History) sighting(event Event) {
 
 // Apart says what the hosts were last seen to run where that was not one known release; empty where it was.
 func (h History) Apart() string { return h.diverged }
+
+// maxReasons bounds how often the journal says that a release fails for another reason than before, while it fails: one
+// that crashes again and again looks different each time.
+const maxReasons = 5
+
+// healthNews reports whether what fails now is to be written down: that it begins, that it is over, and that it is
+// something else by now, once that was seen twice in a row: while a deployment lasts, it is this and that.
+func (h History) healthNews(images map[string]Image, failing, before string) bool {
+	var r knownRelease
+	if known := h.releases[ReleaseID(images)]; known != nil {
+		r = *known
+	}
+	began := !r.FailingSince.IsZero()
+	if failing == "" || !began {
+		return began != (failing != "")
+	}
+	return failing != r.Failure && failing == before && r.failures < maxReasons
+}
