@@ -100,8 +100,8 @@ func (h History) Suggestion(release string) (Bulletin, bool) {
 	return Bulletin{}, false
 }
 
-// Untold gives the bulletins that are not in their last state, oldest first.
-func (h History) Untold() []Bulletin {
+// OpenBulletins gives the bulletins that are not in their last state, oldest first.
+func (h History) OpenBulletins() []Bulletin {
 	var all []Bulletin
 	for _, b := range h.bulletins {
 		if !b.Closed {

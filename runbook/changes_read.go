@@ -28,26 +28,26 @@ const (
 
 // between is what lies between a target and what runs, as far as the history knows.
 type between struct {
-	target  Release
-	running *Release // nil: the hosts don't all run one known release
-	// after are the releases after the target up to the one that runs, in the order in which they went live; the zero
+	Target  Release
+	Running *Release // nil: the hosts don't all run one known release
+	// After are the releases after the target up to the one that runs, in the order in which they went live; the zero
 	// Release stands where the hosts differed. None where the order is not known.
-	after []Release
+	After []Release
 }
 
 func (h History) between(target Release, running map[string]Image) between {
-	b := between{target: target}
+	b := between{Target: target}
 	current, known := h.Of(running)
 	if running == nil || !known {
 		return b
 	}
-	b.running = &current
+	b.Running = &current
 	for _, id := range h.after(lastIndex(h.live, target.ID), lastIndex(h.live, current.ID)) {
 		var r Release
 		if known := h.releases[id]; known != nil {
 			r = known.Release
 		}
-		b.after = append(b.after, r)
+		b.After = append(b.After, r)
 	}
 	return b
 }
@@ -80,12 +80,12 @@ type commitStep struct {
 
 // read asks. What doesn't answer is Missing, and Late where it may yet: there is no error.
 func (r changesReader) read(ctx context.Context, b between) *Changes {
-	c := &Changes{Repository: r.app.Repository, Base: b.target.Commit}
-	if b.running == nil {
+	c := &Changes{Repository: r.app.Repository, Base: b.Target.Commit}
+	if b.Running == nil {
 		c.Missing = []string{"which commits lie in between is not known, since the hosts don't all run one known release"}
 		return c
 	}
-	c.Head = b.running.Commit
+	c.Head = b.Running.Commit
 	if c.Base == "" || c.Head == "" {
 		c.Missing = []string{withoutCommit(b)}
 		return c
@@ -106,7 +106,7 @@ func (r changesReader) read(ctx context.Context, b between) *Changes {
 
 func withoutCommit(b between) string {
 	var names []string
-	for _, release := range []Release{b.target, *b.running} {
+	for _, release := range []Release{b.Target, *b.Running} {
 		if release.Commit == "" {
 			names = append(names, release.Name())
 		}
@@ -148,7 +148,7 @@ func (r changesReader) ranges(ctx context.Context, c *Changes, b between, whole 
 	steps, gap := stepsOf(b)
 	if len(steps) == 0 || gap {
 		// What can't be told release by release is shown as a whole, and proves nothing.
-		files = r.migrationsOf(whole, commitStep{release: *b.running, base: c.Base, head: c.Head})
+		files = r.migrationsOf(whole, commitStep{release: *b.Running, base: c.Base, head: c.Head})
 		if whole.Partial {
 			c.Missing = append(c.Missing, "there are more changed files than the comparison shows, so there may be more migrations")
 		}
@@ -184,8 +184,8 @@ func (r changesReader) ranges(ctx context.Context, c *Changes, b between, whole 
 
 // stepsOf are the ways from each release to the next; gap is true where one of them can't be gone.
 func stepsOf(b between) (steps []commitStep, gap bool) {
-	base := b.target.Commit
-	for _, release := range b.after {
+	base := b.Target.Commit
+	for _, release := range b.After {
 		if base != "" && release.Commit != "" {
 			steps = append(steps, commitStep{release: release, base: base, head: release.Commit})
 		} else {

@@ -58,6 +58,25 @@ func (h *History) drifts(e Event) {
 	}
 }
 
+// ToldOfDrift reports whether people were told of a point of drift.
+func (h History) ToldOfDrift(key string) bool { return h.told[key] }
+
+// LastChange is the place of the event that last said that something else runs, or runs otherwise; 0: none did.
+func (h History) LastChange() int64 { return h.changed }
+
+// EndedWell reports whether a rollback succeeded, as far as anybody could tell.
+func (h History) EndedWell(rollback string) bool { return h.left[rollback] }
+
+// Pinned gives the image of a service that the last rollback which ended well pinned on a host, and that rollback; "" where
+// it pinned none there.
+func (h History) Pinned(host Host, service string) (image Image, rollback string) {
+	image, pinned := h.pinned.images[host][service]
+	if !pinned {
+		return Image{}, ""
+	}
+	return image, h.pinned.rollback
+}
+
 // drift tells of hosts that are not as they should be, once nothing has changed on any host for as long as an ordinary
 // deployment takes to become known-good: hosts differ for a while whenever somebody deploys, and that is no news.
 func (o Observer) drift(ctx context.Context, a App, sights []Sight, before watch, now *watch) error {
@@ -70,7 +89,7 @@ func (o Observer) drift(ctx context.Context, a App, sights []Sight, before watch
 	}
 	var fresh []DriftPoint
 	for _, p := range driftPoints(a, sights, before.read.history) {
-		if !before.read.history.told[p.Key] {
+		if !before.read.history.ToldOfDrift(p.Key) {
 			fresh = append(fresh, p)
 		}
 	}
@@ -102,7 +121,7 @@ func driftPoints(a App, sights []Sight, h History) []DriftPoint {
 	var points []DriftPoint
 	add := func(host Host, format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
-		sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", h.changed, host, text))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", h.LastChange(), host, text))
 		points = append(points, DriftPoint{Key: hex.EncodeToString(sum[:6]), Host: host, Text: text})
 	}
 	peers := majority(sights)
@@ -111,7 +130,7 @@ func driftPoints(a App, sights []Sight, h History) []DriftPoint {
 			if peer := peers[r.Service]; r.Image != peer.Image || r.Note != peer.Note {
 				add(s.Host, "%s runs %s, and not %s as %s", r.Service, runningText(r), runningText(peer.Running), peer.hosts)
 			}
-			if by := h.quarantine[r.Image.Digest]; by != "" && h.left[by] {
+			if by := h.Quarantined(r.Image.Digest); by != "" && h.EndedWell(by) {
 				add(s.Host, "%s runs %s, which rollback %s took away and which is quarantined", r.Service, runningText(r), by)
 			}
 			if i < len(s.Pins) {
@@ -127,18 +146,19 @@ func driftPoints(a App, sights []Sight, h History) []DriftPoint {
 // pinDrift says how a pin and what runs have come apart; "" where they haven't, or where that can't be told. A pin that
 // isn't there is none: the runbook's own lines export the variables and write nothing.
 func pinDrift(a App, s Sight, r Running, pin Pin, h History) string {
-	written, byRollback := h.pinned.images[s.Host][r.Service]
+	written, rollback := h.Pinned(s.Host, r.Service)
+	byRollback := rollback != ""
 	value, plain := pin.Plain()
 	image, err := ParseImage(value)
 	switch {
 	case pin.Absent && byRollback && written.Digest == r.Image.Digest:
-		return fmt.Sprintf("somebody took %s out of %s, which rollback %s wrote there: the next `up` may bring another image", pin.Variable, a.EnvPath(), h.pinned.rollback)
+		return fmt.Sprintf("somebody took %s out of %s, which rollback %s wrote there: the next `up` may bring another image", pin.Variable, a.EnvPath(), rollback)
 	case pin.Absent, !plain, err != nil, r.Image.IsZero(), image.Digest == r.Image.Digest:
 		return ""
 	case byRollback && image.Digest == written.Digest:
-		return fmt.Sprintf("%s runs %s, and not %s, which rollback %s pinned", r.Service, runningText(r), shortRef(image), h.pinned.rollback)
+		return fmt.Sprintf("%s runs %s, and not %s, which rollback %s pinned", r.Service, runningText(r), shortRef(image), rollback)
 	case byRollback && r.Image.Digest == written.Digest:
-		return fmt.Sprintf("somebody changed %s, which rollback %s wrote to %s: it says %s now, and the next `up` would bring that instead of what runs", pin.Variable, h.pinned.rollback, a.EnvPath(), shortRef(image))
+		return fmt.Sprintf("somebody changed %s, which rollback %s wrote to %s: it says %s now, and the next `up` would bring that instead of what runs", pin.Variable, rollback, a.EnvPath(), shortRef(image))
 	}
 	return fmt.Sprintf("%s in %s says %s, but %s runs %s: the next `up` would change that", pin.Variable, a.EnvPath(), shortRef(image), r.Service, runningText(r))
 }

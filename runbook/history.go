@@ -199,6 +199,9 @@ func (h History) seen(r Release) Release {
 	return r
 }
 
+// Observed gives the ID of the release that every host was last seen to run; empty where that isn't one known release.
+func (h History) Observed() string { return h.observed }
+
 // Quarantined gives the rollback that blocked a digest; "" when it isn't blocked.
 func (h History) Quarantined(d Digest) string { return h.quarantine[d] }
 

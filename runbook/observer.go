@@ -162,7 +162,7 @@ func (o Observer) seen(ctx context.Context, a App, sights []Sight, before watch)
 	}
 	hashes := hashesOf(sights)
 	now.set, now.hashes = ReleaseID(images), fmt.Sprint(hashes)
-	if before.read.history.observed != now.set {
+	if before.read.history.Observed() != now.set {
 		fact := Observed{Images: images, ConfigHashes: hashes, Tags: tagsOf(sights), Hosts: a.Hosts}
 		if before.last != "" && before.last != now.set {
 			fact.After = before.lastAt.UTC()
@@ -256,7 +256,7 @@ func (o Observer) diverged(ctx context.Context, a App, sights []Sight, before wa
 		}
 	}
 	detail := strings.Join(parts, "; ")
-	if detail == before.read.history.diverged {
+	if detail == before.read.history.Apart() {
 		return nil
 	}
 	return o.append(ctx, a, before.read, Diverged{Detail: detail})

@@ -519,7 +519,7 @@ func (r *Runner) bulletinsOf(apps []App) func(context.Context) ([]Bulletin, erro
 		for _, app := range apps {
 			history, failed := r.History(ctx, app.Name)
 			err = errors.Join(err, failed)
-			all = append(all, history.Untold()...)
+			all = append(all, history.OpenBulletins()...)
 		}
 		return all, err
 	}
