@@ -31,9 +31,9 @@ type RateJudgement struct {
 
 // rateReading is one look at the error rate.
 type rateReading struct {
-	at   time.Time
-	rate float64
-	err  *NoRateError // why there is none; nil: there is
+	At   time.Time
+	Rate float64
+	Err  *NoRateError // why there is none; nil: there is
 }
 
 const (
@@ -82,18 +82,18 @@ func lastReadings(readings []rateReading, ended time.Time, span time.Duration) (
 	var last *NoRateError
 	total, bad := 0, 0
 	for _, r := range readings {
-		if r.at.Before(ended.Add(-span)) {
+		if r.At.Before(ended.Add(-span)) {
 			continue
 		}
 		total++
-		if r.err == nil {
-			valid = append(valid, Sample{At: r.at, Rate: r.rate})
+		if r.Err == nil {
+			valid = append(valid, Sample{At: r.At, Rate: r.Rate})
 			continue
 		}
-		if last == nil || r.err.Answered || !last.Answered {
-			last = r.err
+		if last == nil || r.Err.Answered || !last.Answered {
+			last = r.Err
 		}
-		if r.err.Answered {
+		if r.Err.Answered {
 			bad++
 		}
 	}

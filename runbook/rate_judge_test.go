@@ -19,12 +19,12 @@ var (
 // nothing was read.
 func readingsOf(values ...any) (readings []rateReading) {
 	for i, value := range values {
-		r := rateReading{at: rateEnded.Add(time.Duration(i+1-len(values)) * 5 * time.Second)}
+		r := rateReading{At: rateEnded.Add(time.Duration(i+1-len(values)) * 5 * time.Second)}
 		switch value := value.(type) {
 		case float64:
-			r.rate = value
+			r.Rate = value
 		case *NoRateError:
-			r.err = value
+			r.Err = value
 		case nil:
 			continue
 		}

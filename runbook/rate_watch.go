@@ -29,7 +29,7 @@ func (x *execution) watchRate(ctx context.Context) *rateWatch {
 		go func() { past <- x.pastRates(ctx) }()
 		for {
 			// A look that was broken off when the window ended says nothing.
-			if r := x.readRate(ctx); r.err == nil || ctx.Err() == nil {
+			if r := x.readRate(ctx); r.Err == nil || ctx.Err() == nil {
 				w.readings = append(w.readings, r)
 			}
 			if pause(ctx, watchPause(x.app.ErrorRate.Window)) != nil {
@@ -43,14 +43,14 @@ func (x *execution) watchRate(ctx context.Context) *rateWatch {
 
 // readRate is one look.
 func (x *execution) readRate(ctx context.Context) rateReading {
-	r := rateReading{at: time.Now()}
+	r := rateReading{At: time.Now()}
 	limited, cancel := context.WithTimeout(ctx, RateTimeout)
 	defer cancel()
 	sample, err := x.rate.Now(limited, x.app)
 	if err == nil {
-		r.rate = sample.Rate
-	} else if !errors.As(err, &r.err) {
-		r.err = &NoRateError{Why: "Prometheus could not be asked", Err: err}
+		r.Rate = sample.Rate
+	} else if !errors.As(err, &r.Err) {
+		r.Err = &NoRateError{Why: "Prometheus could not be asked", Err: err}
 	}
 	return r
 }
@@ -94,8 +94,8 @@ func (x *execution) pastRates(ctx context.Context) []Sample {
 func (w *rateWatch) curve() []Sample {
 	var after []Sample
 	for _, r := range w.readings {
-		if r.err == nil {
-			after = append(after, Sample{At: r.at.UTC(), Rate: r.rate})
+		if r.Err == nil {
+			after = append(after, Sample{At: r.At.UTC(), Rate: r.Rate})
 		}
 	}
 	curve := append(slices.Clone(w.past), thinned(after, samplesAfter)...)
