@@ -138,15 +138,23 @@ func decorations(rb Rollback, _ Live) (list []Notice) {
 // publisher keeps a rollback's messages as they should be: each is posted once, and brought up to date as things go on.
 // It is a projection of the journal, so that a restart posts what is missing and nothing twice.
 type publisher struct {
-	announcer Announcer
-	list      func(Rollback, Live) []Notice // its notices, in the order in which they are posted
-	gate      *gate
-	state     func() (Rollback, Live, <-chan struct{})
-	note      func(ctx context.Context, facts ...Fact) error
-	report    func(error)
-	shown     map[string]string // what each posted notice showed last, by its key
-	// postmortem writes the rollback's postmortem, for the people of the channel.
-	postmortem func(context.Context, Rollback) (string, error)
+	Announcer Announcer
+	List      func(Rollback, Live) []Notice // its notices, in the order in which they are posted
+	Gate      *gate                         // one for all publishers
+	State     func() (Rollback, Live, <-chan struct{})
+	Note      func(ctx context.Context, facts ...Fact) error
+	Report    func(error)
+	// Postmortem writes the rollback's postmortem, for the people of the channel.
+	Postmortem func(context.Context, Rollback) (string, error)
+
+	shown map[string]string // what each posted notice showed last, by its key
+}
+
+func (p *publisher) show(key, version string) {
+	if p.shown == nil {
+		p.shown = map[string]string{}
+	}
+	p.shown[key] = version
 }
 
 const (
@@ -160,7 +168,7 @@ const (
 func (p *publisher) decorate(ctx context.Context) {
 	wait := firstRetry
 	for {
-		rb, live, changed := p.state()
+		rb, live, changed := p.State()
 		posted, err := p.postMissing(ctx, rb, live)
 		switch {
 		case ctx.Err() != nil:
@@ -174,7 +182,7 @@ func (p *publisher) decorate(ctx context.Context) {
 			p.waitFor(ctx, changed, rb)
 			continue
 		}
-		p.report(err)
+		p.Report(err)
 		var retry *RetryError
 		if errors.As(err, &retry) {
 			wait = max(retry.After, firstRetry)
@@ -200,13 +208,13 @@ func decorated(rb Rollback) bool {
 func (p *publisher) publish(ctx context.Context) {
 	wait := firstRetry
 	for {
-		rb, live, changed := p.state()
+		rb, live, changed := p.State()
 		if rb.State == StateEnded && rb.over() {
 			return
 		}
 		done, err := p.round(ctx, rb, live)
 		if err == nil && done && !rb.Published {
-			err = p.note(ctx, Published{})
+			err = p.Note(ctx, Published{})
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -216,7 +224,7 @@ func (p *publisher) publish(ctx context.Context) {
 			p.waitFor(ctx, changed, rb)
 			continue
 		}
-		p.report(err)
+		p.Report(err)
 		var retry *RetryError
 		if errors.As(err, &retry) {
 			wait = max(retry.After, firstRetry)
@@ -250,13 +258,13 @@ func (p *publisher) round(ctx context.Context, rb Rollback, live Live) (done boo
 		return false, err // a new post is in the next state, and threads hang on it
 	}
 	err = errors.Join(err, p.updateChanged(ctx, rb, live))
-	now, _, _ := p.state()
+	now, _, _ := p.State()
 	return err == nil && rb.State == StateEnded && now.Seq == rb.Seq && decorated(now) && settled(now), err
 }
 
 // postMissing posts one notice that is missing: the first one that can be said.
 func (p *publisher) postMissing(ctx context.Context, rb Rollback, live Live) (posted bool, err error) {
-	for _, n := range p.list(rb, live) {
+	for _, n := range p.List(rb, live) {
 		threadless := n.Kind != NoticeRequest && n.Kind != NoticeRecord && n.Thread.TS == ""
 		if rb.Posts[n.Key].TS != "" || threadless {
 			continue
@@ -275,21 +283,21 @@ func (p *publisher) postMissing(ctx context.Context, rb Rollback, live Live) (po
 
 // updateChanged brings posted notices up to date, until there are newer things to be said first.
 func (p *publisher) updateChanged(ctx context.Context, rb Rollback, live Live) (err error) {
-	for _, n := range p.list(rb, live) {
+	for _, n := range p.List(rb, live) {
 		version := versionOf(n)
 		if !updated[n.Kind] || p.shown[n.Key] == version || rb.Posts[n.Key].TS == "" {
 			continue
 		}
-		if waited := p.gate.wait(ctx); waited != nil {
+		if waited := p.Gate.wait(ctx); waited != nil {
 			return waited
 		}
-		failed := p.announcer.Update(ctx, rb.Posts[n.Key], n)
+		failed := p.Announcer.Update(ctx, rb.Posts[n.Key], n)
 		if failed == nil {
-			p.shown[n.Key] = version
+			p.show(n.Key, version)
 		} else {
 			err = errors.Join(err, fmt.Errorf("update the %s of %s: %w", n.Key, rb.ID, failed))
 		}
-		if now, _, _ := p.state(); now.Seq != rb.Seq || slowDown(failed) {
+		if now, _, _ := p.State(); now.Seq != rb.Seq || slowDown(failed) {
 			break
 		}
 	}
@@ -338,30 +346,30 @@ func versionOf(n Notice) string {
 // whether the message arrived, so it is looked for, and never repeated while that can't be told.
 func (p *publisher) post(ctx context.Context, n Notice, intended time.Time) error {
 	if !intended.IsZero() {
-		at, found, err := p.announcer.Find(ctx, n, intended)
+		at, found, err := p.Announcer.Find(ctx, n, intended)
 		if err != nil {
 			return fmt.Errorf("look whether it was posted: %w", err)
 		}
 		if found {
-			return p.note(ctx, NoticePosted{Key: n.Key, Channel: at.Channel, TS: at.TS})
+			return p.Note(ctx, NoticePosted{Key: n.Key, Channel: at.Channel, TS: at.TS})
 		}
-	} else if err := p.note(ctx, NoticeIntended{Key: n.Key}); err != nil {
+	} else if err := p.Note(ctx, NoticeIntended{Key: n.Key}); err != nil {
 		return err
 	}
 	if n.Kind == NoticePostmortem {
-		text, err := p.postmortem(ctx, n.Rollback)
+		text, err := p.Postmortem(ctx, n.Rollback)
 		if err != nil {
 			return fmt.Errorf("write the postmortem: %w", err)
 		}
 		n.Text = text
 	}
 	version := versionOf(n)
-	at, err := p.announcer.Post(ctx, n)
+	at, err := p.Announcer.Post(ctx, n)
 	if err != nil {
 		return err
 	}
-	p.shown[n.Key] = version
-	return p.note(ctx, NoticePosted{Key: n.Key, Channel: at.Channel, TS: at.TS})
+	p.show(n.Key, version)
+	return p.Note(ctx, NoticePosted{Key: n.Key, Channel: at.Channel, TS: at.TS})
 }
 
 // gate lets one through every interval.

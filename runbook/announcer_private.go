@@ -60,7 +60,7 @@ func privateNotices(rb Rollback, _ Live) (list []Notice) {
 func (p *publisher) beside(ctx context.Context) {
 	var failed retries
 	for ctx.Err() == nil {
-		rb, _, changed := p.state()
+		rb, _, changed := p.State()
 		if rb.State == StateEnded && settled(rb) {
 			return
 		}
@@ -69,7 +69,7 @@ func (p *publisher) beside(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			p.report(err)
+			p.Report(err)
 			var retry *RetryError
 			if errors.As(err, &retry) {
 				_ = pause(ctx, max(retry.After, firstRetry)) // for all of them
@@ -102,32 +102,32 @@ func (p *publisher) untilNext(ctx context.Context, changed <-chan struct{}, fail
 // nextBeside says or brings up to date one private message, and gives its key; "" where there is nothing to do now. What
 // is new comes first: updates have to wait for their turn.
 func (p *publisher) nextBeside(ctx context.Context, rb Rollback, failed retries) (key string, err error) {
-	list := slices.DeleteFunc(p.list(rb, Live{}), func(n Notice) bool {
+	list := slices.DeleteFunc(p.List(rb, Live{}), func(n Notice) bool {
 		return rb.Posts[n.Key].Settled || n.Thread.TS == "" || time.Now().Before(failed.at[n.Key])
 	})
 	for _, n := range list {
 		if post := rb.Posts[n.Key]; post.TS == "" {
 			err := p.post(ctx, n, post.IntendedAt)
 			if errors.Is(err, ErrUnreachable) {
-				p.report(fmt.Errorf("%s of %s: %w", n.Key, rb.ID, err))
-				err = p.note(ctx, NoticeSettled{Key: n.Key})
+				p.Report(fmt.Errorf("%s of %s: %w", n.Key, rb.ID, err))
+				err = p.Note(ctx, NoticeSettled{Key: n.Key})
 			}
 			return n.Key, failure("post", n, err)
 		}
 	}
 	for _, n := range list {
 		if version := versionOf(n); p.shown[n.Key] != version {
-			if err := p.gate.wait(ctx); err != nil {
+			if err := p.Gate.wait(ctx); err != nil {
 				return n.Key, err
 			}
-			if err := p.announcer.Update(ctx, rb.Posts[n.Key], n); err != nil {
+			if err := p.Announcer.Update(ctx, rb.Posts[n.Key], n); err != nil {
 				return n.Key, failure("update", n, err)
 			}
-			p.shown[n.Key] = version
+			p.show(n.Key, version)
 			return n.Key, nil
 		}
 		if n.final() {
-			return n.Key, failure("settle", n, p.note(ctx, NoticeSettled{Key: n.Key}))
+			return n.Key, failure("settle", n, p.Note(ctx, NoticeSettled{Key: n.Key}))
 		}
 	}
 	return "", nil

@@ -119,9 +119,9 @@ func (r *Runner) own(app App, rb Rollback, epoch int64) *owner {
 	r.mu.Unlock()
 	speaker := func(list func(Rollback, Live) []Notice) *publisher {
 		return &publisher{
-			announcer: r.Announcer, list: list, gate: r.gate, state: o.state, note: o.execution.note, shown: map[string]string{},
-			postmortem: func(ctx context.Context, rb Rollback) (string, error) { return o.postmortem(ctx, rb, false) },
-			report:     func(err error) { r.reportProblem(rb, err) },
+			Announcer: r.Announcer, List: list, Gate: r.gate, State: o.state, Note: o.execution.note,
+			Postmortem: func(ctx context.Context, rb Rollback) (string, error) { return o.postmortem(ctx, rb, false) },
+			Report:     func(err error) { r.reportProblem(rb, err) },
 		}
 	}
 	var all sync.WaitGroup
