@@ -394,11 +394,16 @@ func (o *owner) ask(ctx context.Context, run StepRun) error {
 	}
 	fact := Asked{Question: question}
 	if rb.Direction == Backward && rb.Touched() && rb.Plan.Reversible() {
-		forward := rb.Plan.Reverse(o.app)
+		forward := rb.Plan.Reverse(o.commanded)
 		fact.Forward, fact.Question.Forward = &forward, forward.Hash()
 		fact.Question.Answers = []Answer{Retry, RollForward, Abort}
 	}
 	return o.execution.note(ctx, fact)
+}
+
+// commanded is a host's part of a plan with the commands that bring up its services.
+func (o *owner) commanded(h HostPlan) HostPlan {
+	return newHostPlan(o.app, h.Host, h.Project, h.EnvFile, h.Services)
 }
 
 // lastLookTimeout bounds the look that only serves to tell people how things stand.

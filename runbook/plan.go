@@ -84,8 +84,9 @@ func (p Plan) Reversible() bool {
 	return len(p.Hosts) > 0
 }
 
-// Reverse is the plan that goes back to what this one started from, host by host. The plan must be Reversible.
-func (p Plan) Reverse(a App) Plan {
+// Reverse is the plan that goes back to what this one started from, host by host. The plan must be Reversible. commanded
+// gives the part of a host its commands, by its services.
+func (p Plan) Reverse(commanded func(HostPlan) HostPlan) Plan {
 	back := p
 	back.Hosts = make([]HostPlan, len(p.Hosts))
 	for i, h := range p.Hosts {
@@ -93,7 +94,7 @@ func (p Plan) Reverse(a App) Plan {
 		for j := range services {
 			services[j].From, services[j].To, services[j].FromNote = services[j].To, services[j].From, ""
 		}
-		back.Hosts[i] = newHostPlan(a, h.Host, h.Project, h.EnvFile, services)
+		back.Hosts[i] = commanded(HostPlan{Host: h.Host, Project: h.Project, EnvFile: h.EnvFile, Services: services})
 	}
 	back.Missing = nil
 	return back
