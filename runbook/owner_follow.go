@@ -105,7 +105,7 @@ func (o *owner) keepTicket(ctx context.Context) {
 		if rb.State == StateEnded && rb.over() {
 			return
 		}
-		if later := rb.ticketLater(); later != 0 {
+		if later := ticketLater(rb); later != 0 {
 			wait = firstTicketRetry
 			o.until(ctx, changed, later)
 			continue
@@ -127,7 +127,7 @@ func (o *owner) keepTicket(ctx context.Context) {
 }
 
 // ticketLater is how long nothing is to be done about the ticket; negative: until something changes.
-func (rb Rollback) ticketLater() time.Duration {
+func ticketLater(rb Rollback) time.Duration {
 	switch {
 	case rb.ticketSettled():
 		return -1

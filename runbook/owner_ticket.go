@@ -120,7 +120,7 @@ func (o *owner) postmortem(ctx context.Context, rb Rollback, public bool) (strin
 		return "", fmt.Errorf("%w: %w", errJournal, err)
 	}
 	names := map[string]string{}
-	for _, id := range rb.People() {
+	for _, id := range PostmortemPeople(rb) {
 		names[id] = o.contact(ctx, id).Name
 	}
 	return Postmortem(events, rb.ID, Reader{Public: public, Names: names, Compare: o.compare})

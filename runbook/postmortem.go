@@ -189,8 +189,8 @@ func (p postmortem) signers() string {
 	return strings.Join(names, " and ")
 }
 
-// People are the Slack IDs of all whom a rollback's postmortem names, for whoever knows their names.
-func (rb Rollback) People() []string { return postmortem{rb: rb}.people() }
+// PostmortemPeople are the Slack IDs of all whom a rollback's postmortem names, for whoever knows their names.
+func PostmortemPeople(rb Rollback) []string { return postmortem{rb: rb}.people() }
 
 // Where the owner stands in a ticket, so that it can be brought up to date.
 const (
