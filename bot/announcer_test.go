@@ -55,7 +55,7 @@ func spokenRollback(t *testing.T, id string) runbook.Rollback {
 	before := runbook.Image{Name: "ghcr.io/acme/shop/api", Digest: runbook.Digest("sha256:" + strings.Repeat("2", 64))}
 	plan := runbook.Plan{App: "shop", Target: runbook.Release{ID: "r-1", Version: "v1", Images: map[string]runbook.Image{"api": image}}, Hosts: []runbook.HostPlan{{
 		Host: "deploy@one", EnvFile: "/opt/shop/.env", Services: []runbook.ServicePlan{{Service: "api", Variable: "API_IMAGE", From: before, To: image}},
-		Up: runbook.Command{Args: []string{"docker", "compose", "up"}}, Prove: runbook.Command{Args: []string{"docker", "compose", "config"}},
+		Commands: runbook.Commands{Up: runbook.Command{Args: []string{"docker", "compose", "up"}}, Prove: runbook.Command{Args: []string{"docker", "compose", "config"}}},
 	}}}
 	rb, err := runbook.Fold([]runbook.Event{
 		{App: "shop", Rollback: id, Seq: 1, At: time.Now(), Fact: runbook.Requested{

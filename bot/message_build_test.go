@@ -66,21 +66,17 @@ func testPlan(app runbook.App, hosts ...runbook.Host) runbook.Plan {
 		for _, s := range app.Services {
 			h.Services = append(h.Services, runbook.ServicePlan{Service: s.Name, Variable: s.Variable, From: imageOf(s.Name, 2), To: imageOf(s.Name, 1), Containers: 1, ConfigHash: "c0ffee"})
 		}
-		plan.Hosts = append(plan.Hosts, commanded(app, h))
+		h.Commands = commandsOf(app)(host, h.Services)
+		plan.Hosts = append(plan.Hosts, h)
 	}
 	return plan
 }
 
-// commanded is a host's part of a plan with commands for its services.
-func commanded(app runbook.App, h runbook.HostPlan) runbook.HostPlan {
-	compose := []string{"docker", "compose", "-f", app.ComposeFile}
-	h.Prove = runbook.Command{Dir: app.Dir, Args: append(compose[:4:4], "config", "--format", "json")}
-	h.Up = runbook.Command{Dir: app.Dir, Args: append(compose[:4:4], "up", "-d", "--no-deps", "--pull", "never")}
-	for _, s := range h.Services {
-		h.Up.Args = append(h.Up.Args, s.Service)
-		h.Pulls = append(h.Pulls, runbook.Command{Dir: app.Dir, Args: []string{"docker", "pull", s.To.String()}})
+// commandsOf are lines as a host with docker has them.
+func commandsOf(app runbook.App) func(runbook.Host, []runbook.ServicePlan) runbook.Commands {
+	return func(_ runbook.Host, services []runbook.ServicePlan) runbook.Commands {
+		return (&runbook.ShellHosts{}).Commands(app, "", services)
 	}
-	return h
 }
 
 func newStory(t *testing.T) *story {
@@ -195,7 +191,7 @@ func (s *story) broken() *story {
 	s.event(20*time.Second, runbook.StepFinished{Step: runbook.StepDeploy, Attempt: 1, Outcome: runbook.StepOutcome{
 		Verdict: runbook.Broken, Detail: "deploy@two: `docker compose up` ended with status 1", Output: "Container shop-api-1  Recreate\nError response from daemon: <!channel> no space left on device",
 	}})
-	forward := s.plan.Reverse(func(h runbook.HostPlan) runbook.HostPlan { return commanded(s.app, h) })
+	forward := s.plan.Reverse(commandsOf(s.app))
 	return s.ask(runbook.Question{Kind: runbook.AskFailed, Text: "deploy@two: `docker compose up` ended with status 1",
 		Answers: []runbook.Answer{runbook.Retry, runbook.RollForward, runbook.Abort}}, &forward)
 }

@@ -8,25 +8,24 @@ import (
 	"testing/synctest"
 )
 
-// listened are hosts whose commands are written down.
+// listened is a host whose commands are written down.
 type listened struct {
-	Hosts
+	Shell
 	mu    sync.Mutex
 	lines []string
 }
 
-func (l *listened) Target(host Host) Target { return listenedTarget{l, l.Hosts.Target(host)} }
-
-type listenedTarget struct {
-	all    *listened
-	target Target
+func (l *listened) Run(ctx context.Context, cmd Command, stdin []byte) (status int, stdout, stderr []byte, err error) {
+	l.mu.Lock()
+	l.lines = append(l.lines, strings.Join(cmd.Args, " "))
+	l.mu.Unlock()
+	return l.Shell.Run(ctx, cmd, stdin)
 }
 
-func (t listenedTarget) Run(ctx context.Context, cmd Command) (Result, error) {
-	t.all.mu.Lock()
-	t.all.lines = append(t.all.lines, strings.Join(cmd.Args, " "))
-	t.all.mu.Unlock()
-	return t.target.Run(ctx, cmd)
+// listen gives a world's host with its commands written down.
+func (w *world) listen() (*listened, Hosts) {
+	l := &listened{Shell: w.hosts[w.app.Hosts[0]]}
+	return l, &ShellHosts{Shell: func(Host) Shell { return l }}
 }
 
 // count is how many commands hold the words.
@@ -47,13 +46,13 @@ func TestPlanner_AgainGivesTheSamePlanForLess(t *testing.T) {
 		plans, compose := map[bool]string{}, map[bool]int{}
 		var before *Plan
 		for _, again := range []bool{false, true} {
-			hosts := &listened{Hosts: fakeHosts{w.hosts, &process{}}}
+			heard, hosts := w.listen()
 			plan, err := Planner{Hosts: hosts, Journal: w.journal, Before: before}.Plan(t.Context(), w.app, w.request())
 			if err != nil {
 				t.Fatal(err)
 			}
 			before = &plan
-			plans[again], compose[again] = plan.Hash(), hosts.count("docker compose")
+			plans[again], compose[again] = plan.Hash(), heard.count("docker compose")
 		}
 		if plans[true] != plans[false] {
 			t.Errorf("made again, the plan is %s, was %s", plans[true], plans[false])
@@ -68,30 +67,30 @@ func TestPlanner_AgainGivesTheSamePlanForLess(t *testing.T) {
 func TestLook_AsksOnceWhatAnImageIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		hosts := &listened{Hosts: fakeHosts{w.hosts, &process{}}}
+		heard, hosts := w.listen()
 		x := &execution{
 			app: w.app, hosts: hosts, rollback: func() Rollback { return Rollback{} },
 			note: func(context.Context, ...Fact) error { return nil },
 		}
 		h := HostPlan{Host: w.app.Hosts[0], Project: "shop"}
 		for range 3 {
-			sight, err := x.look(t.Context(), h)
-			if err != nil || !sight.runs(w.v2) {
-				t.Fatalf("saw %+v, %v; want v2", sight.Running, err)
+			view, err := x.look(t.Context(), h)
+			if err != nil || !view.Runs(w.v2) {
+				t.Fatalf("saw %+v, %v; want v2", view.Services, err)
 			}
 		}
-		if n := hosts.count("docker image inspect"); n != 1 {
+		if n := heard.count("docker image inspect"); n != 1 {
 			t.Errorf("docker was asked %d times what the images are, want once", n)
 		}
 		api := w.v1["api"].String()
 		w.hosts[h.Host].containers["api"] = []string{api}
-		if sight, err := x.look(t.Context(), h); err != nil || sight.Running[0].Image != w.v1["api"] {
-			t.Errorf("saw %+v, %v; want the api of v1", sight.Running, err)
+		if view, err := x.look(t.Context(), h); err != nil || view.Services[0].Image != w.v1["api"] {
+			t.Errorf("saw %+v, %v; want the api of v1", view.Services, err)
 		}
 		// What was there a moment ago is inspected while docker lists; what isn't there any more is no answer.
 		w.hosts[h.Host].containers["api"], w.hosts[h.Host].containers["web"] = []string{api, api}, nil
-		if sight, err := x.look(t.Context(), h); err != nil || sight.Running[0].Containers != 2 || !sight.down() {
-			t.Errorf("saw %+v, %v; want two containers of api and none of web", sight.Running, err)
+		if view, err := x.look(t.Context(), h); err != nil || view.Services[0].Containers != 2 || !view.Stopped() {
+			t.Errorf("saw %+v, %v; want two containers of api and none of web", view.Services, err)
 		}
 	})
 }
@@ -100,7 +99,7 @@ func TestLook_AsksOnceWhatAnImageIs(t *testing.T) {
 func TestPlanner_AgainWhereSomethingElseRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		planner := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal}
+		planner := Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}
 		first, err := planner.Plan(t.Context(), w.app, w.request())
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +121,7 @@ func TestPlanner_AgainWhereSomethingElseRuns(t *testing.T) {
 func TestPlanner_AgainUnderAnotherProject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		planner := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal}
+		planner := Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}
 		first, err := planner.Plan(t.Context(), w.app, w.request())
 		if err != nil {
 			t.Fatal(err)

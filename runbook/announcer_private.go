@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func waitingNotices(rb Rollback, thread Post) (list []Notice) {
 func privateNotices(rb Rollback, _ Live) (list []Notice) {
 	thread := rb.Posts[string(NoticeRequest)]
 	add := func(q Asking, kind NoticeKind, stage Stage, person string, now bool) {
-		n := Notice{Key: fmt.Sprintf("%s-%d-%s", orElse(string(stage), string(kind)), q.ID, person), Kind: kind, Question: q.ID, Stage: stage, To: person, Rollback: rb, Thread: thread}
+		n := Notice{Key: fmt.Sprintf("%s-%d-%s", cmp.Or(string(stage), string(kind)), q.ID, person), Kind: kind, Question: q.ID, Stage: stage, To: person, Rollback: rb, Thread: thread}
 		if begun := !rb.Posts[n.Key].IntendedAt.IsZero(); begun || now {
 			list = append(list, n)
 		}

@@ -2,7 +2,6 @@ package runbook
 
 import (
 	"net"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -12,11 +11,11 @@ import (
 type App struct {
 	Name        string    // [a-z0-9-]+
 	Hosts       []Host    // every host runs all services
-	Dir         string    // the folder on the host in which compose is called
+	Dir         string    // the app's folder on the host
 	ComposeFile string    // relative to Dir, or absolute
-	EnvFile     string    // where the pins live; empty means .env beside ComposeFile, which is what compose reads
-	Docker      []string  // the words of the docker command, as in {"sudo", "-n", "docker"}
-	Compose     []string  // the words of the compose command, as in {"docker", "compose"}
+	EnvFile     string    // the pins file, relative to Dir or absolute; empty: the one that is read by default
+	Docker      []string  // the words of DOCKER_COMMAND
+	Compose     []string  // the words of COMPOSE_COMMAND
 	Services    []Service // in the order in which they are deployed
 	Health      Health
 	ErrorRate   ErrorRate
@@ -30,9 +29,9 @@ type App struct {
 	RestoreRunbookURL string
 }
 
-// Service is one compose service of an app, and the variable through which the compose file takes its image.
+// Service is one service of an app, and the variable by which its image is pinned.
 type Service struct {
-	Name     string // as in the compose file
+	Name     string // as in the app's files
 	Variable string // as in "API_IMAGE"
 }
 
@@ -54,14 +53,6 @@ type ErrorRate struct {
 	Query        string        // PromQL: one series, failed requests as a fraction in [0, 1]; empty: a person is asked
 	Tolerance    float64       // how far above the baseline counts as back to it, as a fraction of the baseline
 	Floor        float64       // the rate up to which the baseline doesn't matter, in [0, 1]
-}
-
-// EnvPath is the file of the pins as configured, relative to Dir or absolute.
-func (a App) EnvPath() string {
-	if a.EnvFile != "" {
-		return a.EnvFile
-	}
-	return path.Join(path.Dir(a.ComposeFile), ".env")
 }
 
 // ServiceNames are the names of the app's services in their order.
@@ -86,4 +77,15 @@ func (h Host) Name() string {
 		return host
 	}
 	return strings.Trim(name, "[]")
+}
+
+// ImagesOf are a release's images, each once, in the services' order.
+func (a App) ImagesOf(r Release) []Image {
+	var images []Image
+	for _, service := range a.Services {
+		if image := r.Images[service.Name]; !image.IsZero() && !slices.Contains(images, image) {
+			images = append(images, image)
+		}
+	}
+	return images
 }

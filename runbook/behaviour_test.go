@@ -173,7 +173,7 @@ func TestRollback_NoLeadNeededTheRequesterConfirms(t *testing.T) {
 
 func TestPolicy_WhatProvesThatThereWasNoMigration(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		planner := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal}
+		planner := Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}
 		needs := func(request Request) string {
 			t.Helper()
 			plan, err := planner.Plan(t.Context(), w.app, request)

@@ -65,7 +65,7 @@ func Checkup(ctx context.Context, limit time.Duration, checks []Check) []Finding
 	answers := make([]chan []Finding, len(checks))
 	for i, check := range checks {
 		answers[i] = make(chan []Finding, 1)
-		go func() { answers[i] <- check.found(ctx) }()
+		go func() { answers[i] <- foundBy(ctx, check) }()
 	}
 	var all []Finding
 	for i, check := range checks {
@@ -88,8 +88,8 @@ func Checkup(ctx context.Context, limit time.Duration, checks []Check) []Finding
 	return all
 }
 
-// found is what a check finds, its panic included. What panicked isn't quoted: it may hold anything.
-func (c Check) found(ctx context.Context) (found []Finding) {
+// foundBy is what a check finds, its panic included. What panicked isn't quoted: it may hold anything.
+func foundBy(ctx context.Context, c Check) (found []Finding) {
 	defer func() {
 		if recover() != nil {
 			found = []Finding{FoundWrong(c.About, "This is a defect of the bot, please report it", "the check itself failed, so nothing is known of it")}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -17,12 +16,6 @@ func (p Planner) Checks(a App, health HealthChecker, rate ErrorRateChecker) []Ch
 	checks := []Check{
 		{"hosts of " + a.Name, func(ctx context.Context) []Finding { return p.checkHosts(ctx, a) }},
 		{"error rate of " + a.Name, func(ctx context.Context) []Finding { return []Finding{checkRate(ctx, a, rate)} }},
-	}
-	for _, host := range a.Hosts {
-		about := "clock of " + string(host)
-		checks = append(checks, Check{about, func(ctx context.Context) []Finding {
-			return []Finding{checkClock(ctx, about, p.Hosts.Target(host))}
-		}})
 	}
 	for _, url := range healthURLs(a) {
 		checks = append(checks, Check{"health of " + a.Name, func(ctx context.Context) []Finding {
@@ -41,7 +34,7 @@ func (p Planner) checkHosts(ctx context.Context, a App) []Finding {
 	var looks []func(context.Context) error
 	for i, host := range a.Hosts {
 		looks = append(looks, func(ctx context.Context) error {
-			surveys[i], failures[i] = surveyHost(ctx, p.Hosts.Target(host), host, a, p)
+			surveys[i], failures[i] = p.surveyHost(ctx, a, host)
 			return nil
 		})
 	}
@@ -56,7 +49,7 @@ func (p Planner) checkHosts(ctx context.Context, a App) []Finding {
 		}
 		s := surveys[i]
 		reached = append(reached, s)
-		images, _ := s.set()
+		images, _ := s.Set()
 		running = append(running, images)
 		found = append(found, s.findings(a, p.own(ctx, a, s.lockedBy))...)
 	}
@@ -80,11 +73,11 @@ func (p Planner) own(ctx context.Context, a App, lockedBy string) bool {
 // findings are those of a host on which a rollback could act. Own says that the bot itself holds the lock.
 func (s survey) findings(a App, own bool) []Finding {
 	about := a.Name + " on " + string(s.Host)
-	seen := "engine, Compose, tools, compose file and the file of the pins are there"
-	if s.freeBytes >= 0 {
-		seen += fmt.Sprintf("; %d MiB are free on docker's disk", s.freeBytes>>20)
+	seen := "engine, tools, the app's files and the pins file are there"
+	if s.FreeBytes >= 0 {
+		seen += fmt.Sprintf("; %d MiB are free on the disk of the images", s.FreeBytes>>20)
 	}
-	found := []Finding{FoundFine(about, "%s", seen)}
+	found := []Finding{FoundFine(about, "%s", seen), s.clock()}
 	if s.lock != "" && own {
 		return append(found, FoundFine("lock of "+about, "held by this bot's own rollback %s, which is under way", s.lockedBy))
 	}
@@ -115,21 +108,21 @@ func (p Planner) checkTarget(ctx context.Context, a App, running []map[string]Im
 	return target, FoundFine(about, "%s", Describe(target))
 }
 
-// checkGoing proves on every host that compose takes the pins, and that the target's images can be had and would fit.
+// checkGoing proves on every host that the pins are taken, and that the target's images can be had and would fit.
 func (p Planner) checkGoing(ctx context.Context, a App, reached []survey, target Release) []Finding {
 	found := make([][]Finding, len(reached))
 	var looks []func(context.Context) error
 	for i, s := range reached {
 		looks = append(looks, func(ctx context.Context) error {
-			facts, err := s.planHost(ctx, p.Hosts.Target(s.Host), a, target, false)
+			facts, err := p.planHost(ctx, a, s, target)
 			about := "going to " + target.Name() + " on " + string(s.Host)
 			switch {
 			case err != nil:
 				found[i] = wrongOn(a, s.Host, err)
 			case len(facts.missing) > 0:
-				found[i] = []Finding{FoundFine(about, "compose takes the pins; %d of its images are not on the host, and the registry has them", len(facts.missing))}
+				found[i] = []Finding{FoundFine(about, "the pins are taken; %d of its images are not on the host, and the registry has them", len(facts.missing))}
 			default:
-				found[i] = []Finding{FoundFine(about, "compose takes the pins, and its images are on the host")}
+				found[i] = []Finding{FoundFine(about, "the pins are taken, and its images are on the host")}
 			}
 			return nil
 		})
@@ -145,35 +138,33 @@ func (p Planner) checkGoing(ctx context.Context, a App, reached []survey, target
 func wrongOn(a App, host Host, err error) []Finding {
 	var found []Finding
 	for _, problem := range problemsOf(host, err) {
-		found = append(found, FoundWrong(a.Name+" on "+string(host), upperFirst(problem.Remedy), "%s", problem.What))
+		found = append(found, FoundWrong(a.Name+" on "+string(host), UpperFirst(problem.Remedy), "%s", problem.What))
 	}
 	return found
 }
 
-// checkClock compares a host's clock with the bot's, allowing for the time that the question took.
-func checkClock(ctx context.Context, about string, target Target) Finding {
-	asked := time.Now()
-	result, err := target.Run(ctx, Command{Args: []string{"date", "+%s"}})
-	answered := time.Now()
-	if err != nil {
-		return NotChecked(about, "the host could not be asked")
+// clock judges the host's.
+func (s survey) clock() Finding {
+	about := "clock of " + string(s.Host)
+	if s.ClockOff < 0 {
+		return NotChecked(about, "the host gives no time")
 	}
-	seconds, err := strconv.ParseInt(strings.TrimSpace(string(result.Stdout)), 10, 64)
-	if result.Status != 0 || err != nil {
-		return NotChecked(about, "`date +%%s` gives no time there")
-	}
-	return ClockFinding(about, time.Unix(seconds, 0), asked, answered)
+	return ClockOffFinding(about, s.ClockOff)
 }
 
 // ClockFinding judges a clock that was read between two instants of ours.
 func ClockFinding(about string, clock, asked, answered time.Time) Finding {
-	var off time.Duration
 	switch {
 	case clock.Before(asked):
-		off = asked.Sub(clock)
+		return ClockOffFinding(about, asked.Sub(clock))
 	case clock.After(answered):
-		off = clock.Sub(answered)
+		return ClockOffFinding(about, clock.Sub(answered))
 	}
+	return ClockOffFinding(about, 0)
+}
+
+// ClockOffFinding judges by how much a clock differs from ours.
+func ClockOffFinding(about string, off time.Duration) Finding {
 	if off > clockTolerance {
 		return FoundWrong(about, "Switch NTP on where the clock is wrong: timedatectl set-ntp true", "it is %s away from the bot's own", off.Round(time.Second))
 	}
@@ -215,12 +206,4 @@ func checkRate(ctx context.Context, a App, rate ErrorRateChecker) Finding {
 		return FoundWrong(about, "Mend PROMETHEUS_URL or ERROR_RATE_QUERY; without them a person is asked", "%v", err)
 	}
 	return FoundFine(about, "one series, %.2f%% now", 100*sample.Rate)
-}
-
-// upperFirst gives a remedy its capital: a *HostError's stands behind a colon elsewhere.
-func upperFirst(text string) string {
-	if text == "" {
-		return ""
-	}
-	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// NewID makes an ID for a rollback that is to be asked for, for Request.ID.
-func NewID() string { return newID() }
-
 // unused refuses an ID that no rollback can have, or that one has. Empty is none yet.
 func (r *Runner) unused(ctx context.Context, id string) error {
 	if id == "" {

@@ -375,9 +375,6 @@ var quietCourses = []course{
 	},
 }
 
-// Kinds lists all kinds of facts that there are.
-func Kinds() []string { return sortedKeys(kinds) }
-
 // FinishOn makes a world in which everything is as the store's journal says, and has the bot finish what is under way
 // there: it succeeds, with one record.
 func FinishOn(t *testing.T, store Store) {

@@ -7,7 +7,7 @@ import (
 )
 
 // deploy is the third phase of step 2: containers are replaced host by host, and each host but the last is proven
-// healthy before the next one is touched. Only the plan's services are named to compose, and nothing is pulled by it.
+// healthy before the next one is touched. Only the plan's services are named, and nothing is pulled.
 type deploy struct{}
 
 func (deploy) Name() StepName { return StepDeploy }
@@ -32,74 +32,59 @@ func (s deploy) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 	return StepOutcome{Verdict: Passed}, nil
 }
 
-// host brings one host to the plan's images and proves it by what its containers are made from: that compose ended with
-// status 0 proves nothing. Where the host was restarted in the middle of that, nothing of it runs any more, and going to
+// host brings one host to the plan's images and proves it by what its containers are made from: that its command ended
+// with status 0 proves nothing. Where the host was restarted in the middle of that, nothing of it runs any more, and going to
 // the same digests once more is harmless.
 func (s deploy) host(ctx context.Context, x *execution, h HostPlan) (hostOutcome, error) {
 	run, _ := x.rollback().Step(StepDeploy)
 	job := fmt.Sprintf("up-%s-%d", directionWord(x.rollback().Direction), run.Attempt)
-	sight, err := x.lookJustNow(ctx, h)
+	view, err := x.lookJustNow(ctx, h)
 	if err != nil {
 		return x.failure(ctx, err)
 	}
-	if run.Attempt > 1 && x.rollback().Hosts[h.Host].UpStarted && h.there(sight) {
+	if run.Attempt > 1 && x.rollback().Hosts[h.Host].UpStarted && h.Complete(view) {
 		return fine, nil // a former attempt brought it there: trying again is for the others
 	}
-	outcome, result, err := s.up(ctx, x, h, sight, job)
+	outcome, result, err := s.up(ctx, x, h, view, job)
 	if err != nil || outcome.verdict != Passed {
 		return outcome, err
 	}
-	sight, err = x.lookAgain(ctx, h)
+	view, err = x.lookAgain(ctx, h)
 	if err == nil && errors.Is(result.err, errRestarted) && !x.aborting() {
-		if outcome, result, err = s.up(ctx, x, h, sight, job+"-restarted"); err != nil || outcome.verdict != Passed {
+		if outcome, result, err = s.up(ctx, x, h, view, job+"-restarted"); err != nil || outcome.verdict != Passed {
 			return outcome, err
 		}
-		sight, err = x.lookAgain(ctx, h)
+		view, err = x.lookAgain(ctx, h)
 	}
 	if err != nil {
 		return x.unseen(ctx, err)
 	}
-	return judgeUp(ctx, x, h, result, sight)
+	return judgeUp(ctx, x, h, result, view)
 }
 
 // up replaces the containers, unless something runs there that is neither the plan's start nor its target.
-func (deploy) up(ctx context.Context, x *execution, h HostPlan, sight Sight, job string) (hostOutcome, changeResult, error) {
-	if outcome := foreign(h, sight); outcome.verdict != Passed {
+func (deploy) up(ctx context.Context, x *execution, h HostPlan, view View, job string) (hostOutcome, changeResult, error) {
+	if outcome := foreign(h, view); outcome.verdict != Passed {
 		return outcome, changeResult{}, nil
 	}
 	if err := x.quarantine(ctx); err != nil {
 		return hostOutcome{}, changeResult{}, err
 	}
-	x.progress(h.Host, "docker compose up")
-	result, err := x.change(ctx, h.Host, StepDeploy, job, upLimit, h.Up)
+	x.progress(h.Host, "replacing the containers")
+	result, err := x.change(ctx, h.Host, StepDeploy, Job{Name: job, Limit: upLimit, Command: h.Up, Up: h.Services})
 	return fine, result, err
 }
 
-func judgeUp(ctx context.Context, x *execution, h HostPlan, result changeResult, sight Sight) (hostOutcome, error) {
+func judgeUp(ctx context.Context, x *execution, h HostPlan, result changeResult, view View) (hostOutcome, error) {
 	switch {
-	case sight.runs(h.To()) && result.err == nil && result.status == 0, h.there(sight):
+	case view.Runs(h.To()) && result.err == nil && result.status == 0, h.Complete(view):
 		return fine, nil
 	case result.err != nil:
 		return x.unseen(ctx, result.err)
 	}
-	outcome := broken("`docker compose up` ended with status %d and the plan's containers are not what runs", result.status)
+	outcome := broken("the deployment ended with status %d and the plan's containers are not what runs", result.status)
 	outcome.output = lastLines(result.output, 20)
 	return outcome, nil
-}
-
-// there reports whether a host runs all that the plan has for it, whatever compose said.
-func (h HostPlan) there(sight Sight) bool {
-	return sight.runs(h.To()) && !sight.down() && !h.short(sight)
-}
-
-// short reports whether a service has fewer containers than before: an `up` that was cut off leaves some out.
-func (h HostPlan) short(sight Sight) bool {
-	for i, r := range sight.Running {
-		if r.Containers < h.Services[i].Containers {
-			return true
-		}
-	}
-	return false
 }
 
 func directionWord(d Direction) string {
@@ -107,16 +92,6 @@ func directionWord(d Direction) string {
 		return "forward"
 	}
 	return "back"
-}
-
-// down reports whether a container of the planned services does not run.
-func (s Sight) down() bool {
-	for _, r := range s.Running {
-		if r.Containers == 0 || r.State != "" {
-			return true
-		}
-	}
-	return false
 }
 
 // quarantine blocks what is being replaced, from before the first container goes, and once.

@@ -4,23 +4,32 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 )
 
+// envPath is the pins file as configured, relative to Dir or absolute.
+func envPath(a App) string {
+	if a.EnvFile != "" {
+		return a.EnvFile
+	}
+	return path.Join(path.Dir(a.ComposeFile), ".env")
+}
+
 // The commands that look at a host, and how what they print is read. None of them changes anything. Each costs 20 to
 // 30 ms, those of compose about 100 ms (measured).
 
-func (a App) docker(args ...string) Command {
+func docker(a App, args ...string) Command {
 	return Command{Args: append(slices.Clone(a.Docker), args...), Dir: a.Dir}
 }
 
-func (a App) compose(args ...string) Command {
+func compose(a App, args ...string) Command {
 	return Command{Args: append(slices.Clone(a.Compose), append([]string{"-f", a.ComposeFile}, args...)...), Dir: a.Dir}
 }
 
-func engineVersion(a App) Command { return a.docker("version", "--format", "{{.Server.Version}}") }
+func engineVersion(a App) Command { return docker(a, "version", "--format", "{{.Server.Version}}") }
 
 func composeVersion(a App) Command {
 	return Command{Args: append(slices.Clone(a.Compose), "version", "--short"), Dir: a.Dir}
@@ -29,14 +38,14 @@ func composeVersion(a App) Command {
 // render prints the stack as compose would bring it up with these values of the planned variables.
 // It holds the stack's secrets: only image, scale and the like are kept of it, by parseRendered.
 func render(a App, pins []Pin) Command {
-	cmd := a.compose("config", "--format", "json")
+	cmd := compose(a, "config", "--format", "json")
 	cmd.Env = exports(pins)
 	return cmd
 }
 
 // configHashes prints compose's hash of each service with these values of the planned variables.
 func configHashes(a App, pins []Pin) Command {
-	cmd := a.compose("config", "--hash", "*")
+	cmd := compose(a, "config", "--hash", "*")
 	cmd.Env = exports(pins)
 	return cmd
 }
@@ -51,12 +60,12 @@ func exports(pins []Pin) []string {
 
 // listContainers prints the IDs of all containers of a compose project, one a line.
 func listContainers(a App, project string) Command {
-	return a.docker("ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project="+project)
+	return docker(a, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project="+project)
 }
 
 // inspectContainers prints one JSON object a container: only what is listed, since the rest holds the app's secrets.
 func inspectContainers(a App, ids []string) Command {
-	return a.docker(append([]string{"inspect", "--format", containerFormat}, ids...)...)
+	return docker(a, append([]string{"inspect", "--format", containerFormat}, ids...)...)
 }
 
 // docker reads .ID from its own types, in which Health may be missing; with .Id, as its JSON has it, it falls back to
@@ -70,7 +79,7 @@ const containerFormat = `{"id":{{json .ID}},"name":{{json .Name}},"image_id":{{j
 
 // inspectImages prints one JSON object for each of the images that the host has; the others only cost the status.
 func inspectImages(a App, refs []string) Command {
-	return a.docker(append([]string{"image", "inspect", "--format", imageFormat}, refs...)...)
+	return docker(a, append([]string{"image", "inspect", "--format", imageFormat}, refs...)...)
 }
 
 // Of an image's configuration only two labels leave the host: its environment may hold secrets. An image without labels
@@ -87,7 +96,7 @@ func readManifest(a App, image Image) Command {
 		// The engine itself speaks plain HTTP to registries on loopback; this command has to be told.
 		words = append(words, "--insecure")
 	}
-	return a.docker(append(words, image.String())...)
+	return docker(a, append(words, image.String())...)
 }
 
 func loopback(name string) bool {
@@ -95,7 +104,7 @@ func loopback(name string) bool {
 }
 
 // pull fetches one image by its digest.
-func pull(a App, image Image) Command { return a.docker("pull", image.String()) }
+func pull(a App, image Image) Command { return docker(a, "pull", image.String()) }
 
 // up replaces the containers of the named services, and of no others; images are not pulled by it.
 func up(a App, services []ServicePlan) Command {
@@ -108,7 +117,7 @@ func up(a App, services []ServicePlan) Command {
 	for _, s := range services {
 		words = append(words, s.Service)
 	}
-	return a.compose(words...)
+	return compose(a, words...)
 }
 
 // lookAround prints, as key=value lines, what a rollback needs of the host besides docker: tools, folder, pins file, and
@@ -155,24 +164,32 @@ else
     case " $(id -G) " in *" ${owner#*:} "*) printf "%s\n" group=kept ;; esac
   fi
 fi
+printf "%s\n" "clock=$(date +%s)"
 shift 2
 root=$("$@" info --format "{{.DockerRootDir}}" 2>/dev/null)
 [ -n "$root" ] && printf "%s\n" "free_kib=$(df -Pk "$root" 2>/dev/null | tail -n 1 | awk "{print \$4}")"
 exit 0`
-	words := append([]string{"sh", "-c", script, "rollbackbot", a.ComposeFile, a.EnvPath()}, a.Docker...)
+	words := append([]string{"sh", "-c", script, "rollbackbot", a.ComposeFile, envPath(a)}, a.Docker...)
 	return Command{Args: words, Dir: a.Dir}
 }
 
-// readFile prints a file. It is used for the file of the pins, which holds secrets: what it prints stays in memory.
-func readFile(a App, path string) Command { return Command{Args: []string{"cat", path}, Dir: a.Dir} }
+// fileAbsent is how readFile and readPinLines end where there is no such file.
+const fileAbsent = 3
 
-// readPinLines prints those lines of the file of the pins in which they stand, and no others.
+// readFile prints a file. It is used for the pins file, which holds secrets: what it prints stays in memory.
+func readFile(a App, path string) Command {
+	return Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec cat "$0"`, path}, Dir: a.Dir}
+}
+
+// readPinLines prints those lines of the pins file in which the pins stand, and no others. Like grep it ends with 1 where
+// none of them is there.
 func readPinLines(a App) Command {
 	var variables []string
 	for _, service := range a.Services {
 		variables = append(variables, service.Variable)
 	}
-	return Command{Args: []string{"grep", "-E", `^[[:space:]]*(export[[:space:]]+)?(` + strings.Join(variables, "|") + `)[[:space:]]*[=:]`, a.EnvPath()}, Dir: a.Dir}
+	pattern := `^[[:space:]]*(export[[:space:]]+)?(` + strings.Join(variables, "|") + `)[[:space:]]*[=:]`
+	return Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec grep -E "$1" "$0"`, envPath(a), pattern}, Dir: a.Dir}
 }
 
 // container is what inspectContainers prints of one.
@@ -226,7 +243,7 @@ type renderedService struct {
 	Variables []string // the names in its environment
 }
 
-func parseRendered(r Result) (rendered, error) {
+func parseRendered(r result) (rendered, error) {
 	var file struct {
 		Name     string `json:"name"`
 		Services map[string]struct {
@@ -239,10 +256,10 @@ func parseRendered(r Result) (rendered, error) {
 			Environment map[string]any `json:"environment"`
 		} `json:"services"`
 	}
-	if err := json.Unmarshal(r.Stdout, &file); err != nil {
+	if err := json.Unmarshal(r.stdout, &file); err != nil {
 		return rendered{}, fmt.Errorf("compose printed no JSON: %w", err)
 	}
-	out := rendered{Project: file.Name, Services: map[string]renderedService{}, Unset: unsetVariables(r.Stderr)}
+	out := rendered{Project: file.Name, Services: map[string]renderedService{}, Unset: unsetVariables(r.stderr)}
 	for name, s := range file.Services {
 		service := renderedService{Image: s.Image, Scale: 1, Restarts: s.Restart != "" && s.Restart != "no"}
 		if s.Deploy.Replicas != nil {

@@ -79,8 +79,8 @@ func (h History) Pinned(host Host, service string) (image Image, rollback string
 
 // drift tells of hosts that are not as they should be, once nothing has changed on any host for as long as an ordinary
 // deployment takes to become known-good: hosts differ for a while whenever somebody deploys, and that is no news.
-func (o Observer) drift(ctx context.Context, a App, sights []Sight, before watch, now *watch) error {
-	now.picture = picture(a, sights)
+func (o Observer) drift(ctx context.Context, a App, views []View, before watch, now *watch) error {
+	now.picture = picture(a, views)
 	if now.steady = before.steady; now.picture != before.picture || now.steady.IsZero() {
 		now.steady = time.Now()
 	}
@@ -88,7 +88,7 @@ func (o Observer) drift(ctx context.Context, a App, sights []Sight, before watch
 		return nil
 	}
 	var fresh []DriftPoint
-	for _, p := range driftPoints(a, sights, before.read.history) {
+	for _, p := range driftPoints(a, views, before.read.history) {
 		if !before.read.history.ToldOfDrift(p.Key) {
 			fresh = append(fresh, p)
 		}
@@ -103,10 +103,10 @@ func (o Observer) drift(ctx context.Context, a App, sights []Sight, before watch
 func (o Observer) settling(a App) time.Duration { return max(a.VerifyAfter, 2*o.Interval) }
 
 // picture is what all hosts run and have pinned, as text.
-func picture(a App, sights []Sight) string {
+func picture(a App, views []View) string {
 	var all strings.Builder
-	for _, s := range sights {
-		for i, r := range s.Running {
+	for _, s := range views {
+		for i, r := range s.Services {
 			fmt.Fprintln(&all, s.Host, r.Service, r.Image, r.Note, r.Containers)
 			if i < len(s.Pins) {
 				fmt.Fprintln(&all, s.Pins[i])
@@ -117,24 +117,24 @@ func picture(a App, sights []Sight) string {
 }
 
 // driftPoints are all deviations there are, pure, so that the table of what is drift and what isn't is tested in one place.
-func driftPoints(a App, sights []Sight, h History) []DriftPoint {
+func driftPoints(a App, views []View, h History) []DriftPoint {
 	var points []DriftPoint
 	add := func(host Host, format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
 		sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", h.LastChange(), host, text))
 		points = append(points, DriftPoint{Key: hex.EncodeToString(sum[:6]), Host: host, Text: text})
 	}
-	peers := majority(sights)
-	for _, s := range sights {
-		for i, r := range s.Running {
+	peers := majority(views)
+	for _, s := range views {
+		for i, r := range s.Services {
 			if peer := peers[r.Service]; r.Image != peer.Image || r.Note != peer.Note {
-				add(s.Host, "%s runs %s, and not %s as %s", r.Service, runningText(r), runningText(peer.Running), peer.hosts)
+				add(s.Host, "%s runs %s, and not %s as %s", r.Service, runningText(r.Running), runningText(peer.Running), peer.hosts)
 			}
 			if by := h.Quarantined(r.Image.Digest); by != "" && h.EndedWell(by) {
-				add(s.Host, "%s runs %s, which rollback %s took away and which is quarantined", r.Service, runningText(r), by)
+				add(s.Host, "%s runs %s, which rollback %s took away and which is quarantined", r.Service, runningText(r.Running), by)
 			}
 			if i < len(s.Pins) {
-				if text := pinDrift(a, s, r, s.Pins[i], h); text != "" {
+				if text := pinDrift(s, r, s.Pins[i], h); text != "" {
 					add(s.Host, "%s", text)
 				}
 			}
@@ -145,22 +145,22 @@ func driftPoints(a App, sights []Sight, h History) []DriftPoint {
 
 // pinDrift says how a pin and what runs have come apart; "" where they haven't, or where that can't be told. A pin that
 // isn't there is none: the runbook's own lines export the variables and write nothing.
-func pinDrift(a App, s Sight, r Running, pin Pin, h History) string {
+func pinDrift(s View, r ServiceView, pin Pin, h History) string {
 	written, rollback := h.Pinned(s.Host, r.Service)
 	byRollback := rollback != ""
 	value, plain := pin.Plain()
 	image, err := ParseImage(value)
 	switch {
 	case pin.Absent && byRollback && written.Digest == r.Image.Digest:
-		return fmt.Sprintf("somebody took %s out of %s, which rollback %s wrote there: the next `up` may bring another image", pin.Variable, a.EnvPath(), rollback)
+		return fmt.Sprintf("somebody took %s out of the pins file, where rollback %s wrote it: the next deployment may bring another image", pin.Variable, rollback)
 	case pin.Absent, !plain, err != nil, r.Image.IsZero(), image.Digest == r.Image.Digest:
 		return ""
 	case byRollback && image.Digest == written.Digest:
-		return fmt.Sprintf("%s runs %s, and not %s, which rollback %s pinned", r.Service, runningText(r), shortRef(image), rollback)
+		return fmt.Sprintf("%s runs %s, and not %s, which rollback %s pinned", r.Service, runningText(r.Running), shortRef(image), rollback)
 	case byRollback && r.Image.Digest == written.Digest:
-		return fmt.Sprintf("somebody changed %s, which rollback %s wrote to %s: it says %s now, and the next `up` would bring that instead of what runs", pin.Variable, rollback, a.EnvPath(), shortRef(image))
+		return fmt.Sprintf("somebody changed %s, which rollback %s wrote: the pins file says %s now, and the next deployment would bring that instead of what runs", pin.Variable, rollback, shortRef(image))
 	}
-	return fmt.Sprintf("%s in %s says %s, but %s runs %s: the next `up` would change that", pin.Variable, a.EnvPath(), shortRef(image), r.Service, runningText(r))
+	return fmt.Sprintf("%s in the pins file says %s, but %s runs %s: the next deployment would change that", pin.Variable, shortRef(image), r.Service, runningText(r.Running))
 }
 
 func shortRef(image Image) string { return image.Name + "@" + image.Digest.Short() }
@@ -172,23 +172,23 @@ type peer struct {
 }
 
 // majority is, for each service, what most hosts run; of as many, what comes first among the hosts.
-func majority(sights []Sight) map[string]peer {
+func majority(views []View) map[string]peer {
 	peers := map[string]peer{}
-	if len(sights) == 0 {
+	if len(views) == 0 {
 		return peers
 	}
-	for i, r := range sights[0].Running {
+	for i, r := range views[0].Services {
 		var best []Host
-		for _, candidate := range sights {
+		for _, candidate := range views {
 			var same []Host
-			for _, s := range sights {
-				if s.Running[i].Image == candidate.Running[i].Image && s.Running[i].Note == candidate.Running[i].Note {
+			for _, s := range views {
+				if s.Services[i].Image == candidate.Services[i].Image && s.Services[i].Note == candidate.Services[i].Note {
 					same = append(same, s.Host)
 				}
 			}
 			if len(same) > len(best) {
 				best = same
-				peers[r.Service] = peer{candidate.Running[i], someHosts(same)}
+				peers[r.Service] = peer{candidate.Services[i].Running, someHosts(same)}
 			}
 		}
 	}

@@ -127,7 +127,7 @@ func (w *world) deployLocked(images map[string]Image) {
 		for service, image := range images {
 			h.containers[service], h.images[image.String()] = []string{image.String()}, true
 		}
-		h.env = string(EditPins([]byte(h.env), pinsFor(w.app, images)))
+		h.env = string(EditPins([]byte(h.env), pinsOf(w.app, images)))
 	}
 }
 

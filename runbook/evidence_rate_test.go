@@ -119,7 +119,7 @@ func TestMeasureRate_OnAPlan(t *testing.T) {
 			}
 			return plan.Evidence[1]
 		}
-		planner := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal, Rate: MeasureRate(rates)}
+		planner := Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Rate: MeasureRate(rates)}
 		if c := criterion(planner); c.Held != HeldYes || !strings.Contains(c.Detail, "40 %") {
 			t.Errorf("the criterion is %+v", c)
 		}

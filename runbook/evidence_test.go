@@ -62,7 +62,7 @@ func TestEvidence_JoinsTheReason(t *testing.T) {
 			}
 			return RateSeen{Measured: true, Above: true, Detail: "12 %, baseline 0.1 %"}
 		}
-		planner := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal, Rate: rate}
+		planner := Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Rate: rate}
 		plan, err := planner.Plan(t.Context(), w.app, w.request())
 		if err != nil {
 			t.Fatal(err)

@@ -28,7 +28,7 @@ type execution struct {
 	// acquire makes this process the owner under an epoch above floor.
 	acquire func(ctx context.Context, floor int64) (int64, error)
 
-	recall  recall             // of what was seen of each host
+	views   views              // what was last seen of each host
 	epoch   atomic.Int64       // of the leases that this process holds; 0: none
 	seen    map[Host]HostState // the hosts as the step under way found them: what restarted since was not healthy all along
 	replace *Plan              // the plan that identify found in place of the signed one
@@ -41,11 +41,11 @@ func (x *execution) plan() Plan { return x.rollback().Going() }
 
 func (x *execution) aborting() bool { return x.rollback().AbortedBy != "" }
 
-func (x *execution) target(host Host) Target { return x.hosts.Target(host) }
+func (x *execution) host(name Host) AppHost { return x.hosts.On(x.app, name) }
 
 func (x *execution) lease() Lease {
 	rb := x.rollback()
-	return Lease{App: rb.App, Rollback: rb.ID, Epoch: x.epoch.Load(), Holder: rb.Request.By, Since: rb.Request.At, Reason: rb.Request.Reason}
+	return Lease{Rollback: rb.ID, Epoch: x.epoch.Load(), Holder: rb.Request.By, Since: rb.Request.At, Reason: rb.Request.Reason}
 }
 
 // hostOutcome is what one host's part of a step came to; an empty problem is success.
@@ -123,16 +123,14 @@ func (x *execution) failure(ctx context.Context, err error) (hostOutcome, error)
 		return unknown("it can't be used (%s), so what runs there is not known. %s", unusable.Problem, unusable.Remedy), nil
 	case errors.As(err, &unusable):
 		return broken("%s. %s", unusable.Problem, unusable.Remedy), nil
-	case errors.As(err, &lease) && lease.Status == guardNoJob:
-		return unknown("%s", lease.Why), nil
 	case errors.As(err, &lease):
 		outcome := broken("%s", lease.Why)
-		outcome.lock = lease.Status == guardGone || lease.Status == guardRubbish
+		outcome.lock = lease.Kind == LeaseGone || lease.Kind == LeaseDamaged
 		return outcome, nil
 	case errors.As(err, &locked):
 		return broken("%s", strings.TrimPrefix(locked.Error(), string(locked.Host)+": ")), nil
-	case errors.Is(err, errNoEngine):
-		return unknown("the docker engine doesn't answer, so what runs there is not known. Start it: `systemctl start docker`"), nil
+	case errors.Is(err, ErrNoEngine) && errors.As(err, &preflight):
+		return unknown("%s, so what runs there is not known. %s", preflight.Problems[0].What, preflight.Problems[0].Remedy), nil
 	case errors.As(err, &preflight):
 		var lines []string
 		for _, p := range preflight.Problems {
@@ -159,24 +157,23 @@ func (x *execution) unseen(ctx context.Context, err error) (hostOutcome, error) 
 }
 
 // look reads what a host runs now and journals it.
-func (x *execution) look(ctx context.Context, h HostPlan) (Sight, error) {
-	began := time.Now()
-	sight, err := lookAt(ctx, x.target(h.Host), h.Host, x.app, rendered{Project: h.Project}, x.recall.of(h.Host))
+func (x *execution) look(ctx context.Context, h HostPlan) (View, error) {
+	view, err := x.host(h.Host).Look(ctx, h.Project)
 	if err == nil {
-		x.recall.saw(h.Host, sight, began)
+		x.views.saw(view)
 	}
-	fact := Looked{Host: h.Host, Running: sight.Running}
+	fact := Looked{Host: h.Host, Running: view.Running()}
 	if err != nil {
 		if ctx.Err() != nil {
-			return Sight{}, err
+			return View{}, err
 		}
 		outcome, _ := x.failure(ctx, err)
 		fact = Looked{Host: h.Host, Problem: outcome.problem}
 	}
 	if noteErr := x.noteSeen(ctx, fact); noteErr != nil {
-		return Sight{}, noteErr
+		return View{}, noteErr
 	}
-	return sight, err
+	return view, err
 }
 
 // noteSeen journals a look only where it shows something new.
@@ -196,154 +193,136 @@ type changeResult struct {
 	err    error // why it is not known, or was not begun
 }
 
-// How long a changing command may take on its host. Images of a gigabyte over a slow line take minutes; compose gives
-// each container its stop_grace_period (10 s by default) and waits for nothing else with --no-deps.
+// How long a changing command may take on its host. Images of a gigabyte over a slow line take minutes; a deployment gives
+// each container the time that the app's files allow for it to stop, and waits for nothing else.
 const (
 	pullLimit = 15 * time.Minute
 	upLimit   = 10 * time.Minute
 )
 
 // change runs one changing command on a host, under the lock there: the intent is journalled before, how it ended
-// after. It goes on when the link is cut: this reattaches, and only gives up when the command's own limit is over.
-func (x *execution) change(ctx context.Context, host Host, step StepName, job string, limit time.Duration, cmd Command) (changeResult, error) {
-	job = fmt.Sprintf("%s-e%d", job, x.epoch.Load())
-	if err := x.note(ctx, CommandStarted{Host: host, Step: step, Job: job, Command: cmd.String()}); err != nil {
+// after. It goes on when the link is cut: this reattaches, and only gives up when the command's own limit is over. The
+// job's name gets the epoch: another process has another one, and so begins a job of its own.
+func (x *execution) change(ctx context.Context, host Host, step StepName, job Job) (changeResult, error) {
+	job.Name = fmt.Sprintf("%s-e%d", job.Name, x.epoch.Load())
+	if err := x.note(ctx, CommandStarted{Host: host, Step: step, Job: job.Name, Command: job.Command.String()}); err != nil {
 		return changeResult{}, err
 	}
-	result := x.runJob(ctx, host, job, limit, cmd, step == StepFetch)
+	result := x.runJob(ctx, host, job, step == StepFetch)
 	if ctx.Err() != nil {
 		// The process is stopping; the command goes on, and the next start reads how it ended.
 		return changeResult{}, ctx.Err()
 	}
-	fact := CommandFinished{Host: host, Job: job, Known: result.known, Status: result.status, Output: lastLines(result.output, 20)}
+	fact := CommandFinished{Host: host, Job: job.Name, Known: result.known, Status: result.status, Output: lastLines(result.output, 20)}
 	return result, x.note(ctx, fact)
 }
 
 // runJob begins a job and follows it. Where stoppable is true, nothing that runs depends on it: an abort doesn't wait for
 // its end.
-func (x *execution) runJob(ctx context.Context, host Host, job string, limit time.Duration, cmd Command, stoppable bool) changeResult {
-	ctx, cancel := context.WithTimeout(ctx, limit+LeaseTime)
+func (x *execution) runJob(ctx context.Context, host Host, job Job, stoppable bool) changeResult {
+	ctx, cancel := context.WithTimeout(ctx, job.Limit+LeaseTime)
 	defer cancel()
 	// Starting the same job twice starts it once, so an answer that got lost is asked for again.
-	result, err := x.persist(ctx, host, act(x.lease(), job, limit, cmd))
-	if err == nil {
-		err = guardError(host, result)
-	}
+	err := x.persist(ctx, host, func() error { return x.host(host).Start(ctx, x.lease(), job) })
 	if err != nil {
 		return changeResult{err: err}
 	}
-	return x.followJob(ctx, host, job, stoppable)
+	return x.followJob(ctx, host, job.Name, stoppable)
 }
 
 func (x *execution) followJob(ctx context.Context, host Host, job string, stoppable bool) changeResult {
 	var out changeResult
 	var offset int64
 	for {
-		if stoppable && x.aborting() {
-			stoppable = false
-			if _, err := x.persist(ctx, host, stop(x.lease(), job)); err != nil {
-				out.err = err
-				return out
-			}
-		}
-		result, err := x.persist(ctx, host, follow(x.lease(), job, offset))
-		if err == nil && result.Status != 0 {
-			err = guardError(host, result)
-		}
-		if err != nil {
-			out.err = err
+		end := stoppable && x.aborting()
+		var seen Progress
+		out.err = x.persist(ctx, host, func() (err error) {
+			seen, err = x.host(host).Follow(ctx, x.lease(), job, offset, end)
+			return err
+		})
+		if out.err != nil {
 			return out
 		}
-		offset += int64(len(result.Stdout))
-		out.output = tail(append(out.output, result.Stdout...))
+		stoppable = stoppable && !end
+		offset += int64(len(seen.Output))
+		out.output = tail(append(out.output, seen.Output...))
 		if line := lastLines(out.output, 1); line != "" {
 			x.progress(host, line)
 		}
-		switch state := jobState(result.Stderr); {
-		case len(result.Stdout) == followChunk, state == "running":
-		case state == "restarted":
+		switch seen.State {
+		case JobRunning:
+			continue
+		case JobEnded:
+			out.known, out.status = true, seen.Status
+		case JobRestarted:
 			out.err = errRestarted
-			return out
-		case state == "killed":
-			out.err = errKilled
-			return out
+		case JobGone:
+			out.err = errGone
 		default:
-			out.known = true
-			_, err := fmt.Sscan(state, &out.status)
-			if err != nil {
-				out.known, out.err = false, fmt.Errorf("%w; what it left is %q", errNoStatus, state)
-			}
-			return out
+			out.err = errKilled
 		}
+		return out
 	}
 }
 
-// errNoStatus says that a command is not running any more and has left nothing behind that tells how it ended; the other
-// two say why.
+// errNoStatus says that a command which was begun has left nothing behind that tells how it ended; the others say why.
 var (
 	errNoStatus  = errors.New("a command that was begun left no status")
 	errRestarted = fmt.Errorf("%w: the host was restarted in the middle of it", errNoStatus)
 	errKilled    = fmt.Errorf("%w: somebody killed it", errNoStatus)
+	errGone      = fmt.Errorf("%w: what ~/.rollbackbot holds of it is gone: somebody removed it. Whether it still runs is not known: look there before you Retry", errNoStatus)
 )
 
-// followChunk is how much the guard gives at once.
-const followChunk = 65536
+// keptOutput is how much of a command's output is kept: its end.
+const keptOutput = 65536
 
-func tail(output []byte) []byte { return output[max(0, len(output)-followChunk):] }
-
-func jobState(stderr []byte) string {
-	i := strings.LastIndex(string(stderr), "state=")
-	if i < 0 {
-		return "running"
-	}
-	return strings.TrimSpace(string(stderr[i+len("state="):]))
-}
+func tail(output []byte) []byte { return output[max(0, len(output)-keptOutput):] }
 
 // reconnectInterval parts the attempts to reach a host again. A host that reboots takes a minute.
 const reconnectInterval = 2 * time.Second
 
-// persist runs a command that may be run again, until it is answered or ctx ends.
-func (x *execution) persist(ctx context.Context, host Host, cmd Command) (Result, error) {
+// persist does what may be done again, until it is answered or ctx ends.
+func (x *execution) persist(ctx context.Context, host Host, do func() error) error {
 	for {
-		result, err := x.target(host).Run(ctx, cmd)
-		if err == nil || needsPerson(err) {
-			return result, err
+		err := do()
+		if err == nil || !isLost(err) {
+			return err
 		}
 		x.progress(host, "the connection is lost; trying again")
 		select {
 		case <-ctx.Done():
-			return Result{}, err
+			return err
 		case <-time.After(reconnectInterval):
 		}
 	}
 }
 
-// fresh is how long a look counts as one made right now: compose itself takes about as long from its own look to the first
-// container that it replaces.
+// fresh is how long a look counts as one made right now: a deployment itself takes about as long from its own look to the
+// first container that it replaces.
 const fresh = 500 * time.Millisecond
 
 // lookJustNow is lookAgain, unless this process has looked at the host just now.
-func (x *execution) lookJustNow(ctx context.Context, h HostPlan) (Sight, error) {
-	if known := x.recall.of(h.Host); !known.at.IsZero() && time.Since(known.at) < fresh {
-		return known.sight, nil
+func (x *execution) lookJustNow(ctx context.Context, h HostPlan) (View, error) {
+	if known, seen := x.views.of(h.Host); seen && time.Since(known.At) < fresh {
+		return known, nil
 	}
 	return x.lookAgain(ctx, h)
 }
 
 // returnLimit is how long a host is waited for that was there a moment ago: one that restarts is away for a minute or two,
-// and docker comes after sshd.
+// and its engine comes after its sshd.
 const returnLimit = 3 * time.Minute
 
 // lookAgain is look for such a host: where it can't be looked at, that is tried again.
-func (x *execution) lookAgain(ctx context.Context, h HostPlan) (Sight, error) {
+func (x *execution) lookAgain(ctx context.Context, h HostPlan) (View, error) {
 	deadline := time.Now().Add(returnLimit)
 	for {
-		sight, err := x.look(ctx, h)
+		view, err := x.look(ctx, h)
 		if err == nil || errors.Is(err, errJournal) || needsPerson(err) || x.aborting() || time.Now().After(deadline) {
-			return sight, err
+			return view, err
 		}
 		if pause(ctx, reconnectInterval) != nil {
-			return Sight{}, err
+			return View{}, err
 		}
 	}
 }
@@ -361,4 +340,26 @@ func (s *serial) do(f func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return f()
+}
+
+// views are what a process has seen of each host last. The zero value has seen nothing.
+type views struct {
+	mu   sync.Mutex
+	last map[Host]View
+}
+
+func (v *views) saw(view View) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.last == nil {
+		v.last = map[Host]View{}
+	}
+	v.last[view.Host] = view
+}
+
+func (v *views) of(host Host) (View, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	view, seen := v.last[host]
+	return view, seen
 }

@@ -281,6 +281,9 @@ func register[F Fact]() {
 	}
 }
 
+// Kinds lists all kinds of facts that there are, sorted.
+func Kinds() []string { return sortedKeys(kinds) }
+
 // KnownKind reports whether this version knows that kind of fact.
 func KnownKind(kind string) bool { return kinds[kind] != nil }
 

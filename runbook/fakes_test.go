@@ -2,6 +2,7 @@ package runbook
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ type fakeHost struct {
 	pullFails        bool
 	logsHang         bool              // docker doesn't answer when it is asked for logs
 	exported         map[string]string // variables of the login shell, which win over the file
-	labels           map[string]label  // of images, by reference
+	labels           map[string]Label  // of images, by reference
 }
 
 type fakeJob struct {
@@ -101,42 +102,40 @@ func newFakeHost(t *testing.T, app App, name Host, running map[string]Image, her
 	return h
 }
 
-func (h *fakeHost) Run(ctx context.Context, cmd Command) (Result, error) {
+func (h *fakeHost) Run(ctx context.Context, cmd Command, stdin []byte) (status int, out, errs []byte, err error) {
 	time.Sleep(20 * time.Millisecond) // what docker takes
 	if err := ctx.Err(); err != nil {
-		return Result{}, fmt.Errorf("%w: %w", ErrLost, err)
+		return 0, nil, nil, fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	if h.hangs {
 		<-ctx.Done()
-		return Result{}, fmt.Errorf("%w: %w", ErrLost, ctx.Err())
+		return 0, nil, nil, fmt.Errorf("%w: %w", ErrLost, ctx.Err())
 	}
 	if h.logsHang && len(cmd.Args) > 5 && cmd.Args[5] == "logs" {
 		<-ctx.Done()
-		return Result{}, fmt.Errorf("%w: %w", ErrLost, ctx.Err())
+		return 0, nil, nil, fmt.Errorf("%w: %w", ErrLost, ctx.Err())
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.down {
-		return Result{}, &HostError{Host: h.name, Unreachable: true, Problem: "it does not answer", Remedy: "wait"}
+		return 0, nil, nil, &HostError{Host: h.name, Unreachable: true, Problem: "it does not answer", Remedy: "wait"}
 	}
 	if cmd.Args[0] == "docker" && time.Now().Before(h.dockerAt) {
-		return Result{Status: 1, Stderr: []byte("Cannot connect to the Docker daemon. Is the docker daemon running?")}, nil
+		return 1, nil, []byte("Cannot connect to the Docker daemon. Is the docker daemon running?"), nil
 	}
-	stdout, stderr, status := h.answer(cmd)
-	return Result{Status: status, Stdout: []byte(stdout), Stderr: []byte(stderr)}, nil
+	stdout, stderr, status := h.answer(cmd, stdin)
+	return status, []byte(stdout), []byte(stderr), nil
 }
 
-func (h *fakeHost) answer(cmd Command) (stdout, stderr string, status int) {
+func (h *fakeHost) answer(cmd Command, stdin []byte) (stdout, stderr string, status int) {
 	words := cmd.Args
 	line := strings.Join(words, " ")
 	switch {
-	case len(words) > 4 && words[2] == guardScript:
-		return h.guard(words[4], words[5:], cmd)
+	case len(words) > 4 && words[3] == "rollbackbot" && words[0] == "sh" && !strings.HasPrefix(words[2], "missing="):
+		return h.guard(words[4], words[5:], stdin)
 	case len(words) > 2 && words[0] == "sh" && strings.HasPrefix(words[2], "missing="):
 		return "missing=\ncompose_file=yes\nenv_file=" + h.app.Dir + "/infra/.env\npins=replaceable\nfree_kib=9999999\n", "", 0
-	case line == "cat "+h.app.Dir+"/infra/.env":
-		return h.env, "", 0
-	case words[0] == "grep":
+	case len(words) > 3 && words[0] == "sh" && strings.HasPrefix(words[2], `[ -e "$0" ] || exit 3; exec `):
 		return h.env, "", 0
 	case line == "docker version --format {{.Server.Version}}":
 		return "20.10.24\n", "", 0
@@ -171,7 +170,7 @@ func (h *fakeHost) answer(cmd Command) (stdout, stderr string, status int) {
 // log is what a container printed.
 func (h *fakeHost) log(id string) string {
 	if !slices.Contains(h.ids(), id) {
-		return "Error: No such container: " + id + "\n" + logFailed + "1\n"
+		return "Error: No such container: " + id + "\n" + "rollbackbot: docker logs ended with status 1\n"
 	}
 	return id + " listens\npanic: TOKEN=hunter2\n"
 }
@@ -210,7 +209,7 @@ func (h *fakeHost) hashes(env []string) string {
 	return strings.Join(lines, "\n")
 }
 
-func hashOf(ref string) string { return sumOf([]byte(ref)) }
+func hashOf(ref string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(ref))) }
 
 func (h *fakeHost) ids() []string {
 	var ids []string
@@ -238,7 +237,7 @@ func (h *fakeHost) inspect(ids []string) (stdout, stderr string, status int) {
 			continue
 		}
 		ref := h.containers[service][i]
-		text, _ := json.Marshal(container{ID: id, Service: service, Ref: ref, ImageID: "id:" + ref, State: "running", OneOff: "False", ConfigHash: hashOf(ref), Restarts: h.restarts[service]})
+		text, _ := json.Marshal(map[string]any{"id": id, "service": service, "ref": ref, "image_id": "id:" + ref, "state": "running", "oneoff": "False", "config_hash": hashOf(ref), "restarts": h.restarts[service]})
 		lines = append(lines, string(text))
 	}
 	return strings.Join(lines, "\n"), stderr, status
@@ -252,7 +251,7 @@ func (h *fakeHost) inspectImages(refs []string) (stdout, stderr string, status i
 			status, stderr = 1, "Error: No such image: "+ref
 			continue
 		}
-		text, _ := json.Marshal(imageView{ID: "id:" + ref, Digests: []string{ref}, Revision: h.labels[ref].revision, Version: h.labels[ref].version})
+		text, _ := json.Marshal(map[string]any{"id": "id:" + ref, "digests": []string{ref}, "revision": h.labels[ref].Revision, "version": h.labels[ref].Version})
 		lines = append(lines, string(text))
 	}
 	return strings.Join(lines, "\n"), stderr, status
@@ -267,7 +266,7 @@ func (h *fakeHost) pull(ref string) (stdout, stderr string, status int) {
 }
 
 // guard keeps the rules of guard.sh, which has its own test with a real shell.
-func (h *fakeHost) guard(verb string, args []string, cmd Command) (stdout, stderr string, status int) {
+func (h *fakeHost) guard(verb string, args []string, stdin []byte) (stdout, stderr string, status int) {
 	switch verb {
 	case "show":
 		return h.show()
@@ -279,20 +278,20 @@ func (h *fakeHost) guard(verb string, args []string, cmd Command) (stdout, stder
 		return h.follow(args[1:])
 	}
 	if h.lease == nil {
-		return "", "", guardGone
+		return "", "", 76
 	}
 	if h.lease["rollback"] != args[1] || h.lease["epoch"] != args[2] {
-		return h.leaseText(), "", guardStale
+		return h.leaseText(), "", 75
 	}
 	switch verb {
 	case "release":
 		h.lease["until"] = "0"
 		return "", "", 0
 	case "pin":
-		if sumOf([]byte(h.env)) != args[4] {
-			return "", "", guardPinsMoved
+		if hashOf(h.env) != args[4] {
+			return "", "", 78
 		}
-		h.env = string(cmd.Stdin)
+		h.env = string(stdin)
 		if h.foreignAfterPins != "" {
 			h.images[h.foreignAfterPins] = true
 			h.containers["api"] = []string{h.foreignAfterPins}
@@ -325,16 +324,16 @@ func (h *fakeHost) show() (stdout, stderr string, status int) {
 	}
 	switch {
 	case h.lease == nil:
-		return stdout, "", guardGone
+		return stdout, "", 76
 	case h.lease["epoch"] == "":
-		return stdout + h.leaseText(), "", guardRubbish
+		return stdout + h.leaseText(), "", 77
 	}
 	return stdout + h.leaseText(), "", 0
 }
 
 func (h *fakeHost) force(args []string) (stdout, stderr string, status int) {
 	if h.sudo && h.runningJob() != nil {
-		return "theirs=41: docker compose up -d\n" + h.leaseText(), "", guardBusy
+		return "theirs=41: docker compose up -d\n" + h.leaseText(), "", 73
 	}
 	if job := h.runningJob(); job != nil {
 		stdout, job.endsAt, job.status = "killed=docker compose up -d\n", time.Now(), 143
@@ -347,22 +346,22 @@ func (h *fakeHost) take(args []string) (stdout, stderr string, status int) {
 	rollback, epoch, first := args[0], args[1], args[2]
 	lasts, _ := strconv.ParseInt(args[4], 10, 64)
 	if job := h.runningJob(); job != nil {
-		return h.leaseText(), "", guardBusy
+		return h.leaseText(), "", 73
 	}
 	mine, _ := strconv.Atoi(epoch)
 	switch {
 	case h.lease == nil && first == "0":
-		return "", "", guardGone
+		return "", "", 76
 	case h.lease != nil && h.lease["epoch"] == "":
-		return h.leaseText(), "", guardRubbish
+		return h.leaseText(), "", 77
 	case h.lease != nil:
 		theirs, _ := strconv.Atoi(h.lease["epoch"])
 		until, _ := strconv.ParseInt(h.lease["until"], 10, 64)
 		if h.lease["rollback"] != rollback && h.lease["boot"] == strconv.Itoa(h.boot) && time.Now().Unix() < until {
-			return h.leaseText(), "", guardHeld
+			return h.leaseText(), "", 74
 		}
 		if mine < theirs || mine == theirs && h.lease["rollback"] != rollback {
-			return h.leaseText(), "", guardStale
+			return h.leaseText(), "", 75
 		}
 	}
 	h.lease = map[string]string{"rollback": rollback, "epoch": epoch, "boot": strconv.Itoa(h.boot), "until": strconv.FormatInt(time.Now().Unix()+lasts, 10), "holder": args[5], "since": args[6], "reason": args[7]}
@@ -385,7 +384,7 @@ func (h *fakeHost) act(args []string) (stdout, stderr string, status int) {
 		return "", "", 0
 	}
 	if h.runningJob() != nil {
-		return h.leaseText(), "", guardBusy
+		return h.leaseText(), "", 73
 	}
 	job := &fakeJob{endsAt: time.Now().Add(2 * time.Second), cutShort: func() {}}
 	h.jobs[rollback+name] = job
@@ -441,7 +440,7 @@ func (h *fakeHost) follow(args []string) (stdout, stderr string, status int) {
 	job := h.jobs[args[0]+args[1]]
 	switch {
 	case job == nil || job.gone:
-		return "", "", guardNoJob
+		return "", "", 72
 	case time.Now().Before(job.endsAt):
 		return "", "state=running\n", 0
 	}

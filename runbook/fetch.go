@@ -32,15 +32,14 @@ func (f fetch) Run(ctx context.Context, x *execution) (StepOutcome, error) {
 
 // host fetches what one host lacks, and says whether that was broken off by the host's restart.
 func (fetch) host(ctx context.Context, x *execution, h HostPlan, job string) (outcome hostOutcome, restarted bool, err error) {
-	missing, here, err := missingImages(ctx, x.target(h.Host), h.Host, x.app, h.To())
-	x.recall.learn(h.Host, here...)
+	states, err := x.host(h.Host).Images(ctx, h.images(), false)
 	if err != nil {
 		outcome, err = x.failure(ctx, err)
 		return outcome, false, err
 	}
-	for i, image := range missing {
+	for i, image := range MissingOf(states) {
 		x.progress(h.Host, "pulling "+image.Name)
-		result, err := x.change(ctx, h.Host, StepFetch, fmt.Sprintf("%s-%d", job, i), pullLimit, pull(x.app, image))
+		result, err := x.change(ctx, h.Host, StepFetch, Job{Name: fmt.Sprintf("%s-%d", job, i), Limit: pullLimit, Command: h.pull(image), Fetch: image})
 		switch {
 		case err != nil:
 			return hostOutcome{}, false, err
@@ -50,7 +49,7 @@ func (fetch) host(ctx context.Context, x *execution, h HostPlan, job string) (ou
 			outcome, err = x.unseen(ctx, result.err)
 			return outcome, errors.Is(result.err, errRestarted), err
 		case result.status != 0:
-			outcome := broken("`docker pull` ended with status %d for %s; nothing has changed", result.status, image)
+			outcome := broken("the pull ended with status %d for %s; nothing has changed", result.status, image)
 			outcome.output = lastLines(result.output, 20)
 			return outcome, false, nil
 		}
@@ -61,16 +60,10 @@ func (fetch) host(ctx context.Context, x *execution, h HostPlan, job string) (ou
 // prefetch pulls a plan's missing images on one host while the sign-off is awaited. It needs no lock: pulling changes
 // nothing that runs, and what is cut off is pulled again later. It returns why it could not be done, "" when all is there;
 // and whether the connection is what failed, so that nothing is known about the images.
-func prefetch(ctx context.Context, target Target, a App, images []Image) (problem string, lost bool) {
+func prefetch(ctx context.Context, host AppHost, images []Image) (problem string, lost bool) {
 	for _, image := range images {
-		cmd := pull(a, image)
-		cmd.Timeout = pullLimit
-		result, err := target.Run(ctx, cmd)
-		if err != nil {
+		if err := host.Fetch(ctx, image); err != nil {
 			return Mask(err.Error()), isLost(err)
-		}
-		if result.Status != 0 {
-			return fmt.Sprintf("`docker pull` of %s ended with status %d: %s", image, result.Status, lastLines(result.Stderr, 2)), false
 		}
 	}
 	return "", false

@@ -136,9 +136,14 @@ release) # ROLLBACK EPOCH
   write_lease 0 || exit 71
   ;;
 act) # ROLLBACK EPOCH JOB LIMIT SECONDS FOLDER COMMAND...
+  job=$dir/$1/$3 limit=$4 seconds=$5 folder=$6
+  # Who asks again since an answer got lost doesn't wait for the job: it may run for minutes, under the lock.
+  [ ! -d "$job" ] || {
+    check "$1" "$2"
+    exit 0
+  }
   lock 100
   check "$1" "$2"
-  job=$dir/$1/$3 limit=$4 seconds=$5 folder=$6
   shift 6
   mkdir -p "${job%/*}" || exit 71
   # A folder that is there: this very job was started before; how it ended is read from it, it is not started twice.

@@ -22,7 +22,7 @@ type shellHost struct {
 	shell []string
 }
 
-func (h shellHost) run(cmd Command) Result {
+func (h shellHost) run(cmd line) result {
 	h.t.Helper()
 	args := append([]string{}, cmd.Args...)
 	if args[0] == "sh" {
@@ -33,7 +33,7 @@ func (h shellHost) run(cmd Command) Result {
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
 	c.Env = append(os.Environ(), "HOME="+h.home)
 	c.Dir = h.home
-	c.Stdin = bytes.NewReader(cmd.Stdin)
+	c.Stdin = bytes.NewReader(cmd.stdin)
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	err := c.Run()
@@ -41,14 +41,14 @@ func (h shellHost) run(cmd Command) Result {
 	if err != nil && !errors.As(err, &exit) {
 		h.t.Fatalf("run the guard: %v", err)
 	}
-	return Result{Status: c.ProcessState.ExitCode(), Stdout: out.Bytes(), Stderr: errs.Bytes()}
+	return result{c.ProcessState.ExitCode(), out.Bytes(), errs.Bytes()}
 }
 
-func (h shellHost) want(cmd Command, status int) Result {
+func (h shellHost) want(cmd line, status int) result {
 	h.t.Helper()
 	result := h.run(cmd)
-	if result.Status != status {
-		h.t.Errorf("%s ended with %d, want %d: %s%s", cmd.Args[4], result.Status, status, result.Stdout, result.Stderr)
+	if result.status != status {
+		h.t.Errorf("%s ended with %d, want %d: %s%s", cmd.Args[4], result.status, status, result.stdout, result.stderr)
 	}
 	return result
 }
@@ -77,27 +77,27 @@ func eachShell(t *testing.T, f func(t *testing.T, h shellHost)) {
 }
 
 func lease(rollback string, epoch int64) Lease {
-	return Lease{App: "shop", Rollback: rollback, Epoch: epoch, Holder: "UONCALL", Since: time.Unix(0, 0), Reason: "it's \"down\" = $HOME\nnow"}
+	return Lease{Rollback: rollback, Epoch: epoch, Holder: "UONCALL", Since: time.Unix(0, 0), Reason: "it's \"down\" = $HOME\nnow"}
 }
 
 func TestGuard_OneLeaseAtATime(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		h.want(showLease("shop"), guardGone)
-		h.want(takeLease(lease("rb-a", 1), false, 0), guardGone)
-		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
-		h.want(takeLease(lease("rb-a", 1), false, 0), 0) // renewed
-		fields := parseLease(h.want(takeLease(lease("rb-b", 2), true, 0), guardHeld).Stdout)
+		h.want(takeLease("shop", lease("rb-a", 1), false, 0), guardGone)
+		h.want(takeLease("shop", lease("rb-a", 1), true, 0), 0)
+		h.want(takeLease("shop", lease("rb-a", 1), false, 0), 0) // renewed
+		fields := fieldsOf(h.want(takeLease("shop", lease("rb-b", 2), true, 0), guardHeld).stdout)
 		if fields["rollback"] != "rb-a" || fields["holder"] != "UONCALL" || fields["reason"] != `it's "down" = $HOME now` {
 			t.Errorf("who is refused learns %q", fields)
 		}
-		h.want(takeLease(lease("rb-a", 3), false, 0), 0) // a new owner of the same rollback takes over at once
-		h.want(takeLease(lease("rb-a", 2), false, 0), guardStale)
-		h.want(releaseLease(lease("rb-a", 2)), guardStale)
-		h.want(releaseLease(lease("rb-a", 3)), 0)
-		h.want(takeLease(lease("rb-b", 3), true, 0), guardStale)
+		h.want(takeLease("shop", lease("rb-a", 3), false, 0), 0) // a new owner of the same rollback takes over at once
+		h.want(takeLease("shop", lease("rb-a", 2), false, 0), guardStale)
+		h.want(releaseLease("shop", lease("rb-a", 2)), guardStale)
+		h.want(releaseLease("shop", lease("rb-a", 3)), 0)
+		h.want(takeLease("shop", lease("rb-b", 3), true, 0), guardStale)
 		began := time.Now()
-		h.want(takeLease(lease("rb-b", 4), true, 0), 0)
-		left, err := strconv.Atoi(parseLease(h.want(showLease("shop"), 0).Stdout)["left"])
+		h.want(takeLease("shop", lease("rb-b", 4), true, 0), 0)
+		left, err := strconv.Atoi(fieldsOf(h.want(showLease("shop"), 0).stdout)["left"])
 		if gone := int(time.Since(began)/time.Second) + 1; err != nil || left > 60 || left < 60-gone {
 			t.Errorf("%d s are left, %v, want 60 but for %d s that have passed at most", left, err, gone)
 		}
@@ -106,17 +106,17 @@ func TestGuard_OneLeaseAtATime(t *testing.T) {
 
 func TestGuard_AfterARebootTheLeaseIsNobodys(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
-		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		h.want(takeLease("shop", lease("rb-a", 1), true, 0), 0)
 		file := filepath.Join(h.home, ".rollbackbot/shop/lease")
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		boot := parseLease(text)["boot"]
+		boot := fieldsOf(text)["boot"]
 		if err := os.WriteFile(file, bytes.ReplaceAll(text, []byte(boot), []byte("another-boot")), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		h.want(takeLease(lease("rb-b", 2), true, 0), 0)
+		h.want(takeLease("shop", lease("rb-b", 2), true, 0), 0)
 	})
 }
 
@@ -124,15 +124,15 @@ func TestGuard_AfterARebootTheLeaseIsNobodys(t *testing.T) {
 // nothing: the guard goes by the host's uptime, and nothing in it asks what time it is.
 func TestGuard_TheClockJumps(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
-		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		h.want(takeLease("shop", lease("rb-a", 1), true, 0), 0)
 		file := filepath.Join(h.home, ".rollbackbot/shop/lease")
 		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
 			then := time.Now().Add(jump)
 			if err := os.Chtimes(file, then, then); err != nil {
 				t.Fatal(err)
 			}
-			h.want(takeLease(lease("rb-b", 2), true, 0), guardHeld)
-			left := parseLease(h.want(showLease("shop"), 0).Stdout)["left"]
+			h.want(takeLease("shop", lease("rb-b", 2), true, 0), guardHeld)
+			left := fieldsOf(h.want(showLease("shop"), 0).stdout)["left"]
 			if seconds, err := strconv.Atoi(left); err != nil || seconds < 1 || seconds > 60 {
 				t.Errorf("%q s are left, want 60 or a little less", left)
 			}
@@ -147,13 +147,13 @@ func TestGuard_TheClockJumps(t *testing.T) {
 
 func TestGuard_RubbishIsAskedAbout(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
-		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		h.want(takeLease("shop", lease("rb-a", 1), true, 0), 0)
 		for _, rubbish := range []string{"", "x", "epoch=1\n", "rollback=rb-a\nepoch=99999999999999999999\nboot=b\nuntil=1\n", "rollback=rb-a\nepoch=-1\nboot=b\nuntil=1\n", "\x00\x01"} {
 			if err := os.WriteFile(filepath.Join(h.home, ".rollbackbot/shop/lease"), []byte(rubbish), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			h.want(takeLease(lease("rb-a", 2), false, 0), guardRubbish)
-			h.want(act(lease("rb-a", 1), "j", time.Second, Command{Args: []string{"true"}, Dir: h.home}), guardRubbish)
+			h.want(takeLease("shop", lease("rb-a", 2), false, 0), guardRubbish)
+			h.want(act("shop", lease("rb-a", 1), "j", time.Second, Command{Args: []string{"true"}, Dir: h.home}), guardRubbish)
 		}
 	})
 }
@@ -161,41 +161,50 @@ func TestGuard_RubbishIsAskedAbout(t *testing.T) {
 func TestGuard_AJobRunsOnceAndTellsHowItEnded(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		l := lease("rb-a", 1)
-		h.want(takeLease(l, true, 0), 0)
+		h.want(takeLease("shop", l, true, 0), 0)
 		job := Command{Args: []string{"sh", "-c", `echo ran >>count; printf '%s\n' "$1"; sleep 0.4; exit 7`, "x", `a 'b' "c" $HOME *`}, Dir: h.home}
-		h.want(act(l, "up", time.Minute, job), 0)
-		h.want(act(l, "up", time.Minute, job), 0) // waits for the lock, and finds its folder there
+		h.want(act("shop", l, "up", time.Minute, job), 0)
+		h.want(act("shop", l, "up", time.Minute, job), 0) // waits for the lock, and finds its folder there
 		output := followToTheEnd(t, h, l, "up", 7)
 		if output != "a 'b' \"c\" $HOME *\n" {
 			t.Errorf("its output was %q", output)
 		}
-		h.want(act(l, "up", time.Minute, job), 0)
+		h.want(act("shop", l, "up", time.Minute, job), 0)
 		if count, _ := os.ReadFile(filepath.Join(h.home, "count")); string(count) != "ran\n" {
 			t.Errorf("it ran %q", count)
 		}
-		h.want(follow(l, "never", 0), guardNoJob)
-		h.want(act(lease("rb-a", 2), "other", time.Minute, job), guardStale)
-		h.want(act(lease("rb-b", 1), "other", time.Minute, job), guardStale)
+		h.want(follow("shop", l, "never", 0), guardNoJob)
+		h.want(act("shop", lease("rb-a", 2), "other", time.Minute, job), guardStale)
+		h.want(act("shop", lease("rb-b", 1), "other", time.Minute, job), guardStale)
 	})
 }
 
 func awaitOutput(t *testing.T, h shellHost, l Lease, job, want string) {
 	t.Helper()
 	for range 20 {
-		if string(h.want(follow(l, job, 0), 0).Stdout) == want {
+		if string(h.want(follow("shop", l, job, 0), 0).stdout) == want {
 			return
 		}
 	}
 	t.Fatalf("%s never printed %q", job, want)
 }
 
+// stateOf is how a job stands, or the status with which it ended.
+func stateOf(stderr []byte) string {
+	state, status := jobState(stderr)
+	if state == JobEnded {
+		return strconv.Itoa(status)
+	}
+	return string(state)
+}
+
 func followToTheEnd(t *testing.T, h shellHost, l Lease, job string, status int) string {
 	t.Helper()
 	var output []byte
 	for range 100 {
-		result := h.want(follow(l, job, int64(len(output))), 0)
-		output = append(output, result.Stdout...)
-		if state := jobState(result.Stderr); state != "running" {
+		result := h.want(follow("shop", l, job, int64(len(output))), 0)
+		output = append(output, result.stdout...)
+		if state := stateOf(result.stderr); state != "running" {
 			if state != fmt.Sprint(status) {
 				t.Errorf("it ended with %q, want %d", state, status)
 			}
@@ -208,20 +217,20 @@ func followToTheEnd(t *testing.T, h shellHost, l Lease, job string, status int) 
 
 func TestGuard_ASuccessorWaitsForTheCommandThatRuns(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
-		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		h.want(takeLease("shop", lease("rb-a", 1), true, 0), 0)
 		job := Command{Args: []string{"sh", "-c", "until [ -e end ]; do sleep 0.1; done; echo old >>order"}, Dir: h.home}
-		h.want(act(lease("rb-a", 1), "old", time.Minute, job), 0)
-		h.want(takeLease(lease("rb-a", 2), false, 0), guardBusy)
-		taken := make(chan Result)
-		go func() { taken <- h.run(takeLease(lease("rb-a", 2), false, time.Minute)) }()
+		h.want(act("shop", lease("rb-a", 1), "old", time.Minute, job), 0)
+		h.want(takeLease("shop", lease("rb-a", 2), false, 0), guardBusy)
+		taken := make(chan result)
+		go func() { taken <- h.run(takeLease("shop", lease("rb-a", 2), false, time.Minute)) }()
 		if err := os.WriteFile(filepath.Join(h.home, "end"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if result := <-taken; result.Status != 0 {
-			t.Errorf("whoever waits for it ends with %d: %s", result.Status, result.Stderr)
+		if result := <-taken; result.status != 0 {
+			t.Errorf("whoever waits for it ends with %d: %s", result.status, result.stderr)
 		}
 		job.Args[2] = "echo new >>order"
-		h.want(act(lease("rb-a", 2), "new", time.Minute, job), 0)
+		h.want(act("shop", lease("rb-a", 2), "new", time.Minute, job), 0)
 		followToTheEnd(t, h, lease("rb-a", 2), "new", 0)
 		if order, _ := os.ReadFile(filepath.Join(h.home, "order")); string(order) != "old\nnew\n" {
 			t.Errorf("they ran in the order %q", order)
@@ -232,10 +241,10 @@ func TestGuard_ASuccessorWaitsForTheCommandThatRuns(t *testing.T) {
 func TestGuard_AKilledJobIsLostAndNotFailed(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		l := lease("rb-a", 1)
-		h.want(takeLease(l, true, 0), 0)
+		h.want(takeLease("shop", l, true, 0), 0)
 		marker := fmt.Sprintf("31.%d", time.Now().UnixNano()) // an odd number of seconds, by which all of it is found
 		job := Command{Args: []string{"sh", "-c", "echo here; exec sleep " + marker}, Dir: h.home}
-		h.want(act(l, "up", time.Minute, job), 0)
+		h.want(act("shop", l, "up", time.Minute, job), 0)
 		awaitOutput(t, h, l, "up", "here\n") // all of it is there to be found
 		all := processesOf(t, marker)
 		if len(all) == 0 {
@@ -245,8 +254,8 @@ func TestGuard_AKilledJobIsLostAndNotFailed(t *testing.T) {
 			_ = process.Kill() // one may have ended with another
 		}
 		for range 50 {
-			result := h.want(follow(l, "up", 0), 0)
-			if state := jobState(result.Stderr); state != "running" {
+			result := h.want(follow("shop", l, "up", 0), 0)
+			if state := stateOf(result.stderr); state != "running" {
 				if state == "0" {
 					t.Errorf("a killed command is said to have ended with %s", state)
 				}
@@ -260,23 +269,23 @@ func TestGuard_AKilledJobIsLostAndNotFailed(t *testing.T) {
 func TestGuard_AStoppedJobEndsAtOnce(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		l := lease("rb-a", 1)
-		h.want(takeLease(l, true, 0), 0)
-		h.want(act(l, "pull", time.Minute, Command{Args: []string{"sh", "-c", "echo here; exec sleep 50"}, Dir: h.home}), 0)
+		h.want(takeLease("shop", l, true, 0), 0)
+		h.want(act("shop", l, "pull", time.Minute, Command{Args: []string{"sh", "-c", "echo here; exec sleep 50"}, Dir: h.home}), 0)
 		awaitOutput(t, h, l, "pull", "here\n")
-		h.want(stop(lease("rb-a", 2), "pull"), guardStale)
-		h.want(stop(lease("rb-b", 1), "pull"), guardStale)
-		if state := jobState(h.want(follow(l, "pull", 0), 0).Stderr); state != "running" {
+		h.want(stop("shop", lease("rb-a", 2), "pull"), guardStale)
+		h.want(stop("shop", lease("rb-b", 1), "pull"), guardStale)
+		if state := stateOf(h.want(follow("shop", l, "pull", 0), 0).stderr); state != "running" {
 			t.Fatalf("somebody else's stop counted: it is %s", state)
 		}
-		h.want(stop(l, "pull"), 0)
+		h.want(stop("shop", l, "pull"), 0)
 		for range 20 {
-			if state := jobState(h.want(follow(l, "pull", 0), 0).Stderr); state != "running" {
+			if state := stateOf(h.want(follow("shop", l, "pull", 0), 0).stderr); state != "running" {
 				if state == "0" || state == "killed" {
 					t.Errorf("a stopped command is said to have ended with %s", state)
 				}
-				h.want(stop(l, "pull"), 0) // it has ended: nothing is left to be stopped
-				h.want(stop(l, "never"), 0)
-				h.want(takeLease(lease("rb-a", 2), false, time.Minute), 0)
+				h.want(stop("shop", l, "pull"), 0) // it has ended: nothing is left to be stopped
+				h.want(stop("shop", l, "never"), 0)
+				h.want(takeLease("shop", lease("rb-a", 2), false, time.Minute), 0)
 				return
 			}
 		}
@@ -288,8 +297,8 @@ func TestGuard_AStoppedJobEndsAtOnce(t *testing.T) {
 func TestGuard_AJobThatEndedWithItsHost(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		l := lease("rb-a", 1)
-		h.want(takeLease(l, true, 0), 0)
-		h.want(act(l, "up", time.Minute, Command{Args: []string{"true"}, Dir: h.home}), 0)
+		h.want(takeLease("shop", l, true, 0), 0)
+		h.want(act("shop", l, "up", time.Minute, Command{Args: []string{"true"}, Dir: h.home}), 0)
 		followToTheEnd(t, h, l, "up", 0)
 		job := filepath.Join(h.home, ".rollbackbot/shop/rb-a/up")
 		for _, row := range []struct {
@@ -307,7 +316,7 @@ func TestGuard_AJobThatEndedWithItsHost(t *testing.T) {
 			if err := errors.Join(err, os.WriteFile(job+"/boot", now, 0o600), os.WriteFile(job+"/status", []byte(row.status), 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			if state := jobState(h.want(follow(l, "up", 0), 0).Stderr); state != row.want {
+			if state := stateOf(h.want(follow("shop", l, "up", 0), 0).stderr); state != row.want {
 				t.Errorf("with boot %q and status %q it is %q, want %q", row.boot, row.status, state, row.want)
 			}
 		}
@@ -317,15 +326,15 @@ func TestGuard_AJobThatEndedWithItsHost(t *testing.T) {
 func TestGuard_LimitEndsACommandThatHangs(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		l := lease("rb-a", 1)
-		h.want(takeLease(l, true, 0), 0)
-		h.want(act(l, "up", time.Second, Command{Args: []string{"sleep", "60"}, Dir: h.home}), 0)
+		h.want(takeLease("shop", l, true, 0), 0)
+		h.want(act("shop", l, "up", time.Second, Command{Args: []string{"sleep", "60"}, Dir: h.home}), 0)
 		want := 124 // timeout's own
 		if h.shell[0] == "busybox" {
 			want = 143
 		}
 		var state string
 		for range 100 {
-			if state = jobState(h.want(follow(l, "up", 0), 0).Stderr); state != "running" {
+			if state = stateOf(h.want(follow("shop", l, "up", 0), 0).stderr); state != "running" {
 				break
 			}
 		}
@@ -338,19 +347,19 @@ func TestGuard_LimitEndsACommandThatHangs(t *testing.T) {
 func TestGuard_PinsAreReplacedWholeOrNotAtAll(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		l := lease("rb-a", 1)
-		h.want(takeLease(l, true, 0), 0)
+		h.want(takeLease("shop", l, true, 0), 0)
 		real, link := filepath.Join(h.home, "real env"), filepath.Join(h.home, "link")
 		before, after := []byte("A=1\n# ünïcode 'q' \\\\\n"), []byte("A=2\n# ünïcode 'q' \\\\\n")
 		if err := errors.Join(os.WriteFile(real, before, 0o640), os.Chmod(real, 0o640), os.Symlink(real, link)); err != nil {
 			t.Fatal(err)
 		}
-		h.want(writePins(l, link, sumOf([]byte("other")), sumOf(after), after), guardPinsMoved)
-		h.want(writePins(l, link, sumOf(before), sumOf(after), after[:3]), guardPinsCut)
-		h.want(writePins(lease("rb-a", 9), link, sumOf(before), sumOf(after), after), guardStale)
+		h.want(writePins("shop", l, link, sumOf([]byte("other")), sumOf(after), after), guardPinsMoved)
+		h.want(writePins("shop", l, link, sumOf(before), sumOf(after), after[:3]), guardPinsCut)
+		h.want(writePins("shop", lease("rb-a", 9), link, sumOf(before), sumOf(after), after), guardStale)
 		if got, _ := os.ReadFile(real); !bytes.Equal(got, before) {
 			t.Errorf("after refusals it holds %q", got)
 		}
-		h.want(writePins(l, link, sumOf(before), sumOf(after), after), 0)
+		h.want(writePins("shop", l, link, sumOf(before), sumOf(after), after), 0)
 		got, _ := os.ReadFile(real)
 		info, err := os.Stat(real)
 		if err != nil || !bytes.Equal(got, after) || info.Mode().Perm() != 0o640 {
@@ -360,8 +369,8 @@ func TestGuard_PinsAreReplacedWholeOrNotAtAll(t *testing.T) {
 			t.Error("the link was replaced by a file")
 		}
 		fresh := filepath.Join(h.home, "fresh")
-		h.want(writePins(l, fresh, "absent", sumOf(after), after), 0)
-		h.want(writePins(l, fresh, "absent", sumOf(after), after), guardPinsMoved)
+		h.want(writePins("shop", l, fresh, "absent", sumOf(after), after), 0)
+		h.want(writePins("shop", l, fresh, "absent", sumOf(after), after), guardPinsMoved)
 		if leftovers, _ := filepath.Glob(filepath.Join(h.home, "?*.rollbackbot")); len(leftovers) > 0 {
 			t.Errorf("left behind: %v", leftovers)
 		}
@@ -375,15 +384,15 @@ func TestGuard_ManyAtOnce(t *testing.T) {
 		for i := range 12 {
 			all.Go(func() {
 				l := lease("rb-a", int64(i+1))
-				if h.run(takeLease(l, true, 2*time.Second)).Status != 0 {
+				if h.run(takeLease("shop", l, true, 2*time.Second)).status != 0 {
 					return
 				}
-				h.run(act(l, fmt.Sprint("j", i), time.Minute, Command{Dir: h.home, Args: []string{"sh", "-c",
+				h.run(act("shop", l, fmt.Sprint("j", i), time.Minute, Command{Dir: h.home, Args: []string{"sh", "-c",
 					`mkdir busy || echo overlap >>overlaps; echo ` + fmt.Sprint(i+1) + ` >>order; sleep 0.05; rmdir busy`}}))
 			})
 		}
 		all.Wait()
-		h.run(takeLease(lease("rb-a", 99), true, 10*time.Second)) // waits for the last one
+		h.run(takeLease("shop", lease("rb-a", 99), true, 10*time.Second)) // waits for the last one
 		if overlaps, err := os.ReadFile(filepath.Join(h.home, "overlaps")); err == nil {
 			t.Errorf("two acted at once: %q", overlaps)
 		}
@@ -407,17 +416,17 @@ func TestGuard_ManyAtOnce(t *testing.T) {
 // merely waited for it lives.
 func TestGuard_ByForce(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
-		h.want(takeLease(lease("rb-a", 3), true, 0), 0)
+		h.want(takeLease("shop", lease("rb-a", 3), true, 0), 0)
 		marker := fmt.Sprintf("37.%d", time.Now().UnixNano())
-		h.want(act(lease("rb-a", 3), "up", time.Minute, Command{Args: []string{"sleep", marker}, Dir: h.home}), 0)
-		if shown := parseLease(h.want(showLease("shop"), 0).Stdout); shown["running"] != "yes" {
+		h.want(act("shop", lease("rb-a", 3), "up", time.Minute, Command{Args: []string{"sleep", marker}, Dir: h.home}), 0)
+		if shown := fieldsOf(h.want(showLease("shop"), 0).stdout); shown["running"] != "yes" {
 			t.Errorf("a command runs, and what is shown is %q", shown)
 		}
 		waited := make(chan int)
-		go func() { waited <- h.run(takeLease(lease("rb-a", 4), true, time.Minute)).Status }()
+		go func() { waited <- h.run(takeLease("shop", lease("rb-a", 4), true, time.Minute)).status }()
 		time.Sleep(300 * time.Millisecond)
-		ben := Lease{App: "shop", Rollback: "lock:ben", Epoch: 1, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
-		commands := strings.Join(linesOf(h.want(forceLease(ben), 0), "killed"), "\n")
+		ben := Lease{Rollback: "lock:ben", Epoch: 1, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
+		commands := strings.Join(commandsOf(h.want(forceLease("shop", ben), 0), "killed"), "\n")
 		if !strings.Contains(commands, "sleep "+marker) || strings.Contains(commands, "flock") {
 			t.Errorf("killed, it says: %q", commands)
 		}
@@ -427,30 +436,30 @@ func TestGuard_ByForce(t *testing.T) {
 		if left := processesOf(t, marker); len(left) > 0 {
 			t.Errorf("it still runs: %v", left)
 		}
-		if state := jobState(h.want(follow(lease("rb-a", 3), "up", 0), 0).Stderr); state == "0" || state == "running" {
+		if state := stateOf(h.want(follow("shop", lease("rb-a", 3), "up", 0), 0).stderr); state == "0" || state == "running" {
 			t.Errorf("the killed command is said to stand at %q", state)
 		}
-		h.want(takeLease(lease("rb-a", 3), false, 0), guardStale)
-		h.want(act(lease("rb-a", 3), "again", time.Minute, Command{Args: []string{"true"}, Dir: h.home}), guardStale)
+		h.want(takeLease("shop", lease("rb-a", 3), false, 0), guardStale)
+		h.want(act("shop", lease("rb-a", 3), "again", time.Minute, Command{Args: []string{"true"}, Dir: h.home}), guardStale)
 	})
 }
 
 // What doesn't care about being asked is killed; a damaged lease is replaced by one that can be read.
 func TestGuard_ByForceWhateverIsThere(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
-		ben := Lease{App: "shop", Rollback: "lock:ben", Epoch: 7, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
-		h.want(forceLease(ben), 0)
-		h.want(takeLease(lease("rb-a", 7), true, 0), guardStale)
-		h.want(takeLease(lease("rb-a", 8), true, 0), 0)
+		ben := Lease{Rollback: "lock:ben", Epoch: 7, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
+		h.want(forceLease("shop", ben), 0)
+		h.want(takeLease("shop", lease("rb-a", 7), true, 0), guardStale)
+		h.want(takeLease("shop", lease("rb-a", 8), true, 0), 0)
 		stubborn := Command{Args: []string{"sh", "-c", `trap "" TERM; while :; do sleep 0.1; done`}, Dir: h.home}
-		h.want(act(lease("rb-a", 8), "up", time.Minute, stubborn), 0)
-		h.want(forceLease(ben), 0)
-		h.want(takeLease(lease("rb-a", 8), false, 0), guardStale)
+		h.want(act("shop", lease("rb-a", 8), "up", time.Minute, stubborn), 0)
+		h.want(forceLease("shop", ben), 0)
+		h.want(takeLease("shop", lease("rb-a", 8), false, 0), guardStale)
 		if err := os.WriteFile(filepath.Join(h.home, ".rollbackbot/shop/lease"), []byte("epoch=9x\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		h.want(forceLease(ben), 0)
-		h.want(takeLease(lease("rb-a", 8), true, 0), 0)
+		h.want(forceLease("shop", ben), 0)
+		h.want(takeLease("shop", lease("rb-a", 8), true, 0), 0)
 	})
 }
 
@@ -487,22 +496,22 @@ func TestGuard_ByForceWhatSudoRunsIsLeftAlone(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		h, asSudo := h.asNobody()
 		l := lease("rb-a", 3)
-		h.want(takeLease(l, true, 0), 0)
-		h.want(act(l, "up", time.Minute, Command{Args: []string{asSudo, "sh", "-c", "echo here; while [ ! -e " + h.home + "/end ]; do sleep 0.1; done"}, Dir: h.home}), 0)
+		h.want(takeLease("shop", l, true, 0), 0)
+		h.want(act("shop", l, "up", time.Minute, Command{Args: []string{asSudo, "sh", "-c", "echo here; while [ ! -e " + h.home + "/end ]; do sleep 0.1; done"}, Dir: h.home}), 0)
 		awaitOutput(t, h, l, "up", "here\n")
-		h.want(stop(l, "up"), 0) // asks in vain
-		ben := Lease{App: "shop", Rollback: "lock:ben", Epoch: 7, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
-		result := h.want(forceLease(ben), guardBusy)
-		if theirs := linesOf(result, "theirs"); len(theirs) != 1 || !strings.Contains(theirs[0], "sh -c echo here") || len(linesOf(result, "killed")) > 0 {
-			t.Errorf("it says: %q", result.Stdout)
+		h.want(stop("shop", l, "up"), 0) // asks in vain
+		ben := Lease{Rollback: "lock:ben", Epoch: 7, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
+		result := h.want(forceLease("shop", ben), guardBusy)
+		if theirs := commandsOf(result, "theirs"); len(theirs) != 1 || !strings.Contains(theirs[0], "sh -c echo here") || len(commandsOf(result, "killed")) > 0 {
+			t.Errorf("it says: %q", result.stdout)
 		}
-		if state := jobState(h.want(follow(l, "up", 5), 0).Stderr); state != "running" {
+		if state := stateOf(h.want(follow("shop", l, "up", 5), 0).stderr); state != "running" {
 			t.Errorf("it is said to stand at %q, and it runs", state)
 		}
 		if err := os.WriteFile(filepath.Join(h.home, "end"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		followToTheEnd(t, h, l, "up", 0)
-		h.want(forceLease(ben), 0)
+		h.want(forceLease("shop", ben), 0)
 	})
 }

@@ -106,14 +106,14 @@ func (x *execution) healthRound(ctx context.Context, hosts []HostPlan, urls []st
 	var one serial
 	for i, h := range hosts {
 		functions = append(functions, func(ctx context.Context) (err error) {
-			sight, err := x.look(ctx, h)
+			view, err := x.look(ctx, h)
 			if err != nil {
 				outcomes[i], err = x.failure(ctx, err)
 				return err
 			}
 			return one.do(func() error {
-				outcomes[i] = containersHealthy(h, sight, restarts[h.Host])
-				restarts[h.Host] = sight.Running
+				outcomes[i] = containersHealthy(h, view, restarts[h.Host])
+				restarts[h.Host] = view.Running()
 				return nil
 			})
 		})
@@ -153,8 +153,8 @@ func (x *execution) probe(ctx context.Context, url string) hostOutcome {
 }
 
 // containersHealthy judges what one host runs against the plan, and against what it ran in the round before.
-func containersHealthy(h HostPlan, sight Sight, before []Running) hostOutcome {
-	for i, r := range sight.Running {
+func containersHealthy(h HostPlan, view View, before []Running) hostOutcome {
+	for i, r := range view.Services {
 		s := h.Services[i]
 		switch {
 		case r.Containers == 0:

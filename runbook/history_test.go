@@ -14,7 +14,7 @@ func TestPolicy_HostsThatDifferedInBetweenProveNothing(t *testing.T) {
 			h.images[v3[s.Name].String()] = true
 			h.env = string(EditPins([]byte(h.env), []Pin{{Variable: s.Variable, Value: v3[s.Name].String()}}))
 		}
-		plan, err := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal}.Plan(t.Context(), w.app, Request{App: "shop", Release: "v1"})
+		plan, err := Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}.Plan(t.Context(), w.app, Request{App: "shop", Release: "v1"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package runbook
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 )
 
@@ -39,15 +38,11 @@ func (x *execution) highestEpoch(ctx context.Context) (int64, StepOutcome, error
 	var highest int64
 	var one serial
 	outcome, err := x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
-		result, err := x.target(h.Host).Run(ctx, showLease(x.app.Name))
-		if err == nil && result.Status != guardGone {
-			err = guardError(h.Host, result)
-		}
+		seen, err := x.host(h.Host).Lock(ctx)
 		if err != nil {
 			return x.failure(ctx, err)
 		}
-		epoch, _ := strconv.ParseInt(parseLease(result.Stdout)["epoch"], 10, 64)
-		return fine, one.do(func() error { highest = max(highest, epoch); return nil })
+		return fine, one.do(func() error { highest = max(highest, seen.Epoch); return nil })
 	})
 	return highest, outcome, err
 }
@@ -59,10 +54,7 @@ func (x *execution) holdHost(ctx context.Context, host Host, again bool) (hostOu
 	first := x.rollback().Hosts[host].Epoch == 0 || again
 	deadline := time.Now().Add(upLimit)
 	for {
-		result, err := x.target(host).Run(ctx, takeLease(x.lease(), first, takeWait))
-		if err == nil {
-			err = guardError(host, result)
-		}
+		err := x.host(host).Take(ctx, x.lease(), first, takeWait)
 		var locked *LockedError
 		switch {
 		case err == nil:
@@ -99,7 +91,7 @@ func (x *execution) renew(ctx context.Context) {
 	defer cancel()
 	lease := x.lease()
 	_, _ = x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
-		_, _ = x.target(h.Host).Run(ctx, takeLease(lease, false, 0))
+		_ = x.host(h.Host).Take(ctx, lease, false, 0)
 		return fine, nil
 	})
 }
@@ -111,7 +103,7 @@ func (x *execution) release(ctx context.Context) {
 	}
 	lease := x.lease()
 	_, _ = x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
-		_, _ = x.target(h.Host).Run(ctx, releaseLease(lease))
+		_, _ = x.host(h.Host).Release(ctx, lease, false)
 		return fine, nil
 	})
 	x.epoch.Store(0)

@@ -94,12 +94,12 @@ func TestHostDoc_TheWholeFormTakesPart(t *testing.T) {
 		if !p.deploys(5) {
 			t.Error("on a host where nobody ever held the lock it does not deploy")
 		}
-		h.want(takeLease(lease("rb-a", 1), true, 0), guardStale) // its epoch counts
-		h.want(takeLease(lease("rb-a", 2), true, 0), 0)          // it gave the lock back
+		h.want(takeLease("shop", lease("rb-a", 1), true, 0), guardStale) // its epoch counts
+		h.want(takeLease("shop", lease("rb-a", 2), true, 0), 0)          // it gave the lock back
 		if p.deploys(75, "holder=UONCALL", "rollback=rb-a") {
 			t.Error("it deployed while a rollback held the lock")
 		}
-		h.want(releaseLease(lease("rb-a", 2)), 0)
+		h.want(releaseLease("shop", lease("rb-a", 2)), 0)
 		if !p.deploys(5) {
 			t.Error("it does not deploy after a rollback")
 		}
@@ -138,12 +138,12 @@ func TestHostDoc_TheWholeFormKeepsARollbackOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = job.Wait() // killed
-		refusal := guardError("deploy@one", h.want(takeLease(lease("rb-a", 9), true, 0), guardBusy))
+		refusal := guardError("deploy@one", h.want(takeLease("shop", lease("rb-a", 9), true, 0), guardBusy))
 		if refusal != nil {
 			wantText(t, "the refusal", refusal.Error(), "a command still runs under the app's lock, which is held by CI job 4711 since", "because: deploying")
 		}
 		// And it can't be left behind for ever.
-		h.want(takeLease(lease("rb-a", 9), true, 2*time.Minute), 0)
+		h.want(takeLease("shop", lease("rb-a", 9), true, 2*time.Minute), 0)
 	})
 }
 
@@ -152,8 +152,8 @@ func TestHostDoc_TheWholeFormGivesBackAfterADeploymentThatDied(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		p := newPipeline(h, whole, `kill -9 $PPID`) // of timeout: the form goes on and gives back
 		p.deploys(137)
-		seen := lockedError("deploy@one", parseLease(h.want(showLease("shop"), 0).Stdout))
-		if seen.Rollback != "lock:CI job 4711" || seen.Holder != "CI job 4711" || !seen.Until.IsZero() || seen.since() == seen.Since {
+		seen := lockedError("deploy@one", fieldsOf(h.want(showLease("shop"), 0).stdout))
+		if seen.Rollback != "lock:CI job 4711" || seen.Holder != "CI job 4711" || !seen.Until.IsZero() || seen.SinceText() == seen.Since {
 			t.Errorf("its lease reads as %+v", seen)
 		}
 	})
@@ -166,11 +166,11 @@ func TestHostDoc_TheShortestFormRefuses(t *testing.T) {
 		if !p.deploys(0) {
 			t.Error("on a host where nobody ever held the lock it does not deploy")
 		}
-		h.want(takeLease(lease("rb-a", 1), true, 0), 0)
+		h.want(takeLease("shop", lease("rb-a", 1), true, 0), 0)
 		if p.deploys(1, "holder=UONCALL", "since=", "reason=it's") {
 			t.Error("it deployed while a rollback held the lock")
 		}
-		h.want(releaseLease(lease("rb-a", 1)), 0)
+		h.want(releaseLease("shop", lease("rb-a", 1)), 0)
 		if !p.deploys(0) {
 			t.Error("it does not deploy after a rollback")
 		}

@@ -1,10 +1,10 @@
 package runbook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -64,7 +64,7 @@ func (l HostLock) Take(ctx context.Context, reason string, lasts time.Duration) 
 	if err != nil {
 		return nil, err
 	}
-	lease := Lease{App: l.App.Name, Rollback: l.id(), Epoch: epoch, Holder: l.Holder, Since: time.Now(), Reason: orElse(reason, NotGiven), For: lasts}
+	lease := Lease{Rollback: l.id(), Epoch: epoch, Holder: l.Holder, Since: time.Now(), Reason: cmp.Or(reason, NotGiven), For: lasts}
 	if err := l.note(ctx, LockRequested{By: l.Holder, Reason: lease.Reason, For: lasts}); err != nil {
 		return nil, err
 	}
@@ -79,14 +79,14 @@ func (l HostLock) Take(ctx context.Context, reason string, lasts time.Duration) 
 }
 
 // id stands in a lease where a rollback's ID does. The shell form in docs/host.md writes the same.
-func (l HostLock) id() string { return "lock:" + oneLine(l.Holder) }
+func (l HostLock) id() string { return "lock:" + OneLine(l.Holder) }
 
 // noRollback refuses while the app has a rollback open, whether or not it has begun to act.
 func (l HostLock) noRollback(ctx context.Context) error {
 	err := OpenRollback(ctx, l.Journal, l.App.Name)
 	var busy *BusyError
 	if errors.As(err, &busy) {
-		return fmt.Errorf("%w, because: %s", err, oneLine(busy.Rollback.Request.Reason))
+		return fmt.Errorf("%w, because: %s", err, OneLine(busy.Rollback.Request.Reason))
 	}
 	return err
 }
@@ -108,34 +108,15 @@ func (l HostLock) nextEpoch(ctx context.Context, locks []lookedLock) (int64, err
 		highest = max(highest, event.Epoch)
 	}
 	for _, lock := range locks {
-		highest = max(highest, lock.epoch)
+		highest = max(highest, lock.Epoch)
 	}
 	return highest + 1, nil
 }
 
 // lookedLock is an app's lock on a host as it was seen.
 type lookedLock struct {
-	LockedError
-	epoch int64
-	err   error // why it could not be seen, or can't be read
-}
-
-// free reports whether nobody holds it and nothing runs under it.
-func (l lookedLock) free() bool { return l.Until.IsZero() && !l.CommandRuns }
-
-// lookAtLock reads who holds an app's lock on a host. A *LeaseError where the lease can't be read.
-func lookAtLock(ctx context.Context, target Target, host Host, app string) (lookedLock, error) {
-	result, err := target.Run(ctx, showLease(app))
-	if err != nil {
-		return lookedLock{LockedError: LockedError{Host: host}}, err
-	}
-	fields := parseLease(result.Stdout)
-	seen := lookedLock{LockedError: *lockedError(host, fields)}
-	if result.Status == guardGone {
-		return seen, nil
-	}
-	seen.epoch, _ = strconv.ParseInt(fields["epoch"], 10, 64)
-	return seen, guardError(host, result)
+	LockState
+	err error // why it could not be seen, or can't be read
 }
 
 // look looks at the lock on every host.
@@ -143,7 +124,8 @@ func (l HostLock) look(ctx context.Context) []lookedLock {
 	locks := make([]lookedLock, len(l.App.Hosts))
 	l.onEach(ctx, func(ctx context.Context, i int) {
 		host := l.App.Hosts[i]
-		locks[i], locks[i].err = lookAtLock(ctx, l.Hosts.Target(host), host, l.App.Name)
+		locks[i].LockState, locks[i].err = l.Hosts.On(l.App, host).Lock(ctx)
+		locks[i].Host = host
 	})
 	return locks
 }
@@ -169,7 +151,7 @@ func (l HostLock) mayTake(locks []lookedLock) (lines []HostLine, all bool) {
 			line.Text, line.OK = hostProblem(lock.Host, lock.err), false
 		case l.mine(lock):
 			line.Text = fmt.Sprintf("still locked by %s, until %s", l.Holder, lock.Until.UTC().Format("15:04 UTC"))
-		case !lock.free():
+		case !lock.Free():
 			line.Text, line.OK = hostProblem(lock.Host, &lock.LockedError), false
 		}
 		lines, all = append(lines, line), all && line.OK
@@ -207,11 +189,7 @@ func (l HostLock) take(ctx context.Context, before lookedLock, lease Lease) erro
 	if since, err := time.Parse(time.RFC3339, before.Since); err == nil && l.mine(before) {
 		lease.Since = since
 	}
-	result, err := l.Hosts.Target(before.Host).Run(ctx, takeLease(lease, true, jobPatience))
-	if err != nil {
-		return err
-	}
-	return guardError(before.Host, result)
+	return l.Hosts.On(l.App, before.Host).Take(ctx, lease, true, jobPatience)
 }
 
 // leave gives back what was taken, also where it is not known whether it was; what its holder had before stays theirs.
@@ -234,11 +212,12 @@ func (l HostLock) leave(ctx context.Context, sent Lease, locks []lookedLock, fai
 }
 
 func (l HostLock) undo(ctx context.Context, host Host, sent Lease) string {
-	result, err := l.Hosts.Target(host).Run(ctx, releaseLease(sent))
+	_, err := l.Hosts.On(l.App, host).Release(ctx, sent, false)
+	var lease *LeaseError
 	switch {
-	case err == nil && result.Status == 0:
+	case err == nil:
 		return "it was given back"
-	case err == nil && (result.Status == guardStale || result.Status == guardGone || result.Status == guardRubbish):
+	case errors.As(err, &lease) && lease.Kind != LeaseUnusable:
 		return "it was not taken"
 	}
 	return fmt.Sprintf("if it was taken there, it runs out by %s, or `unlock` gives it back", time.Now().Add(sent.For).UTC().Format("2006-01-02 15:04 UTC"))

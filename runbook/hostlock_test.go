@@ -13,7 +13,7 @@ import (
 )
 
 func (w *world) byHand(holder string) HostLock {
-	return HostLock{App: w.app, Journal: w.journal, Hosts: fakeHosts{w.hosts, &process{}}, Holder: holder}
+	return HostLock{App: w.app, Journal: w.journal, Hosts: newFakeHosts(w.hosts, &process{}), Holder: holder}
 }
 
 // held is who holds a host's lease now: as the lease names them; "" for nobody.
@@ -104,7 +104,7 @@ func TestPlanner_ItsOwnLockIsNoNews(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.hosts["deploy@one"].lease = map[string]string{"rollback": "rb-a", "epoch": "1", "until": "99999999999", "holder": "UONCALL", "since": "", "reason": ""}
 		for own, want := range map[string]bool{"rb-a": false, "rb-b": true, "": true} {
-			plan, err := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal, Rollback: own}.Plan(t.Context(), w.app, w.request())
+			plan, err := Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Rollback: own}.Plan(t.Context(), w.app, w.request())
 			if got := strings.Contains(strings.Join(plan.Warnings, "\n"), "rollback rb-a of UONCALL"); err != nil || got != want {
 				t.Errorf("the plan of %q warns of it: %t, %v", own, got, err)
 			}
@@ -138,7 +138,7 @@ func TestHostLock_TheSameNameProlongsItAndAnotherIsRefused(t *testing.T) {
 		if !errors.Is(err, ErrNotLocked) {
 			t.Errorf("another took it: %v", err)
 		}
-		wantText(t, "the refusal", joined(lines), "deploy@one: the app's lock is held by ana@laptop since 2000-01-01 00:05 UTC, until 00:35 UTC, because: a walk", "deploy@two: ")
+		wantText(t, "the refusal", textOf(lines), "deploy@one: the app's lock is held by ana@laptop since 2000-01-01 00:05 UTC, until 00:35 UTC, because: a walk", "deploy@two: ")
 		if _, err := ana.Take(t.Context(), "a long walk", 30*time.Minute); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestHostLock_TheSameNameProlongsItAndAnotherIsRefused(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		wantText(t, "unlock", joined(lines), "deploy@one: given back; ana@laptop held it since", "deploy@two: ")
+		wantText(t, "unlock", textOf(lines), "deploy@one: given back; ana@laptop held it since", "deploy@two: ")
 		if _, err := ci.Take(t.Context(), "deploying v4", time.Hour); err != nil {
 			t.Errorf("after it was given back: %v", err)
 		}
@@ -179,33 +179,27 @@ func TestHostLock_NotWhileARollbackIsOpen(t *testing.T) {
 	})
 }
 
-// meddling are hosts with whom something happens as a command is about to leave, or has come back.
+// meddling is what happens as a call is about to leave for a host, or has come back.
 type meddling struct {
-	Hosts
-	before, after func(host Host, words string) error
+	before, after func(host Host, method string) error
 }
 
-func (m meddling) Target(host Host) Target { return meddlingTarget{m, host} }
-
-type meddlingTarget struct {
-	meddling
-	host Host
-}
-
-func (m meddlingTarget) Run(ctx context.Context, cmd Command) (Result, error) {
-	words := strings.Join(cmd.Args[4:], " ")
-	if m.before != nil {
-		if err := m.before(m.host, words); err != nil {
-			return Result{}, err
+// with are hosts with which that happens.
+func (m *meddling) with(hosts Hosts) Hosts {
+	return hooked{hosts, func(host Host, method string, do func() error) error {
+		if m.before != nil {
+			if err := m.before(host, method); err != nil {
+				return err
+			}
 		}
-	}
-	result, err := m.Hosts.Target(m.host).Run(ctx, cmd)
-	if m.after != nil {
-		if err := m.after(m.host, words); err != nil {
-			return Result{}, err
+		err := do()
+		if m.after != nil {
+			if err := m.after(host, method); err != nil {
+				return err
+			}
 		}
-	}
-	return result, err
+		return err
+	}}
 }
 
 // A rollback that is opened while the lock is being taken loses nothing: it finds the lock when it begins, and asks.
@@ -214,14 +208,15 @@ func TestHostLock_WhileARollbackIsBeingOpened(t *testing.T) {
 		r, p := w.start(0)
 		lock := w.byHand("ana@laptop")
 		opened := false
-		lock.Hosts = meddling{Hosts: lock.Hosts, before: func(host Host, words string) error {
-			if host == "deploy@one" && !opened && strings.HasPrefix(words, "take") {
+		meddle := &meddling{before: func(host Host, method string) error {
+			if host == "deploy@one" && !opened && method == "Take" {
 				opened = true
 				_, err := r.Request(t.Context(), w.request(), "")
 				return err
 			}
 			return nil
 		}}
+		lock.Hosts = meddle.with(lock.Hosts)
 		if _, err := lock.Take(t.Context(), "deploying v4", 10*time.Minute); err != nil {
 			t.Fatal(err)
 		}
@@ -244,8 +239,8 @@ func TestHostLock_WhileARollbackIsBeingOpened(t *testing.T) {
 func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 	unreachable := &HostError{Host: "deploy@two", Unreachable: true, Problem: "it does not answer", Remedy: "wait"}
 	takes := func(n int) func(Host, string) bool { // the n-th on host two
-		return func(host Host, words string) bool {
-			if host != "deploy@two" || !strings.HasPrefix(words, "take") {
+		return func(host Host, method string) bool {
+			if host != "deploy@two" || method != "Take" {
 				return false
 			}
 			n--
@@ -268,8 +263,8 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 		}, "a command still runs", false},
 		{"it goes away in the first round", func(_ *world, m *meddling) {
 			gone := takes(1)
-			m.before = func(host Host, words string) error {
-				if gone(host, words) {
+			m.before = func(host Host, method string) error {
+				if gone(host, method) {
 					return unreachable
 				}
 				return nil
@@ -277,8 +272,8 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 		}, "it can't be reached", false},
 		{"its answer is lost in the first round", func(_ *world, m *meddling) {
 			gone := takes(1)
-			m.after = func(host Host, words string) error {
-				if gone(host, words) {
+			m.after = func(host Host, method string) error {
+				if gone(host, method) {
 					return ErrLost
 				}
 				return nil
@@ -286,8 +281,8 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 		}, "the connection was lost; it was given back", false},
 		{"it goes away in the second round", func(_ *world, m *meddling) {
 			gone := takes(2)
-			m.before = func(host Host, words string) error {
-				if gone(host, words) {
+			m.before = func(host Host, method string) error {
+				if gone(host, method) {
 					return unreachable
 				}
 				return nil
@@ -295,8 +290,8 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 		}, "it was given back", false},
 		{"it is gone for good after the first round", func(w *world, m *meddling) {
 			gone := takes(2)
-			m.before = func(host Host, words string) error {
-				if gone(host, words) {
+			m.before = func(host Host, method string) error {
+				if gone(host, method) {
 					w.hosts["deploy@two"].mu.Lock()
 					w.hosts["deploy@two"].down = true
 					w.hosts["deploy@two"].mu.Unlock()
@@ -307,8 +302,8 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 		}, "if it was taken there, it runs out by 2000-01-01 01:0", true},
 		{"somebody else takes it in between", func(w *world, m *meddling) {
 			first := takes(1)
-			m.before = func(host Host, words string) error {
-				if first(host, words) {
+			m.before = func(host Host, method string) error {
+				if first(host, method) {
 					w.hosts["deploy@two"].lease = map[string]string{"rollback": "rb-x", "epoch": "9", "boot": strconv.Itoa(w.hosts["deploy@two"].boot), "until": "99999999999", "holder": "UONCALL"}
 				}
 				return nil
@@ -318,9 +313,9 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			onTwo(t, func(t *testing.T, w *world) {
 				lock := w.byHand("ana@laptop")
-				hosts := &meddling{Hosts: lock.Hosts}
+				hosts := &meddling{}
 				c.breaks(w, hosts)
-				lock.Hosts = *hosts
+				lock.Hosts = hosts.with(lock.Hosts)
 				lines, err := lock.Take(t.Context(), "deploying v4", time.Hour)
 				if !errors.Is(err, ErrNotLocked) || len(lines) != 2 || lines[1].OK {
 					t.Fatalf("lock: %v %v", lines, err)
@@ -332,7 +327,7 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 				if c.late {
 					time.Sleep(LeaseTime)
 				}
-				if held := w.hosts["deploy@two"].held(); held == lock.id() {
+				if held := w.hosts["deploy@two"].held(); held == "lock:ana@laptop" {
 					t.Errorf("deploy@two is held by %q: half of it was left", held)
 				}
 				if slices.Contains(w.kinds(), "lock_taken") {
@@ -421,11 +416,11 @@ func TestUnlock_ARollbacksLockOnlyByForce(t *testing.T) {
 		if !errors.Is(err, ErrNotUnlocked) || h.held() != id {
 			t.Errorf("without --force it was given back: %v %v", lines, err)
 		}
-		wantText(t, "the refusal", joined(lines), "deploy@one: a command still runs under the app's lock", id, "UONCALL", "checkout answers 500", "--force")
+		wantText(t, "the refusal", textOf(lines), "deploy@one: a command still runs under the app's lock", id, "UONCALL", "checkout answers 500", "--force")
 		if lines, err = ben.GiveBack(t.Context(), true); err != nil {
 			t.Errorf("by force: %v %v", lines, err)
 		}
-		wantText(t, "by force", joined(lines), "deploy@one: taken from rollback "+id+" of UONCALL", "killed: docker compose up -d")
+		wantText(t, "by force", textOf(lines), "deploy@one: taken from rollback "+id+" of UONCALL", "killed: docker compose up -d")
 		time.Sleep(time.Minute) // its renewals come to nothing
 		w.wantHeld("")
 		ups := len(h.upsRun())
@@ -458,7 +453,7 @@ func TestUnlock_WhatSudoRunsIsLeftAlone(t *testing.T) {
 		if !errors.Is(err, ErrNotUnlocked) || h.held() != id {
 			t.Errorf("it was taken: %v %v", lines, err)
 		}
-		text := joined(lines)
+		text := textOf(lines)
 		wantText(t, "by force", text, "a command still runs under the app's lock", "end it there by hand: process 41: docker compose up -d")
 		if strings.Contains(text, "killed") {
 			t.Errorf("it is said to be killed: %s", text)
@@ -542,4 +537,12 @@ func TestRollback_TheLeaseIsDamagedUnderWay(t *testing.T) {
 			t.Errorf("outcome %s: %s", rb.Outcome, rb.Why)
 		}
 	})
+}
+
+func textOf(lines []HostLine) string {
+	var text strings.Builder
+	for _, line := range lines {
+		fmt.Fprintln(&text, line)
+	}
+	return text.String()
 }

@@ -33,7 +33,7 @@ func (identify) comparePlans(ctx context.Context, x *execution) (StepOutcome, er
 		request.Release = rb.Plan.Target.ID
 	}
 	again := x.planner
-	again.Before, again.recall = &rb.Plan, &x.recall
+	again.Before, again.Saw = &rb.Plan, x.views.saw
 	plan, err := again.Plan(ctx, x.app, request)
 	plan.Migration = plan.Migration.comparable(rb.Plan.Migration)
 	if err == nil && plan.Hash() != rb.Plan.Hash() {
@@ -67,22 +67,21 @@ func planFailure(err error) string {
 // somebody else has changed something meanwhile.
 func (identify) compareRunning(ctx context.Context, x *execution) (StepOutcome, error) {
 	return x.onEveryHost(ctx, func(ctx context.Context, h HostPlan) (hostOutcome, error) {
-		sight, err := x.look(ctx, h)
+		view, err := x.look(ctx, h)
 		if err != nil {
 			return x.failure(ctx, err)
 		}
-		return foreign(h, sight), nil
+		return foreign(h, view), nil
 	})
 }
 
 // foreign finds what is neither the plan's start nor its target. A service without containers, or with a mix of the
 // two, is where an interrupted `up` leaves it: going to the target again mends that.
-func foreign(h HostPlan, sight Sight) hostOutcome {
-	for _, c := range sight.Containers {
-		image, _ := sight.resolve(c)
-		for _, s := range h.Services {
-			if s.Service == c.Service && !s.knows(image) {
-				return broken("%s runs %s, which this rollback did not put there: somebody changed it meanwhile", c.Service, orUnknown(image))
+func foreign(h HostPlan, view View) hostOutcome {
+	for i, s := range h.Services {
+		for _, image := range view.Services[i].Images {
+			if !s.knows(image) {
+				return broken("%s runs %s, which this rollback did not put there: somebody changed it meanwhile", s.Service, orUnknown(image))
 			}
 		}
 	}

@@ -74,7 +74,7 @@ type ImageError struct {
 func (e *ImageError) Error() string { return fmt.Sprintf("%q is no image reference: %s", e.Ref, e.Why) }
 
 const (
-	whyTag    = "a tag can be moved to another image at any time; give name@sha256:<64 hex digits>, as `docker image inspect` or the registry prints it"
+	whyTag    = "a tag can be moved to another image at any time; give name@sha256:<64 hex digits>, as the host's engine or the registry prints it"
 	whyDigest = "after @ come sha256: and 64 lower-case hex digits"
 	whyName   = "the part before @ must be a repository name such as ghcr.io/acme/shop/api"
 )
@@ -106,4 +106,10 @@ func ParseImage(ref string) (Image, error) {
 		return Image{}, &ImageError{Ref: ref, Why: whyName}
 	}
 	return Image{Name: name, Digest: Digest(digest)}, nil
+}
+
+// RepositoryOf takes tag and digest off a reference.
+func RepositoryOf(ref string) string {
+	name, _, _ := strings.Cut(ref, "@")
+	return taggedName.ReplaceAllString(name, "")
 }

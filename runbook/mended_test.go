@@ -1,31 +1,27 @@
 package runbook
 
 import (
-	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// mendable is a host that answers, and can't be used until a person has mended something: its key, or known_hosts.
+// mendable are hosts that answer, and can't be used until a person has mended something: a key, or known_hosts.
 type mendable struct {
 	Hosts
-	problem atomic.Pointer[HostError] // nil: it can be used
+	problem atomic.Pointer[HostError] // nil: they can be used
 }
 
-func (m *mendable) Target(host Host) Target { return mendableTarget{m, m.Hosts.Target(host)} }
-
-type mendableTarget struct {
-	all    *mendable
-	target Target
-}
-
-func (t mendableTarget) Run(ctx context.Context, cmd Command) (Result, error) {
-	if problem := t.all.problem.Load(); problem != nil {
-		return Result{}, problem
-	}
-	return t.target.Run(ctx, cmd)
+func newMendable(hosts Hosts) *mendable {
+	m := &mendable{}
+	m.Hosts = hooked{hosts, func(_ Host, _ string, do func() error) error {
+		if problem := m.problem.Load(); problem != nil {
+			return problem
+		}
+		return do()
+	}}
+	return m
 }
 
 var (
@@ -37,7 +33,7 @@ var (
 func (w *world) unusable(when func(Fact) bool, problem *HostError) (*mendable, *Runner, *process) {
 	w.t.Helper()
 	r, p := w.start(0)
-	hosts := &mendable{Hosts: r.Hosts}
+	hosts := newMendable(r.Hosts)
 	r.Hosts = hosts
 	struck := false
 	r.Report = func(e Event) {

@@ -79,29 +79,33 @@ func (m mortalStore) Done(ctx context.Context, key string) error {
 	return err
 }
 
-// fakeHosts are the hosts as one process sees them.
-type fakeHosts struct {
-	hosts   map[Host]*fakeHost
-	process *process
+// newFakeHosts are the hosts as one process sees them. It dies before or after calls that change something; looking has
+// no effect to lose.
+func newFakeHosts(hosts map[Host]*fakeHost, p *process) Hosts {
+	shells := &ShellHosts{Shell: func(host Host) Shell { return mortalShell{hosts[host], p} }}
+	return hooked{shells, func(_ Host, method string, do func() error) error {
+		switch {
+		case p.isDead():
+			return errDead
+		case slices.Contains([]string{"Take", "Start", "EditPins", "Release"}, method):
+			_, err := around(p, func() (bool, error) { return true, do() })
+			return err
+		}
+		return do()
+	}}
 }
 
-func (f fakeHosts) Target(host Host) Target { return mortalTarget{f.hosts[host], f.process} }
-
-type mortalTarget struct {
+// mortalShell sends nothing more once its process is dead.
+type mortalShell struct {
 	host    *fakeHost
 	process *process
 }
 
-// Run dies before or after commands that change something; looking has no effect to lose.
-func (m mortalTarget) Run(ctx context.Context, cmd Command) (Result, error) {
-	run := func() (Result, error) { return m.host.Run(ctx, cmd) }
-	switch {
-	case m.process.isDead():
-		return Result{}, errDead
-	case len(cmd.Args) > 4 && cmd.Args[2] == guardScript && slices.Contains([]string{"take", "act", "pin", "release"}, cmd.Args[4]):
-		return around(m.process, run)
+func (m mortalShell) Run(ctx context.Context, cmd Command, stdin []byte) (status int, stdout, stderr []byte, err error) {
+	if m.process.isDead() {
+		return 0, nil, nil, errDead
 	}
-	return run()
+	return m.host.Run(ctx, cmd, stdin)
 }
 
 // mortalSlack is Slack as one process sees it.

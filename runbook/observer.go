@@ -52,15 +52,15 @@ type watch struct {
 	last   string    // the release that every host was last seen to run, also before a look that failed
 	lastAt time.Time // when that was
 
-	eyes  *eyes  // what it remembers of the hosts, so that a look asks little
-	read  *reads // what it has read of the journal
-	stock *stock
-	told  *describing
+	projects *projects // what each host calls the app
+	read     *reads    // what it has read of the journal
+	stock    *stock
+	told     *describing
 }
 
 // broken is the watch after a look that saw nothing: whatever was counted begins anew.
 func (w watch) broken() watch {
-	return watch{eyes: w.eyes, read: w.read, stock: w.stock, told: w.told, last: w.last, lastAt: w.lastAt}
+	return watch{projects: w.projects, read: w.read, stock: w.stock, told: w.told, last: w.last, lastAt: w.lastAt}
 }
 
 // blind is the watch after a look at hosts that could not all be seen: they may be as they were.
@@ -81,7 +81,7 @@ func (o Observer) ObserveAll(ctx context.Context, apps []App) {
 
 // Observe looks at one app, again and again, until ctx ends.
 func (o Observer) Observe(ctx context.Context, a App) {
-	seen := watch{eyes: &eyes{}, read: &reads{chronicle: o.Chronicle}, stock: &stock{found: make(chan ImagesChecked, 1)}, told: newDescribing()}
+	seen := watch{projects: &projects{}, read: &reads{chronicle: o.Chronicle}, stock: &stock{found: make(chan ImagesChecked, 1)}, told: newDescribing()}
 	defer seen.stock.under.Wait()
 	defer seen.told.under.Wait()
 	for {
@@ -109,7 +109,7 @@ func (o Observer) look(ctx context.Context, a App, before watch) (watch, error) 
 	if err := o.free(ctx, a); err != nil {
 		return before.broken(), ignore(err, errUnderWay)
 	}
-	sights, err := o.sights(ctx, a, before.eyes)
+	views, err := o.views(ctx, a, before.projects)
 	if err != nil {
 		return before.blind(), err
 	}
@@ -119,7 +119,7 @@ func (o Observer) look(ctx context.Context, a App, before watch) (watch, error) 
 	if err := before.read.on(ctx, o.Journal, a.Name); err != nil {
 		return before.broken(), err
 	}
-	now, err := o.seen(ctx, a, sights, before)
+	now, err := o.seen(ctx, a, views, before)
 	if errors.Is(err, errUnderWay) {
 		return before.broken(), nil
 	}
@@ -143,27 +143,27 @@ func (o Observer) free(ctx context.Context, a App) error {
 }
 
 // seen notes what is new about what the hosts were seen to run.
-func (o Observer) seen(ctx context.Context, a App, sights []Sight, before watch) (watch, error) {
+func (o Observer) seen(ctx context.Context, a App, views []View, before watch) (watch, error) {
 	now := before.broken()
 	now.running = map[Host][]Running{}
 	var running []map[string]Image
-	for _, sight := range sights {
-		images, _ := sight.set()
+	for _, view := range views {
+		images, _ := view.Set()
 		running = append(running, images)
-		now.running[sight.Host] = sight.Running
+		now.running[view.Host] = view.Running()
 	}
 	images := sameEverywhere(running)
 	if images == nil {
-		if err := o.diverged(ctx, a, sights, before); err != nil {
+		if err := o.diverged(ctx, a, views, before); err != nil {
 			return now.broken(), err
 		}
-		err := o.drift(ctx, a, sights, before, &now)
+		err := o.drift(ctx, a, views, before, &now)
 		return now, err
 	}
-	hashes := hashesOf(sights)
+	hashes := hashesOf(views)
 	now.set, now.hashes = ReleaseID(images), fmt.Sprint(hashes)
 	if before.read.history.Observed() != now.set {
-		fact := Observed{Images: images, ConfigHashes: hashes, Tags: tagsOf(sights), Hosts: a.Hosts}
+		fact := Observed{Images: images, ConfigHashes: hashes, Tags: tagsOf(views), Hosts: a.Hosts}
 		if before.last != "" && before.last != now.set {
 			fact.After = before.lastAt.UTC()
 		}
@@ -175,7 +175,7 @@ func (o Observer) seen(ctx context.Context, a App, sights []Sight, before watch)
 			return now.broken(), err
 		}
 	}
-	if err := o.drift(ctx, a, sights, before, &now); err != nil {
+	if err := o.drift(ctx, a, views, before, &now); err != nil {
 		return now.broken(), err
 	}
 	now, err := o.judge(ctx, a, images, before, now)
@@ -188,16 +188,18 @@ func (o Observer) seen(ctx context.Context, a App, sights []Sight, before watch)
 	if err := o.check(ctx, a, images, now); err != nil {
 		return now, err
 	}
-	return now, o.describe(ctx, a, sights, now)
+	return now, o.describe(ctx, a, views, now)
 }
 
 // hashesOf are the configurations that each service runs with, wherever it runs.
-func hashesOf(sights []Sight) map[string][]string {
+func hashesOf(views []View) map[string][]string {
 	hashes := map[string][]string{}
-	for _, sight := range sights {
-		for _, c := range sight.Containers {
-			if c.ConfigHash != "" && !slices.Contains(hashes[c.Service], c.ConfigHash) {
-				hashes[c.Service] = append(hashes[c.Service], c.ConfigHash)
+	for _, view := range views {
+		for _, s := range view.Services {
+			for _, hash := range s.ConfigHashes {
+				if !slices.Contains(hashes[s.Service], hash) {
+					hashes[s.Service] = append(hashes[s.Service], hash)
+				}
 			}
 		}
 	}
@@ -208,9 +210,9 @@ func hashesOf(sights []Sight) map[string][]string {
 }
 
 // tagsOf are the references by which containers were started where those are no digests.
-func tagsOf(sights []Sight) (tags []string) {
-	for _, sight := range sights {
-		for _, r := range sight.Running {
+func tagsOf(views []View) (tags []string) {
+	for _, view := range views {
+		for _, r := range view.Services {
 			if r.Tag != "" && !slices.Contains(tags, r.Tag) {
 				tags = append(tags, r.Tag)
 			}
@@ -248,11 +250,11 @@ func (o Observer) judge(ctx context.Context, a App, images map[string]Image, bef
 }
 
 // diverged journals once that the hosts don't run one known release.
-func (o Observer) diverged(ctx context.Context, a App, sights []Sight, before watch) error {
+func (o Observer) diverged(ctx context.Context, a App, views []View, before watch) error {
 	var parts []string
-	for _, sight := range sights {
-		for _, r := range sight.Running {
-			parts = append(parts, fmt.Sprintf("%s %s: %s", sight.Host, r.Service, runningText(r)))
+	for _, view := range views {
+		for _, r := range view.Services {
+			parts = append(parts, fmt.Sprintf("%s %s: %s", view.Host, r.Service, runningText(r.Running)))
 		}
 	}
 	detail := strings.Join(parts, "; ")

@@ -3,6 +3,7 @@ package runbook
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func newDescribing() *describing {
 
 // describe journals what was learnt of a release since the last look, and begins to ask about the next one where there is
 // one of which not all is known. What the labels of images on hosts say is known from the looks and costs nothing.
-func (o Observer) describe(ctx context.Context, a App, sights []Sight, w watch) error {
+func (o Observer) describe(ctx context.Context, a App, views []View, w watch) error {
 	d := w.told
 	select {
 	case fact := <-d.found:
@@ -60,36 +61,25 @@ func (o Observer) describe(ctx context.Context, a App, sights []Sight, w watch) 
 		return nil
 	}
 	d.busy, d.asked[r.ID] = true, time.Now()
-	seen := buildsOn(sights)
+	seen := buildsOn(views)
 	history := w.read.history
 	d.under.Go(func() { d.found <- o.learn(ctx, a, history, r, seen) })
 	return nil
 }
 
-// label is what an image's labels say, as they are.
-type label struct{ revision, version string }
-
 // buildsOn are the labels of all images that hosts were seen to run.
-func buildsOn(sights []Sight) map[Digest]label {
-	seen := map[Digest]label{}
-	for _, s := range sights {
-		for _, view := range s.Images {
-			view.into(seen)
+func buildsOn(views []View) map[Digest]Label {
+	seen := map[Digest]Label{}
+	for _, view := range views {
+		for _, s := range view.Services {
+			maps.Copy(seen, s.Labels)
 		}
 	}
 	return seen
 }
 
-func (v imageView) into(seen map[Digest]label) {
-	for _, ref := range v.Digests {
-		if image, err := ParseImage(ref); err == nil {
-			seen[image.Digest] = label{v.Revision, v.Version}
-		}
-	}
-}
-
 // learn asks for all that is to be known of a release. What doesn't answer is Missing: there is no error.
-func (o Observer) learn(ctx context.Context, a App, h History, r Release, seen map[Digest]label) Described {
+func (o Observer) learn(ctx context.Context, a App, h History, r Release, seen map[Digest]Label) Described {
 	ctx, cancel := context.WithTimeout(ctx, describePatience)
 	defer cancel()
 	fact := Described{Images: r.Images, Labels: map[string]Build{}}
@@ -99,12 +89,12 @@ func (o Observer) learn(ctx context.Context, a App, h History, r Release, seen m
 		said, known := seen[image.Digest]
 		if !known && o.Registry != nil {
 			var err error
-			if said.revision, said.version, err = o.Registry.Labels(ctx, image); err != nil {
+			if said.Revision, said.Version, err = o.Registry.Labels(ctx, image); err != nil {
 				fact.lacks("the labels of %s: %v", service, err)
 				continue
 			}
 		}
-		if b := buildOf(said.revision, said.version); b != (Build{}) {
+		if b := buildOf(said.Revision, said.Version); b != (Build{}) {
 			fact.Labels[service] = b
 		}
 	}
@@ -118,24 +108,20 @@ func (d *Described) lacks(format string, args ...any) {
 }
 
 // lookForLabels asks the hosts for those images that none of them runs.
-func (o Observer) lookForLabels(ctx context.Context, a App, r Release, seen map[Digest]label) {
+func (o Observer) lookForLabels(ctx context.Context, a App, r Release, seen map[Digest]Label) {
 	for _, host := range a.Hosts {
-		var refs []string
-		for _, image := range r.Images {
-			if _, known := seen[image.Digest]; !known {
-				refs = append(refs, image.String())
-			}
-		}
-		if len(refs) == 0 {
+		unseen := slices.DeleteFunc(a.ImagesOf(r), func(image Image) bool { _, known := seen[image.Digest]; return known })
+		if len(unseen) == 0 {
 			return
 		}
-		slices.Sort(refs)
-		views, err := imagesOf(ctx, o.Hosts.Target(host), host, a, refs)
+		states, err := o.Hosts.On(a, host).Images(ctx, unseen, false)
 		if err != nil {
 			continue // another one may have them
 		}
-		for _, view := range views {
-			view.into(seen)
+		for _, state := range states {
+			if state.Here {
+				seen[state.Image.Digest] = state.Label
+			}
 		}
 	}
 }

@@ -19,7 +19,7 @@ func (w *world) observeOn() (*world, func()) { return observedBy(w.t, w, func(*O
 
 func observedBy(t *testing.T, w *world, with func(*Observer)) (*world, func()) {
 	ctx, stop := context.WithCancel(t.Context())
-	o := Observer{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal, Health: w.health, Interval: time.Minute,
+	o := Observer{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Health: w.health, Interval: time.Minute,
 		Suggest: true, Problem: func(app string, err error) { t.Logf("%s: %v", app, err) }}
 	r := Runner{Journal: w.journal}
 	h := newHerald(w.journal, w.slack, func(Event) {}, func(err error) { t.Log(err) }, r.bulletinsOf([]App{w.app}))
@@ -49,7 +49,7 @@ func (w *world) deploy(images map[string]Image) {
 		for service, image := range images {
 			h.containers[service] = []string{image.String()}
 			h.images[image.String()], h.registry[image.String()] = true, true
-			h.env = string(EditPins([]byte(h.env), pinsFor(w.app, images)))
+			h.env = string(EditPins([]byte(h.env), pinsOf(w.app, images)))
 		}
 		h.mu.Unlock()
 	}
@@ -134,4 +134,13 @@ func TestObserver_SaysOnceThatHostsDiffer(t *testing.T) {
 			t.Errorf("the journal has %v", got)
 		}
 	})
+}
+
+// pinsOf are the pins that bring those images.
+func pinsOf(a App, images map[string]Image) []Pin {
+	var pins []Pin
+	for _, service := range a.Services {
+		pins = append(pins, Pin{Variable: service.Variable, Value: images[service.Name].String()})
+	}
+	return pins
 }

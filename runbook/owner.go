@@ -394,16 +394,16 @@ func (o *owner) ask(ctx context.Context, run StepRun) error {
 	}
 	fact := Asked{Question: question}
 	if rb.Direction == Backward && rb.Touched() && rb.Plan.Reversible() {
-		forward := rb.Plan.Reverse(o.commanded)
+		forward := rb.Plan.Reverse(o.commands)
 		fact.Forward, fact.Question.Forward = &forward, forward.Hash()
 		fact.Question.Answers = []Answer{Retry, RollForward, Abort}
 	}
 	return o.execution.note(ctx, fact)
 }
 
-// commanded is a host's part of a plan with the commands that bring up its services.
-func (o *owner) commanded(h HostPlan) HostPlan {
-	return newHostPlan(o.app, h.Host, h.Project, h.EnvFile, h.Services)
+// commands are the lines that bring up services on a host.
+func (o *owner) commands(host Host, services []ServicePlan) Commands {
+	return o.runner.Hosts.Commands(o.app, host, services)
 }
 
 // lastLookTimeout bounds the look that only serves to tell people how things stand.
@@ -511,7 +511,7 @@ func (o *owner) prefetch(ctx context.Context) {
 // by then is not fetched twice. From the sign-off on, the step sees to what is missing.
 func (o *owner) prefetchOn(ctx context.Context, host Host, images []Image) {
 	for deadline := time.Now().Add(pullLimit); ; {
-		problem, lost := prefetch(ctx, o.runner.Hosts.Target(host), o.app, images)
+		problem, lost := prefetch(ctx, o.runner.Hosts.On(o.app, host), images)
 		if lost && time.Now().Before(deadline) {
 			if pause(ctx, reconnectInterval) != nil || o.snapshot().State != StateRequested {
 				return

@@ -1,15 +1,13 @@
 package runbook
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 )
 
-// writePinsEverywhere is the second phase of step 2: the images are written where compose reads them, so that the next
-// `up`, by anybody, and a reboot bring them back. Before the phase passes, compose renders the stack with nothing
+// writePinsEverywhere is the second phase of step 2: the images are written where they are read, so that the next
+// deployment, by anybody, and a reboot bring them back. Before the phase passes, the stack is rendered with nothing
 // exported and has to show the plan's images; if it doesn't, every host gets its former pins back.
 type writePinsEverywhere struct{}
 
@@ -37,66 +35,22 @@ func (s writePinsEverywhere) Run(ctx context.Context, x *execution) (StepOutcome
 	return outcome, nil
 }
 
-// setPins edits the file of the pins on one host: read, change the values of the planned variables, write the whole
-// file anew if it still is what was read. What stood there before is journalled first.
+// setPins writes pins on one host. What stood there before is journalled first; where all stands there already, as by a
+// former attempt, nothing is written.
 func (x *execution) setPins(ctx context.Context, h HostPlan, pins []Pin) error {
-	content, sum, err := x.readEnv(ctx, h)
-	if err != nil {
-		return err
-	}
-	wanted := EditPins(content, pins)
-	if bytes.Equal(wanted, content) {
-		return nil // as they should be already, or written by a former attempt
-	}
-	if err := x.note(ctx, PinsWriting{Host: h.Host, File: h.EnvFile, Former: ReadPins(content, x.app), Pins: pins}); err != nil {
-		return err
-	}
-	return x.replaceEnv(ctx, h, sum, wanted)
-}
-
-func (x *execution) readEnv(ctx context.Context, h HostPlan) (content []byte, sum string, err error) {
-	result, err := x.target(h.Host).Run(ctx, readFile(x.app, h.EnvFile))
-	if err != nil {
-		return nil, "", err
-	}
-	if result.Status != 0 {
-		if bytes.Contains(result.Stderr, []byte("No such file")) {
-			return nil, "absent", nil
+	return x.host(h.Host).EditPins(ctx, x.lease(), h.EnvFile, func(now []Pin) ([]Pin, error) {
+		if slices.Equal(now, pins) {
+			return nil, nil
 		}
-		return nil, "", fmt.Errorf("the file of the pins can't be read: %s", lastLines(result.Stderr, 1))
-	}
-	return result.Stdout, sumOf(result.Stdout), nil
+		return pins, x.note(ctx, PinsWriting{Host: h.Host, File: h.EnvFile, Former: now, Pins: pins})
+	})
 }
 
-// replaceEnv writes the file. A link that was cut leaves it whole, either old or new: so it is looked at again.
-func (x *execution) replaceEnv(ctx context.Context, h HostPlan, oldSum string, content []byte) error {
-	newSum := sumOf(content)
-	result, err := x.target(h.Host).Run(ctx, writePins(x.lease(), h.EnvFile, oldSum, newSum, content))
-	if errors.Is(err, ErrLost) {
-		_, now, readErr := x.readEnv(ctx, h)
-		switch {
-		case readErr != nil:
-			return readErr
-		case now == newSum:
-			return nil
-		}
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	return guardError(h.Host, result)
-}
-
-// provePinned renders the stack as the next `up` by anybody would. What runs is looked at meanwhile, for the next phase:
-// that looks for itself where this could not.
+// provePinned makes sure that the next deployment by anybody would bring the plan's images. What runs is looked at
+// meanwhile, for the next phase: that looks for itself where this could not.
 func (x *execution) provePinned(ctx context.Context, h HostPlan) (hostOutcome, error) {
-	var stack rendered
 	err := together(ctx,
-		func(ctx context.Context) (err error) {
-			stack, err = renderStack(ctx, x.target(h.Host), h.Host, x.app, nil)
-			return err
-		},
+		func(ctx context.Context) error { return x.host(h.Host).Prove(ctx, h.To(), FromFile) },
 		func(ctx context.Context) error {
 			if _, err := x.look(ctx, h); errors.Is(err, errJournal) {
 				return err
@@ -105,11 +59,6 @@ func (x *execution) provePinned(ctx context.Context, h HostPlan) (hostOutcome, e
 		})
 	if err != nil {
 		return x.failure(ctx, err)
-	}
-	for _, s := range h.Services {
-		if got := stack.Services[s.Service].Image; got != s.To.String() {
-			return broken("the pins are written to %s, but compose renders %s as %s: another file or an exported variable wins", h.EnvFile, s.Service, got), nil
-		}
 	}
 	return fine, x.note(ctx, PinsWritten{Host: h.Host})
 }
@@ -122,10 +71,9 @@ func (x *execution) restorePins(ctx context.Context) (StepOutcome, error) {
 		if state.Former == nil || state.UpStarted {
 			return fine, nil
 		}
-		content, sum, err := x.readEnv(ctx, h)
-		if err == nil {
-			err = x.replaceEnv(ctx, h, sum, EditPins(content, rb.unchanged(h.Host, ReadPins(content, x.app))))
-		}
+		err := x.host(h.Host).EditPins(ctx, x.lease(), h.EnvFile, func(now []Pin) ([]Pin, error) {
+			return rb.unchanged(h.Host, now), nil
+		})
 		if err != nil {
 			return x.failure(ctx, err)
 		}

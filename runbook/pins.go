@@ -36,6 +36,12 @@ func (p Pin) Plain() (string, bool) {
 	return value, !strings.ContainsAny(value, `$\`)
 }
 
+// PlainValue is the pin's value without quotes, whether or not something would be expanded in it.
+func (p Pin) PlainValue() string {
+	value, _ := p.Plain()
+	return value
+}
+
 // EditPins gives the content with each pin's value in place of what stood there, wherever its variable stands; a
 // variable that doesn't stand there yet is appended, and the line of an Absent pin goes. Every other byte stays.
 // Only the value of a line is replaced: `export`, blanks and a comment behind it stay as they are.

@@ -2,6 +2,7 @@ package runbook
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -30,9 +31,26 @@ type HostPlan struct {
 	Project  string        `json:"project"`  // the compose project
 	EnvFile  string        `json:"env_file"` // the file of the pins, links resolved
 	Services []ServicePlan `json:"services"`
-	Pulls    []Command     `json:"pulls"` // each is run only if the host lacks the image when it comes to it
-	Prove    Command       `json:"prove"` // renders the stack from the pins, with nothing exported
-	Up       Command       `json:"up"`    // replaces the containers
+	Commands
+}
+
+// images are those that the plan goes to, each once, in the services' order: Pulls has a command for each.
+func (h HostPlan) images() []Image {
+	var images []Image
+	for _, s := range h.Services {
+		if !slices.Contains(images, s.To) {
+			images = append(images, s.To)
+		}
+	}
+	return images
+}
+
+// pull is the plan's command that fetches an image.
+func (h HostPlan) pull(image Image) Command {
+	if i := slices.Index(h.images(), image); i >= 0 && i < len(h.Pulls) {
+		return h.Pulls[i]
+	}
+	return Command{}
 }
 
 // Pins are the lines that the plan writes into EnvFile.
@@ -84,9 +102,9 @@ func (p Plan) Reversible() bool {
 	return len(p.Hosts) > 0
 }
 
-// Reverse is the plan that goes back to what this one started from, host by host. The plan must be Reversible. commanded
-// gives the part of a host its commands, by its services.
-func (p Plan) Reverse(commanded func(HostPlan) HostPlan) Plan {
+// Reverse is the plan that goes back to what this one started from, host by host, with the lines for that. The plan must
+// be Reversible.
+func (p Plan) Reverse(commands func(Host, []ServicePlan) Commands) Plan {
 	back := p
 	back.Hosts = make([]HostPlan, len(p.Hosts))
 	for i, h := range p.Hosts {
@@ -94,20 +112,25 @@ func (p Plan) Reverse(commanded func(HostPlan) HostPlan) Plan {
 		for j := range services {
 			services[j].From, services[j].To, services[j].FromNote = services[j].To, services[j].From, ""
 		}
-		back.Hosts[i] = commanded(HostPlan{Host: h.Host, Project: h.Project, EnvFile: h.EnvFile, Services: services})
+		back.Hosts[i] = HostPlan{Host: h.Host, Project: h.Project, EnvFile: h.EnvFile, Services: services, Commands: commands(h.Host, services)}
 	}
 	back.Missing = nil
 	return back
 }
 
-func newHostPlan(a App, host Host, project, envFile string, services []ServicePlan) HostPlan {
-	h := HostPlan{Host: host, Project: project, EnvFile: envFile, Services: services, Prove: render(a, nil), Up: up(a, services)}
-	for _, s := range services {
-		if !slices.ContainsFunc(h.Pulls, func(c Command) bool { return slices.Equal(c.Args, pull(a, s.To).Args) }) {
-			h.Pulls = append(h.Pulls, pull(a, s.To))
+// Complete reports whether the host was seen to run all that the plan has for it, whatever its command said.
+func (h HostPlan) Complete(view View) bool {
+	return view.Runs(h.To()) && !view.Stopped() && !h.fewer(view)
+}
+
+// fewer reports whether a service has fewer containers than before: a deployment that was cut off leaves some out.
+func (h HostPlan) fewer(view View) bool {
+	for i, s := range view.Services {
+		if s.Containers < h.Services[i].Containers {
+			return true
 		}
 	}
-	return h
+	return false
 }
 
 // ServicePlan is where one service goes on one host.
@@ -207,7 +230,7 @@ func (p Plan) canonical() []byte {
 func (p Plan) migrationSigned() any {
 	releases := make([]any, 0, len(p.Migration.Releases))
 	for _, r := range p.Migration.Releases {
-		releases = append(releases, map[string]any{"release": orElse(r.ID, r.Release), "migration": r.Migration, "source": r.Source})
+		releases = append(releases, map[string]any{"release": cmp.Or(r.ID, r.Release), "migration": r.Migration, "source": r.Source})
 	}
 	migration := map[string]any{"none": p.Migration.None, "releases": releases}
 	if p.Changes.told() {

@@ -2,6 +2,7 @@ package runbook
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -62,7 +63,7 @@ func (s ServicePlan) startName() string {
 	for _, image := range s.replaced() {
 		names = append(names, image.Digest.Short())
 	}
-	return orElse(strings.Join(names, " and "), "an image that is not known")
+	return cmp.Or(strings.Join(names, " and "), "an image that is not known")
 }
 
 func sameJSON(a, b any) bool {

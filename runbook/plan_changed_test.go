@@ -13,7 +13,7 @@ func TestPlan_ANameThatIsLearntChangesNothing(t *testing.T) {
 		w.note(Observed{Images: w.v1}, Verified{Images: w.v1}, Observed{Images: w.v2})
 		plan := func() Plan {
 			t.Helper()
-			plan, err := Planner{Hosts: fakeHosts{w.hosts, &process{}}, Journal: w.journal}.Plan(t.Context(), w.app, w.request())
+			plan, err := Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}.Plan(t.Context(), w.app, w.request())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,8 +49,9 @@ func TestPlan_FactsOfAnOlderVersion(t *testing.T) {
 
 func TestPlan_ChangedSince(t *testing.T) {
 	host := func(change func(*HostPlan)) HostPlan {
-		h := newHostPlan(App{Docker: []string{"docker"}, Compose: []string{"docker", "compose"}}, "deploy@one", "shop", ".env",
-			[]ServicePlan{{Service: "api", Variable: "API_IMAGE", From: image("api", 2), To: image("api", 1), ConfigHash: "a"}})
+		h := HostPlan{Host: "deploy@one", Project: "shop", EnvFile: ".env",
+			Services: []ServicePlan{{Service: "api", Variable: "API_IMAGE", From: image("api", 2), To: image("api", 1), ConfigHash: "a"}},
+			Commands: Commands{Pulls: []Command{{Args: []string{"pull"}}}, Prove: Command{Args: []string{"prove"}}, Up: Command{Args: []string{"up"}}}}
 		if change != nil {
 			change(&h)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,7 +35,8 @@ type Planner struct {
 	// Judge judges the migration files in between; nil: nobody does.
 	Judge MigrationJudge
 
-	recall *recall // where it notes what it sees of the hosts; nil: nowhere
+	// Saw is told of what was seen of each host; nil: nobody is.
+	Saw func(View)
 }
 
 // Plan makes the plan for a request. It changes nothing anywhere. A *TargetError when no release can be chosen, a
@@ -52,7 +54,7 @@ func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error)
 	}
 	var running []map[string]Image
 	for _, s := range surveys {
-		images, _ := s.set()
+		images, _ := s.Set()
 		running = append(running, images)
 	}
 	target, err := history.Choose(a, request, running)
@@ -111,14 +113,6 @@ func (p Planner) Plan(ctx context.Context, a App, request Request) (Plan, error)
 	return plan, nil
 }
 
-// before is a host's part of the plan from before; false where there is none.
-func (p Planner) before(host Host) (HostPlan, bool) {
-	if p.Before == nil {
-		return HostPlan{}, false
-	}
-	return p.Before.Host(host)
-}
-
 // survey looks at all hosts at once. A host that can't be reached is left out by name.
 func (p Planner) survey(ctx context.Context, a App) ([]survey, []ExcludedHost, error) {
 	ctx, cancel := context.WithTimeout(ctx, surveyTimeout)
@@ -128,7 +122,7 @@ func (p Planner) survey(ctx context.Context, a App) ([]survey, []ExcludedHost, e
 	var functions []func(context.Context) error
 	for i, host := range a.Hosts {
 		functions = append(functions, func(ctx context.Context) error {
-			surveys[i], failures[i] = surveyHost(ctx, p.Hosts.Target(host), host, a, p)
+			surveys[i], failures[i] = p.surveyHost(ctx, a, host)
 			return nil
 		})
 	}
@@ -179,7 +173,7 @@ func (p Planner) planHosts(ctx context.Context, a App, surveys []survey, plan *P
 	var functions []func(context.Context) error
 	for i, s := range surveys {
 		functions = append(functions, func(ctx context.Context) error {
-			facts[i], failures[i] = s.planHost(ctx, p.Hosts.Target(s.Host), a, plan.Target, p.Before != nil)
+			facts[i], failures[i] = p.planHost(ctx, a, s, plan.Target)
 			return nil
 		})
 	}
@@ -206,16 +200,12 @@ func (p Planner) planHosts(ctx context.Context, a App, surveys []survey, plan *P
 // nothing else is ever pulled or deployed.
 func knownRepositories(a App, history History, surveys []survey, target Release) error {
 	var problems []Problem
-	for _, service := range a.Services {
+	for i, service := range a.Services {
 		known := history.Repositories(service.Name)
 		for _, s := range surveys {
-			for _, c := range s.Containers {
-				if c.Service == service.Name {
-					known = append(known, repositoryOf(c.Ref))
-				}
-			}
+			known = append(known, s.Services[i].Repositories...)
 		}
-		if name := target.Images[service.Name].Name; !contains(known, name) {
+		if name := target.Images[service.Name].Name; name == "" || !slices.Contains(known, name) {
 			problems = append(problems, Problem{
 				What:   fmt.Sprintf("%s is no repository that %s runs now or ran in a known-good release", name, service.Name),
 				Remedy: "Known are: " + orNone(known),
@@ -247,11 +237,11 @@ func (e *AlreadyRunningError) Error() string {
 
 func alreadyRunning(a App, surveys []survey, target Release) bool {
 	for _, s := range surveys {
-		if !s.runs(target.Images) {
+		if !s.Runs(target.Images) {
 			return false
 		}
-		for i, pin := range ReadPins(s.envContent, a) {
-			if pin.Absent || plainValue(pin) != target.Images[a.Services[i].Name].String() {
+		for i, pin := range s.Pins {
+			if pin.Absent || pin.PlainValue() != target.Images[a.Services[i].Name].String() {
 				return false
 			}
 		}
@@ -275,8 +265,8 @@ func sameEverywhere(running []map[string]Image) map[string]Image {
 // differences names the hosts that run something else than the first one, and containers that don't run.
 func differences(surveys []survey) (warnings []string) {
 	for _, s := range surveys {
-		for i, running := range s.Running {
-			if first := surveys[0].Running[i]; running.Image != first.Image {
+		for i, running := range s.Services {
+			if first := surveys[0].Services[i]; running.Image != first.Image {
 				warnings = append(warnings, fmt.Sprintf("%s runs another %s than %s", s.Host, running.Service, surveys[0].Host))
 			}
 			if running.Tag != "" && running.Note == "" {

@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -241,14 +242,7 @@ func (p postmortem) outcome() string {
 	if p.rb.State != StateEnded {
 		return "it has not ended yet"
 	}
-	return fmt.Sprintf("ended as **%s** at %s%s", p.rb.Outcome, moment(p.rb.EndedAt), strings.TrimRight(p.detail(". ", upper(p.rb.Why), 1000), "."))
-}
-
-func upper(text string) string {
-	if text != "" && text[0] >= 'a' && text[0] <= 'z' {
-		return strings.ToUpper(text[:1]) + text[1:]
-	}
-	return text
+	return fmt.Sprintf("ended as **%s** at %s%s", p.rb.Outcome, moment(p.rb.EndedAt), strings.TrimRight(p.detail(". ", UpperFirst(p.rb.Why), 1000), "."))
 }
 
 // moment is a point in time as a postmortem gives it.
@@ -267,13 +261,13 @@ func (p postmortem) failed() (Release, bool) { return p.history.Of(p.rb.Plan.Fro
 
 func (p postmortem) detected() string {
 	rb := p.rb
-	parts := []string{fmt.Sprintf("%s asked for the rollback at %s.", upper(p.person(rb.Request.By)), moment(rb.Request.At))}
+	parts := []string{fmt.Sprintf("%s asked for the rollback at %s.", UpperFirst(p.person(rb.Request.By)), moment(rb.Request.At))}
 	if failed, ok := p.failed(); ok && !failed.LastLiveAt.IsZero() && !failed.LastLiveAt.After(rb.Request.At) {
 		parts[0] += fmt.Sprintf(" The failed release, %s, had gone live at %s, %s before.", markdown(failed.Name()), moment(failed.LastLiveAt), lasted(rb.Request.At.Sub(failed.LastLiveAt)))
 	} else {
 		parts[0] += " When the failed release went live is not known to the bot."
 	}
-	parts = append(parts, "Their reason:\n\n"+quoted(Truncate(Mask(orElse(rb.Request.Reason, NotGiven)), 3000)),
+	parts = append(parts, "Their reason:\n\n"+quoted(Truncate(Mask(cmp.Or(rb.Request.Reason, NotGiven)), 3000)),
 		"To be answered: What showed it first: an alert, a dashboard, a person, a customer? What should have shown it earlier?")
 	return strings.Join(parts, "\n\n")
 }
@@ -298,7 +292,7 @@ func (p postmortem) remediation() string {
 		points = append(points, fmt.Sprintf("Seen healthy at %s, %s after the request.", moment(rb.HealthyAt), lasted(rb.HealthyAt.Sub(rb.Request.At))))
 	}
 	if run, ok := lastRun(rb, StepErrorRate); ok && !run.EndedAt.IsZero() {
-		points = append(points, "Error rate: "+p.said(orElse(run.Detail, string(run.Verdict)), 1000)+".")
+		points = append(points, "Error rate: "+p.said(cmp.Or(run.Detail, string(run.Verdict)), 1000)+".")
 	}
 	for _, h := range p.rb.Plan.Excluded {
 		points = append(points, fmt.Sprintf("%s was left out%s.", inCode(string(h.Host)), p.detail(": ", h.Why, 500)))
@@ -310,7 +304,7 @@ func (p postmortem) remediation() string {
 			}
 		}
 	}
-	points = append(points, fmt.Sprintf("Outcome: %s, %s after the request.", orElse(string(rb.Outcome), "open"), lasted(p.last().Sub(rb.Request.At))))
+	points = append(points, fmt.Sprintf("Outcome: %s, %s after the request.", cmp.Or(string(rb.Outcome), "open"), lasted(p.last().Sub(rb.Request.At))))
 	return bullets(points) + "\n\nTo be answered: Was anything else done by hand meanwhile? Is anything left in a state that it must not stay in?"
 }
 

@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 // broke is what the journal knows of the failure: what people said, what the hosts showed before anything was replaced,
 // what went wrong on the way back, and what the failed containers had printed.
 func (p postmortem) broke() string {
-	parts := []string{"As it was said when the rollback was asked for:\n\n" + quoted(Truncate(Mask(orElse(p.rb.Request.Reason, NotGiven)), 3000))}
+	parts := []string{"As it was said when the rollback was asked for:\n\n" + quoted(Truncate(Mask(cmp.Or(p.rb.Request.Reason, NotGiven)), 3000))}
 	if seen := p.seenBefore(); len(seen) > 0 {
 		parts = append(parts, "As the hosts showed it before anything was replaced:\n\n"+bullets(seen))
 	} else {

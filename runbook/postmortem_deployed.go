@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -9,7 +10,7 @@ import (
 func (p postmortem) deployed() string {
 	plan := p.rb.Plan
 	failed, known := p.failed()
-	name := orElse(plan.Running, "not known, or not the same on every host")
+	name := cmp.Or(plan.Running, "not known, or not the same on every host")
 	parts := []string{
 		fmt.Sprintf("The failed release: **%s**%s", markdown(name), p.facts(failed, known)),
 		p.images(func(s ServicePlan) string { return s.fromText() }),

@@ -23,7 +23,7 @@ func (p Problem) String() string {
 // PreflightError ends a request before anybody is asked: everything that was found wrong, together.
 type PreflightError struct {
 	Problems []Problem
-	Err      error // errNoEngine, or nil
+	Err      error // ErrNoEngine, or nil
 }
 
 // Unwrap gives what decides.

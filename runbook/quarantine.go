@@ -38,7 +38,7 @@ func (r *Runner) Lift(ctx context.Context, digest, cause, by, delivery string) e
 		lifted := Lifted{Digest: full, Cause: Mask(cause), By: by}
 		if i == len(apps)-1 {
 			// A delivery is dealt with once all of it is, and the channel is told once.
-			entry.Cause, lifted.Notice = delivery, "lift-"+newID()
+			entry.Cause, lifted.Notice = delivery, "lift-"+NewID()
 		}
 		entry.Facts = []Fact{lifted}
 		events, err := r.Journal.Append(ctx, entry)

@@ -551,9 +551,9 @@ func (r *Runner) reportProblem(rb Rollback, err error) {
 
 func (r *Runner) newID() string {
 	if r.Drill {
-		return drillPrefix + strings.TrimPrefix(newID(), "rb-")
+		return drillPrefix + strings.TrimPrefix(NewID(), "rb-")
 	}
-	return newID()
+	return NewID()
 }
 
 const (
@@ -561,8 +561,8 @@ const (
 	idLetters = "abcdefghijkmnpqrstuvwxyz23456789" // 32 of them; none that is read as another
 )
 
-// newID makes a rollback's ID: "rb-" and eight lower-case letters or digits, 40 bits of chance.
-func newID() string {
+// NewID makes a rollback's ID: "rb-" and eight lower-case letters or digits, 40 bits of chance.
+func NewID() string {
 	b := make([]byte, idLength)
 	_, _ = rand.Read(b) // never fails: crypto/rand
 	for i := range b {

@@ -9,8 +9,6 @@ import (
 // sortedKeys makes the order of what is shown and hashed not depend on a map's.
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
-func contains(words []string, word string) bool { return word != "" && slices.Contains(words, word) }
-
 // unique leaves each word once, in the order of their first use.
 func unique(words []string) []string {
 	var out []string

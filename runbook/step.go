@@ -1,5 +1,7 @@
 package runbook
 
+import "slices"
+
 // StepName names a step in the journal; Title is how one reads it aloud.
 type StepName string
 
@@ -44,3 +46,6 @@ var stepOrder = []StepName{
 	StepErrorRate,
 	StepMigration,
 }
+
+// StepOrder is the runbook: its steps in their order.
+func StepOrder() []StepName { return slices.Clone(stepOrder) }

@@ -96,20 +96,11 @@ func (h History) unchecked(images map[string]Image, now time.Time) (Release, boo
 	return Release{}, false
 }
 
-// registryAnswer is what a registry says of an image.
-type registryAnswer int
-
-const (
-	registrySilent registryAnswer = iota // it doesn't answer, or not to this host
-	registryHas
-	registryLacks
-)
-
 // lookForImages looks for a release's images on every host and in the registry, and fetches what is missing where there
 // is room for it.
 func (o Observer) lookForImages(ctx context.Context, a App, r Release) ImagesChecked {
 	fact := ImagesChecked{Release: r.ID, Images: r.Images, Hosts: make([]ImagesOnHost, len(a.Hosts))}
-	answers := make([]map[Image]registryAnswer, len(a.Hosts))
+	answers := make([]map[Image]RegistryAnswer, len(a.Hosts))
 	var functions []func(context.Context) error
 	for i, host := range a.Hosts {
 		functions = append(functions, func(ctx context.Context) error {
@@ -120,7 +111,7 @@ func (o Observer) lookForImages(ctx context.Context, a App, r Release) ImagesChe
 	_ = together(ctx, functions...)
 	for _, service := range a.Services {
 		image := r.Images[service.Name]
-		if image.IsZero() || slices.Contains(fact.Absent, image) || registrySays(answers, image) != registryLacks {
+		if image.IsZero() || slices.Contains(fact.Absent, image) || registrySays(answers, image) != RegistryLacks {
 			continue
 		}
 		fact.Absent = append(fact.Absent, image)
@@ -133,81 +124,64 @@ func (o Observer) lookForImages(ctx context.Context, a App, r Release) ImagesChe
 }
 
 // registrySays is what the hosts heard of the registry together: one that has got the image is right.
-func registrySays(answers []map[Image]registryAnswer, image Image) registryAnswer {
-	said := registrySilent
+func registrySays(answers []map[Image]RegistryAnswer, image Image) RegistryAnswer {
+	said := RegistrySilent
 	for _, by := range answers {
 		switch by[image] {
-		case registryHas:
-			return registryHas
-		case registryLacks:
-			said = registryLacks
+		case RegistryHas:
+			return RegistryHas
+		case RegistryLacks:
+			said = RegistryLacks
 		}
 	}
 	return said
 }
 
-func (o Observer) imagesOn(ctx context.Context, a App, host Host, r Release) (found ImagesOnHost, answers map[Image]registryAnswer) {
+func (o Observer) imagesOn(ctx context.Context, a App, host Host, r Release) (found ImagesOnHost, answers map[Image]RegistryAnswer) {
 	asking, cancel := context.WithTimeout(ctx, stockPatience)
 	defer cancel()
-	found, answers = ImagesOnHost{Host: host}, map[Image]registryAnswer{}
-	target := o.Hosts.Target(host)
-	fail := func(err error) (ImagesOnHost, map[Image]registryAnswer) {
+	found, answers = ImagesOnHost{Host: host}, map[Image]RegistryAnswer{}
+	on := o.Hosts.On(a, host)
+	states, err := on.Images(asking, a.ImagesOf(r), true)
+	if err != nil {
 		found.Problem = problemText(host, err)
 		return found, answers
 	}
-	missing, _, err := missingImages(asking, target, host, a, r.Images)
-	if err != nil {
-		return fail(err)
-	}
-	found.Missing = missing
 	var need int64
-	for _, service := range a.Services {
-		image := r.Images[service.Name]
-		if _, asked := answers[image]; asked || image.IsZero() {
-			continue
+	for _, state := range states {
+		answers[state.Image] = state.Registry
+		if !state.Here {
+			found.Missing = append(found.Missing, state.Image)
+			need += state.Bytes
 		}
-		result, err := target.Run(asking, readManifest(a, image))
-		if err != nil {
-			return fail(err)
-		}
-		answers[image] = registryAnswerOf(result)
-		if slices.Contains(missing, image) {
-			need += manifestSize(result.Stdout) * diskFactor
-			if answers[image] != registryHas {
-				found.Problem = problemText(host, absentImage(host, image, result))
-			}
+		if state.Problem != (Problem{}) {
+			found.Problem = state.Problem.What
 		}
 	}
-	if len(missing) == 0 || found.Problem != "" {
+	if len(found.Missing) == 0 || found.Problem != "" {
 		return found, answers
 	}
-	around, err := lookRound(asking, target, host, a)
+	report, err := on.Preflight(asking, true)
 	if err != nil {
-		return fail(err)
-	}
-	var free int64
-	if _, err := fmt.Sscan(around["free_kib"], &free); err == nil && need > free*1024 {
-		found.Problem = fmt.Sprintf("there is no room for what is missing: it needs about %d MiB on docker's disk, and %d MiB are free", need>>20, free>>10)
+		found.Problem = problemText(host, err)
 		return found, answers
 	}
-	found.Missing, found.Fetched, found.Problem = fetchMissing(ctx, target, host, a, missing)
+	if report.FreeBytes >= 0 && need > report.FreeBytes {
+		found.Problem = fmt.Sprintf("there is no room for what is missing: it needs about %d MiB on the disk of the images, and %d MiB are free", need>>20, report.FreeBytes>>20)
+		return found, answers
+	}
+	found.Missing, found.Fetched, found.Problem = fetchMissing(ctx, on, host, found.Missing)
 	return found, answers
 }
 
 // fetchMissing pulls images one after the other. Nothing that runs is touched by it, so it needs no lock.
-func fetchMissing(ctx context.Context, target Target, host Host, a App, missing []Image) (still, fetched []Image, why string) {
+func fetchMissing(ctx context.Context, on AppHost, host Host, missing []Image) (still, fetched []Image, why string) {
 	for _, image := range missing {
-		pulling, cancel := context.WithTimeout(ctx, pullLimit)
-		result, err := target.Run(pulling, pull(a, image))
-		cancel()
-		switch {
-		case err != nil:
+		if err := on.Fetch(ctx, image); err != nil {
 			still, why = append(still, image), problemText(host, err)
-		case result.Status != 0:
-			still, why = append(still, image), fmt.Sprintf("`docker pull` ended with status %d: %s", result.Status, lastLines(result.Stderr, 1))
-		default:
-			fetched = append(fetched, image)
+			continue
 		}
+		fetched = append(fetched, image)
 	}
 	return still, fetched, why
 }
@@ -218,15 +192,4 @@ func problemText(host Host, err error) string {
 		texts = append(texts, p.What)
 	}
 	return strings.Join(texts, "; ")
-}
-
-func registryAnswerOf(r Result) registryAnswer {
-	text := strings.ToLower(string(r.Stderr))
-	switch {
-	case r.Status == 0:
-		return registryHas
-	case strings.Contains(text, "manifest unknown"), strings.Contains(text, "no such manifest"), strings.Contains(text, "name unknown"), strings.Contains(text, "repository name not known"):
-		return registryLacks
-	}
-	return registrySilent
 }

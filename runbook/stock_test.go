@@ -85,27 +85,3 @@ func TestStock_GoneEverywhereIsNotChosen(t *testing.T) {
 		}
 	})
 }
-
-// What can't be seen is not gone: a host that is away may have it, and a registry that doesn't answer too.
-func TestStock_UnseenIsNotGone(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		answer Result
-		want   registryAnswer
-	}{
-		{"there", Result{Stdout: []byte("{}")}, registryHas},
-		{"not there", Result{Status: 1, Stderr: []byte("no such manifest: ghcr.io/acme/shop/api@sha256:1")}, registryLacks},
-		{"not there either", Result{Status: 1, Stderr: []byte("manifest unknown")}, registryLacks},
-		{"no login", Result{Status: 1, Stderr: []byte("unauthorized: authentication required")}, registrySilent},
-		{"down", Result{Status: 1, Stderr: []byte("dial tcp: lookup ghcr.io: no such host")}, registrySilent},
-		{"rubbish", Result{Status: 125, Stderr: []byte("\x00<html>404 not found</html>")}, registrySilent},
-	} {
-		if got := registryAnswerOf(c.answer); got != c.want {
-			t.Errorf("%s: %d, want %d", c.name, got, c.want)
-		}
-	}
-	image := image("api", 1)
-	if got := registrySays([]map[Image]registryAnswer{{image: registryLacks}, {image: registryHas}}, image); got != registryHas {
-		t.Errorf("one host read its manifest and it counts as %d", got)
-	}
-}

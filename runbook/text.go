@@ -32,3 +32,11 @@ func lastLines(output []byte, n int) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// UpperFirst gives a sentence its capital.
+func UpperFirst(text string) string {
+	if text != "" && text[0] >= 'a' && text[0] <= 'z' {
+		return strings.ToUpper(text[:1]) + text[1:]
+	}
+	return text
+}

@@ -43,22 +43,19 @@ func (l HostLock) giveBack(ctx context.Context, lock lookedLock) HostLine {
 	switch {
 	case lock.err != nil:
 		line.Text = hostProblem(lock.Host, lock.err)
-	case lock.free():
+	case lock.Free():
 		line.Text, line.OK = "nobody held the app's lock", true
 	case lock.CommandRuns:
 		line.Text = hostProblem(lock.Host, &lock.LockedError) + ". It is left alone; `unlock --force` kills it"
 	case strings.HasPrefix(lock.Rollback, "rb-"):
 		line.Text = hostProblem(lock.Host, &lock.LockedError) + ". It is left alone: abort the rollback in Slack, or take the lock from it by `unlock --force`"
 	default:
-		result, err := l.Hosts.Target(lock.Host).Run(ctx, releaseLease(Lease{App: l.App.Name, Rollback: lock.Rollback, Epoch: lock.epoch}))
-		if err == nil {
-			err = guardError(lock.Host, result)
-		}
+		_, err := l.Hosts.On(l.App, lock.Host).Release(ctx, Lease{Rollback: lock.Rollback, Epoch: lock.Epoch}, false)
 		if err != nil {
 			line.Text = hostProblem(lock.Host, err)
 			break
 		}
-		line.Text, line.OK = fmt.Sprintf("given back; %s held it since %s", lock.who(), lock.since()), true
+		line.Text, line.OK = fmt.Sprintf("given back; %s held it since %s", lock.Who(), lock.SinceText()), true
 	}
 	return line
 }
@@ -72,41 +69,28 @@ func (l HostLock) force(ctx context.Context, lock lookedLock, epoch int64) HostL
 		line.Text = hostProblem(lock.Host, lock.err)
 		return line
 	}
-	if damaged == nil && lock.free() {
+	if damaged == nil && lock.Free() {
 		line.Text, line.OK = "nobody held the app's lock", true
 		return line
 	}
-	lease := Lease{App: l.App.Name, Rollback: l.id(), Epoch: epoch, Holder: l.Holder, Since: time.Now(), Reason: "unlock --force"}
-	result, err := l.Hosts.Target(lock.Host).Run(ctx, forceLease(lease))
-	if err == nil {
-		err = guardError(lock.Host, result)
-	}
+	lease := Lease{Rollback: l.id(), Epoch: epoch, Holder: l.Holder, Since: time.Now(), Reason: "unlock --force"}
+	released, err := l.Hosts.On(l.App, lock.Host).Release(ctx, lease, true)
 	was := "taken"
 	switch {
 	case damaged != nil:
 		was = "the lease that could not be read is replaced"
 	case !lock.Until.IsZero():
-		was = fmt.Sprintf("taken from %s, who held it since %s", lock.who(), lock.since())
+		was = fmt.Sprintf("taken from %s, who held it since %s", lock.Who(), lock.SinceText())
 	}
 	line.Text, line.OK = was, true
 	if err != nil {
 		line.Text, line.OK = hostProblem(lock.Host, err), false
 	}
-	for _, command := range linesOf(result, "theirs") {
+	for _, command := range released.Left {
 		line.Text += ". The SSH user can't end it, since it runs as another user, by sudo perhaps; end it there by hand: process " + command
 	}
-	for _, command := range linesOf(result, "killed") {
+	for _, command := range released.Ended {
 		line.Text += "; killed: " + command
 	}
 	return line
-}
-
-// linesOf lists the commands of which the guard says something.
-func linesOf(r Result, what string) (commands []string) {
-	for line := range strings.Lines(string(r.Stdout)) {
-		if command, found := strings.CutPrefix(line, what+"="); found {
-			commands = append(commands, Mask(oneLine(command)))
-		}
-	}
-	return commands
 }

@@ -92,7 +92,7 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	ctx, kill := context.WithCancel(w.t.Context())
 	p := &process{dieAt: dieAt, kill: kill}
 	r := &Runner{
-		Apps: []App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: fakeHosts{w.hosts, p}, Health: w.health, ErrorRate: w.rate,
+		Apps: []App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: newFakeHosts(w.hosts, p), Health: w.health, ErrorRate: w.rate,
 		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox, Roster: w.roster, Chronicle: &Chronicle{},
 	}
 	if w.tickets != nil {

@@ -1,7 +1,6 @@
 package ssh
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,7 @@ import (
 	"rollbackbot/runbook"
 )
 
-// Client runs commands on one host. Pool.Target gives it.
+// Client runs commands on one host. Pool.Client gives it.
 type Client struct {
 	pool    *Pool
 	host    runbook.Host
@@ -26,8 +25,6 @@ type Client struct {
 	kept *dialled // the connection that is kept or being dialled; nil before the first and after a failed dial
 }
 
-var _ runbook.Target = (*Client)(nil)
-
 func newClient(p *Pool, host runbook.Host, connect connectFunc) *Client {
 	return &Client{
 		pool:    p,
@@ -38,27 +35,41 @@ func newClient(p *Pool, host runbook.Host, connect connectFunc) *Client {
 	}
 }
 
-// Run runs one command and waits for its end, as runbook.Target says. Beside the two errors named there it gives a
-// plain one for a command that can't be written as a line (no program); nothing was started then.
+// DefaultTimeout bounds a Run whose context has no deadline.
+const DefaultTimeout = 30 * time.Second
+
+// Run runs one command, with stdin to read, and waits for its end: its exit status and what it printed. An error means
+// that there is no exit status: a *runbook.HostError when the host could not be used at all and nothing was started, one
+// that wraps runbook.ErrLost when the connection or the deadline ended first, so that nobody knows how the command ended,
+// or a plain one for a command that can't be written as a line (no program); nothing was started then.
 // More than MaxOutputBytes on one stream ends the Run with an error that wraps ErrTooMuchOutput and runbook.ErrLost.
-func (c *Client) Run(ctx context.Context, cmd runbook.Command) (runbook.Result, error) {
+func (c *Client) Run(ctx context.Context, cmd runbook.Command, stdin []byte) (status int, stdout, stderr []byte, err error) {
 	line, err := remoteLine(cmd)
 	if err != nil {
-		return runbook.Result{}, fmt.Errorf("run on %s: %w", c.host, err)
+		return 0, nil, nil, fmt.Errorf("run on %s: %w", c.host, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(cmd.Timeout, runbook.DefaultTimeout))
-	defer cancel()
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, DefaultTimeout)
+		defer cancel()
+	}
 
 	began := time.Now()
 	s, err := c.open(ctx)
 	if err != nil {
-		return runbook.Result{}, err
+		return 0, nil, nil, err
 	}
-	result, err := s.run(ctx, line, cmd.Stdin)
+	r, err := s.run(ctx, line, stdin)
 	// The program's name alone: arguments may hold what nobody should read.
-	c.log.Debug().Str("program", cmd.Args[0]).Int("status", result.Status).Dur("elapsed", time.Since(began)).
+	c.log.Debug().Str("program", cmd.Args[0]).Int("status", r.status).Dur("elapsed", time.Since(began)).
 		Bool("known", err == nil).Msg("command ended")
-	return result, c.explainRun(err, time.Since(began))
+	return r.status, r.stdout, r.stderr, c.explainRun(err, time.Since(began))
+}
+
+// result is how a command ended: the program ran and left this status.
+type result struct {
+	status         int
+	stdout, stderr []byte
 }
 
 // explainRun says on which host and for what reason a command that was sent has no result.

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"rollbackbot/internal/sshtest"
-	"rollbackbot/runbook"
 )
 
 // A link that breaks between a command's exit status and the end of its output must not make half an output a whole. The
@@ -41,7 +40,7 @@ func TestRun_OutputCutOffIsLost(t *testing.T) {
 						return client, nil
 					}
 					pool := newPool(t, cfg)
-					result, err := pool.Target(known.Host()).Run(t.Context(), runbook.Command{Args: []string{"x"}})
+					result, err := on(pool, known.Host()).Run(t.Context(), command{Args: []string{"x"}})
 					if strings.HasPrefix(name, "the link breaks") {
 						wantLost(t, err)
 					} else if err != nil || result.Status != 0 || string(result.Stdout) != "half" {

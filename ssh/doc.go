@@ -1,4 +1,4 @@
-// Package ssh runs commands on hosts over SSH. It implements runbook.Target and runbook.Hosts.
+// Package ssh runs commands on hosts over SSH. A Client is what internal/compose calls a shell.
 //
 // A Pool holds one Client per host; a Client keeps one connection, dialled at its first Run, kept alive, and dialled
 // anew by the first Run after it was lost. Every Run is a session of its own, and several may be under way.

@@ -77,18 +77,52 @@ func newPoolLogging(t *testing.T, cfg Config, log io.Writer) *Pool {
 	return pool
 }
 
-func targetOf(t *testing.T, s *sshtest.Server) runbook.Target {
+func targetOf(t *testing.T, s *sshtest.Server) target {
 	t.Helper()
-	return newPool(t, configOf(s)).Target(s.Host())
+	return on(newPool(t, configOf(s)), s.Host())
+}
+
+// command is what a test has a Client run.
+type command struct {
+	Args    []string
+	Dir     string
+	Env     []string
+	Stdin   []byte
+	Timeout time.Duration // zero: DefaultTimeout
+}
+
+func (c command) String() string {
+	return runbook.Command{Args: c.Args, Dir: c.Dir, Env: c.Env}.String()
+}
+
+// outcomeOf is how it ended.
+type outcomeOf struct {
+	Status         int
+	Stdout, Stderr []byte
+}
+
+// target is a Client as the tests use it.
+type target struct{ *Client }
+
+func on(pool *Pool, host runbook.Host) target { return target{pool.Client(host)} }
+
+func (c target) Run(ctx context.Context, cmd command) (outcomeOf, error) {
+	if cmd.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cmd.Timeout)
+		defer cancel()
+	}
+	status, stdout, stderr, err := c.Client.Run(ctx, runbook.Command{Args: cmd.Args, Dir: cmd.Dir, Env: cmd.Env}, cmd.Stdin)
+	return outcomeOf{status, stdout, stderr}, err
 }
 
 // script is a command of the POSIX shell.
-func script(text string) runbook.Command {
-	return runbook.Command{Args: []string{"sh", "-c", text}}
+func script(text string) command {
+	return command{Args: []string{"sh", "-c", text}}
 }
 
 // run runs a command that must end.
-func run(t *testing.T, target runbook.Target, cmd runbook.Command) runbook.Result {
+func run(t *testing.T, target target, cmd command) outcomeOf {
 	t.Helper()
 	result, err := target.Run(t.Context(), cmd)
 	if err != nil {

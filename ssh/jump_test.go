@@ -34,7 +34,7 @@ func TestJump_AllHostsThroughOneConnection(t *testing.T) {
 	pool := newPool(t, cfg)
 	for range 2 { // the second round goes over what the first one made
 		for _, host := range []string{"one", "two"} {
-			if got := run(t, pool.Target(runbook.Host("deploy@"+host+".test")), script("true")); string(got.Stdout) != host {
+			if got := run(t, on(pool, runbook.Host("deploy@"+host+".test")), script("true")); string(got.Stdout) != host {
 				t.Errorf("%s printed %q", host, got.Stdout)
 			}
 		}
@@ -53,10 +53,10 @@ func TestJump_RedialsAfterACut(t *testing.T) {
 		host := newHost(t, sshtest.Options{Dir: dir, Addr: "one.test:22", Handler: answer("ok")})
 		jump, cfg := throughJump(t, dir, sshtest.Options{Forward: host.Dial}, host)
 		pool := newPool(t, cfg)
-		run(t, pool.Target(host.Host()), script("true"))
+		run(t, on(pool, host.Host()), script("true"))
 		jump.Cut()
 		synctest.Wait() // see link.openChannel: what it leaves behind would be found in this bubble
-		run(t, pool.Target(host.Host()), script("true"))
+		run(t, on(pool, host.Host()), script("true"))
 		if got := jump.Connections(); got != 2 {
 			t.Errorf("%d connections to the jump host, want 2", got)
 		}
@@ -163,7 +163,7 @@ func TestJump_SilentJumpHostIsNoticed(t *testing.T) {
 		pool := newPool(t, cfg)
 		time.AfterFunc(time.Minute, func() { jump.Freeze(true) })
 		began := time.Now()
-		_, err := pool.Target(host.Host()).Run(t.Context(), runbook.Command{Args: []string{"x"}, Timeout: time.Hour})
+		_, err := on(pool, host.Host()).Run(t.Context(), command{Args: []string{"x"}, Timeout: time.Hour})
 		wantLost(t, err)
 		if got := time.Since(began); got < 75*time.Second || got > 80*time.Second {
 			t.Errorf("noticed after %s, want 20 s after the last answer at most", got)

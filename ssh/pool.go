@@ -27,8 +27,6 @@ type Pool struct {
 	closed  bool
 }
 
-var _ runbook.Hosts = (*Pool)(nil)
-
 // New reads the key (or asks the agent) and known_hosts, and connects to nobody. Its error names everything that is
 // wrong, one problem a line, each with its remedy. The caller closes the pool.
 func New(cfg Config, log zerolog.Logger) (*Pool, error) {
@@ -64,8 +62,8 @@ func checkJump(jump string) error {
 	return nil
 }
 
-// Target gives the host's *Client, always the same one for the same host. Nothing is dialled before its first Run.
-func (p *Pool) Target(host runbook.Host) runbook.Target {
+// Client gives the host's Client, always the same one for the same host. Nothing is dialled before its first Run.
+func (p *Pool) Client(host runbook.Host) *Client {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	client, ok := p.clients[host]

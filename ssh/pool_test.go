@@ -17,7 +17,6 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"rollbackbot/internal/sshtest"
-	"rollbackbot/runbook"
 )
 
 // newKeyFile writes a private key, with a passphrase where one is given.
@@ -150,7 +149,7 @@ func TestRun_WithTheAgent(t *testing.T) {
 	server := startHost(t, sshtest.Options{Handler: answer("ok")})
 	cfg := configOf(server)
 	cfg.KeyFile, cfg.AgentSocket = "", serveAgent(t, newKeyFile(t, ""), server.KeyFile)
-	run(t, newPool(t, cfg).Target(server.Host()), script("true"))
+	run(t, on(newPool(t, cfg), server.Host()), script("true"))
 }
 
 func TestProblem_AgentKeysRefused(t *testing.T) {
@@ -171,7 +170,7 @@ func TestProblem_AgentGoneSinceTheStart(t *testing.T) {
 	if err := os.Remove(cfg.AgentSocket); err != nil {
 		t.Fatal(err)
 	}
-	_, err := pool.Target(server.Host()).Run(t.Context(), script("true"))
+	_, err := on(pool, server.Host()).Run(t.Context(), script("true"))
 	wantHostError(t, err, false, "there is no key to log in with (the SSH agent at "+cfg.AgentSocket+
 		" does not answer: start ssh-agent and ssh-add the key: dial unix "+cfg.AgentSocket+": connect: no such file or directory)", "mend the agent")
 }
@@ -187,7 +186,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 	var log safeBuffer
 	pool := newPoolLogging(t, configOf(server), &log)
 	var said []string
-	try := func(ctx context.Context, target runbook.Target, cmd runbook.Command) {
+	try := func(ctx context.Context, target target, cmd command) {
 		cmd.Stdin, cmd.Env = []byte(secret), []string{"TOKEN=" + secret}
 		if _, err := target.Run(ctx, cmd); err != nil {
 			said = append(said, err.Error())
@@ -195,11 +194,11 @@ func TestNoSecretGetsOut(t *testing.T) {
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	try(t.Context(), pool.Target(server.Host()), runbook.Command{Args: []string{"fine", secret}})
-	try(t.Context(), pool.Target(server.Host()), runbook.Command{Args: []string{"cut", secret}})
-	try(over, pool.Target(server.Host()), runbook.Command{Args: []string{"late", secret}})
-	try(t.Context(), pool.Target("nobody"), runbook.Command{Args: []string{"misspelt", secret}})
-	try(t.Context(), pool.Target(server.Host()), runbook.Command{Args: []string{"-" + "option", secret}})
+	try(t.Context(), on(pool, server.Host()), command{Args: []string{"fine", secret}})
+	try(t.Context(), on(pool, server.Host()), command{Args: []string{"cut", secret}})
+	try(over, on(pool, server.Host()), command{Args: []string{"late", secret}})
+	try(t.Context(), on(pool, "nobody"), command{Args: []string{"misspelt", secret}})
+	try(t.Context(), on(pool, server.Host()), command{Args: []string{"-" + "option", secret}})
 	eventually(t, "the loss is logged", func() bool { return strings.Contains(log.String(), "connection lost") })
 	pool.Close()
 	if len(said) != 4 {

@@ -26,7 +26,7 @@ func tryOnce(t *testing.T, s *sshtest.Server, cfg Config) error {
 	t.Helper()
 	pool := newPool(t, cfg)
 	defer pool.Close()
-	_, err := pool.Target(s.Host()).Run(t.Context(), script("true"))
+	_, err := on(pool, s.Host()).Run(t.Context(), script("true"))
 	if err == nil {
 		t.Fatal("the command ran")
 	}
@@ -97,9 +97,9 @@ func TestProblem_TimeOverWhileDialling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newHost(t, sshtest.Options{Dir: dir, Delay: time.Second, Handler: answer("ok")})
 		pool := newPool(t, inMemory(server))
-		target := pool.Target(server.Host())
+		target := on(pool, server.Host())
 
-		_, err := target.Run(t.Context(), runbook.Command{Args: []string{"early"}, Timeout: time.Millisecond})
+		_, err := target.Run(t.Context(), command{Args: []string{"early"}, Timeout: time.Millisecond})
 		wantHostError(t, err, true, "it did not answer in the time that the command was given",
 			"check that the machine is up and that its firewall lets the bot's machine in")
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -107,13 +107,13 @@ func TestProblem_TimeOverWhileDialling(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = target.Run(ctx, runbook.Command{Args: []string{"early"}})
+		_, err = target.Run(ctx, command{Args: []string{"early"}})
 		wantHostError(t, err, false, "it was not waited for", "ask again")
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("the cause of %v is hidden", err)
 		}
 		// Neither has spoilt the dial for others.
-		run(t, target, runbook.Command{Args: []string{"late"}})
+		run(t, target, command{Args: []string{"late"}})
 		if got := server.Connections(); got != 1 {
 			t.Errorf("%d connections, want 1", got)
 		}
@@ -131,17 +131,17 @@ func TestProblem_AllSessionsBusy(t *testing.T) {
 		finish := make(chan struct{})
 		server := newHost(t, sshtest.Options{Dir: dir, Handler: runsUntil(finish)})
 		pool := newPool(t, inMemory(server))
-		target := pool.Target(server.Host())
+		target := on(pool, server.Host())
 		for range maxSessions {
-			go target.Run(context.Background(), runbook.Command{Args: []string{"long"}, Timeout: time.Hour})
+			go target.Run(context.Background(), command{Args: []string{"long"}, Timeout: time.Hour})
 		}
 		synctest.Wait()
-		_, err := target.Run(t.Context(), runbook.Command{Args: []string{"x"}, Timeout: time.Second})
+		_, err := target.Run(t.Context(), command{Args: []string{"x"}, Timeout: time.Second})
 		wantHostError(t, err, false, "8 commands are still running on it",
 			"wait until one of them has ended, or see on the host what holds it up")
 		close(finish)
 		synctest.Wait()
-		run(t, target, runbook.Command{Args: []string{"x"}})
+		run(t, target, command{Args: []string{"x"}})
 		pool.Close()
 		server.Close()
 	})
@@ -240,7 +240,7 @@ func TestProblem_KnownHostsGoneSinceTheStart(t *testing.T) {
 	if err := os.Remove(server.KnownHostsFile); err != nil {
 		t.Fatal(err)
 	}
-	_, err := pool.Target(server.Host()).Run(t.Context(), script("true"))
+	_, err := on(pool, server.Host()).Run(t.Context(), script("true"))
 	wantHostError(t, err, false,
 		fmt.Sprintf("its host key can't be checked (%s does not exist: write it with ssh-keyscan HOST and compare each fingerprint with the host's own)", server.KnownHostsFile),
 		"mend known_hosts")
@@ -266,7 +266,7 @@ func TestKnownHosts_ChangedUnderAKeptConnection(t *testing.T) {
 	name, _, _ := strings.Cut(right, " ")
 	another := newSigner(t).PublicKey()
 	var log safeBuffer
-	target := newPoolLogging(t, configOf(server), &log).Target(server.Host())
+	target := on(newPoolLogging(t, configOf(server), &log), server.Host())
 	run(t, target, script("true"))
 	for _, row := range []struct{ what, content, problem string }{
 		{"replaced", name + " " + string(ssh.MarshalAuthorizedKey(another)), "the host key has changed: it shows "},
@@ -377,7 +377,7 @@ func TestProblem_KeyRefused(t *testing.T) {
 
 func TestProblem_MisspeltHost(t *testing.T) {
 	pool := newPool(t, configOf(startHost(t, sshtest.Options{})))
-	_, err := pool.Target("no-user").Run(t.Context(), script("true"))
+	_, err := on(pool, "no-user").Run(t.Context(), script("true"))
 	wantHostError(t, err, false, `it is misspelt ("no-user" has no user: write user@host or user@host:port)`, "correct the app's HOSTS")
 }
 
@@ -412,19 +412,19 @@ func TestProblem_SessionRefused(t *testing.T) {
 		finish := make(chan struct{})
 		server := newHost(t, sshtest.Options{Dir: dir, MaxSessions: 1, Handler: runsUntil(finish)})
 		pool := newPool(t, inMemory(server))
-		target := pool.Target(server.Host())
-		go target.Run(context.Background(), runbook.Command{Args: []string{"long"}, Timeout: time.Hour})
+		target := on(pool, server.Host())
+		go target.Run(context.Background(), command{Args: []string{"long"}, Timeout: time.Hour})
 		synctest.Wait()
 
 		began := time.Now()
-		_, err := target.Run(t.Context(), runbook.Command{Args: []string{"refused"}})
+		_, err := target.Run(t.Context(), command{Args: []string{"refused"}})
 		wantHostError(t, err, false, "it refuses another session (open failed)",
 			"set MaxSessions to 10 or more in its sshd_config, and check that nothing there limits the user's processes")
 		if got := time.Since(began); got != 2*time.Second {
 			t.Errorf("gave up after %s, want 2s", got)
 		}
 		time.AfterFunc(time.Second, func() { close(finish) })
-		run(t, target, runbook.Command{Args: []string{"patient"}})
+		run(t, target, command{Args: []string{"patient"}})
 		if got := lineCount(server, "patient"); got != 1 {
 			t.Errorf("started %d times, want once", got)
 		}
@@ -456,5 +456,5 @@ func TestRun_DefaultPort(t *testing.T) {
 	server := newHost(t, sshtest.Options{Dir: t.TempDir(), Addr: "vps.test:22", Handler: answer("ok")})
 	cfg := configOf(server)
 	cfg.Dial = sshtest.Network{"vps.test:22": server}.Dial
-	run(t, newPool(t, cfg).Target("deploy@VPS.test"), script("true"))
+	run(t, on(newPool(t, cfg), "deploy@VPS.test"), script("true"))
 }

@@ -14,10 +14,10 @@ import (
 	"rollbackbot/runbook"
 )
 
-func realTarget(t *testing.T, host *realhost.SSHD, knownHosts string) runbook.Target {
+func realTarget(t *testing.T, host *realhost.SSHD, knownHosts string) target {
 	t.Helper()
 	pool := newPool(t, Config{KeyFile: host.KeyFile(), KnownHosts: knownHosts})
-	return pool.Target(runbook.Host(host.Target()))
+	return on(pool, runbook.Host(host.Target()))
 }
 
 // Debian's sshd has three host keys; known_hosts may have any of them, plain, hashed, or their authority alone.

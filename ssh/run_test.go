@@ -43,7 +43,7 @@ func TestRun_StatusOutputAndSurroundings(t *testing.T) {
 
 func TestRun_WithoutAFolderInTheHome(t *testing.T) {
 	home := t.TempDir()
-	result := run(t, targetOf(t, startHost(t, sshtest.Options{Home: home})), runbook.Command{Args: []string{"pwd"}})
+	result := run(t, targetOf(t, startHost(t, sshtest.Options{Home: home})), command{Args: []string{"pwd"}})
 	if got := string(result.Stdout); got != home+"\n" {
 		t.Errorf("runs in %q, want %q", got, home)
 	}
@@ -51,18 +51,18 @@ func TestRun_WithoutAFolderInTheHome(t *testing.T) {
 
 func TestRun_StatusOfWhatCannotRun(t *testing.T) {
 	target := targetOf(t, startHost(t, sshtest.Options{}))
-	if got := run(t, target, runbook.Command{Args: []string{"no-such-program"}}); got.Status != 127 {
+	if got := run(t, target, command{Args: []string{"no-such-program"}}); got.Status != 127 {
 		t.Errorf("no such program: status %d, want 127", got.Status)
 	}
 	// What && leaves: the shell's own status, and the program has not run.
-	got := run(t, target, runbook.Command{Dir: "/no/such/folder", Args: []string{"echo", "ran"}})
+	got := run(t, target, command{Dir: "/no/such/folder", Args: []string{"echo", "ran"}})
 	if got.Status == 0 || len(got.Stdout) > 0 || len(got.Stderr) == 0 {
 		t.Errorf("no such folder: %d %q %q, want a failure that says so", got.Status, got.Stdout, got.Stderr)
 	}
 }
 
 func TestRun_NoStdinIsAnEndedOne(t *testing.T) {
-	result := run(t, targetOf(t, startHost(t, sshtest.Options{})), runbook.Command{Args: []string{"cat"}})
+	result := run(t, targetOf(t, startHost(t, sshtest.Options{})), command{Args: []string{"cat"}})
 	if result.Status != 0 || len(result.Stdout) != 0 {
 		t.Errorf("got %+v, want cat to end at once", result)
 	}
@@ -87,7 +87,7 @@ func TestRun_SignalIsAStatus(t *testing.T) {
 
 func TestRun_WithoutAProgram(t *testing.T) {
 	server := startHost(t, sshtest.Options{})
-	_, err := targetOf(t, server).Run(t.Context(), runbook.Command{})
+	_, err := targetOf(t, server).Run(t.Context(), command{})
 	if err == nil || errors.Is(err, runbook.ErrLost) {
 		t.Errorf("got %v, want a plain error", err)
 	}
@@ -115,7 +115,7 @@ func TestRun_OneConnectionManySessions(t *testing.T) {
 		var running sync.WaitGroup
 		for range commands {
 			running.Go(func() {
-				if _, err := pool.Target(server.Host()).Run(t.Context(), runbook.Command{Args: []string{"x"}}); err != nil {
+				if _, err := on(pool, server.Host()).Run(t.Context(), command{Args: []string{"x"}}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -135,10 +135,10 @@ func TestRun_OneConnectionManySessions(t *testing.T) {
 
 func TestTarget_SameHostSameClient(t *testing.T) {
 	pool := newPool(t, configOf(startHost(t, sshtest.Options{})))
-	if pool.Target("a@b") != pool.Target("a@b") {
+	if on(pool, "a@b") != on(pool, "a@b") {
 		t.Error("the same host gave two targets")
 	}
-	if pool.Target("a@b") == pool.Target("a@c") {
+	if on(pool, "a@b") == on(pool, "a@c") {
 		t.Error("two hosts gave one target")
 	}
 }
@@ -175,7 +175,7 @@ func TestRun_DeadlineAndCancelAreLost(t *testing.T) {
 		text            string
 	}{
 		"the command's timeout": {timeout: 2 * time.Second, after: 2 * time.Second, cause: context.DeadlineExceeded, text: "no end within 2s"},
-		"the default timeout":   {after: runbook.DefaultTimeout, cause: context.DeadlineExceeded, text: "no end within 30s"},
+		"the default timeout":   {after: DefaultTimeout, cause: context.DeadlineExceeded, text: "no end within 30s"},
 		"canceled":              {cancel: time.Second, after: time.Second, cause: context.Canceled, text: "canceled"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestRun_DeadlineAndCancelAreLost(t *testing.T) {
 					time.AfterFunc(test.cancel, cancel)
 				}
 				began := time.Now()
-				_, err := pool.Target(server.Host()).Run(ctx, runbook.Command{Args: []string{"x"}, Timeout: test.timeout})
+				_, err := on(pool, server.Host()).Run(ctx, command{Args: []string{"x"}, Timeout: test.timeout})
 				if got := time.Since(began); got != test.after {
 					t.Errorf("ended after %s, want %s", got, test.after)
 				}
@@ -217,7 +217,7 @@ func TestRun_NoExitStatusIsLost(t *testing.T) {
 func TestRun_DeadKeptConnectionIsReplaced(t *testing.T) {
 	server := startHost(t, sshtest.Options{Handler: answer("ok")})
 	pool := newPool(t, configOf(server))
-	client := pool.Target(server.Host()).(*Client)
+	client := on(pool, server.Host())
 	run(t, client, script("first"))
 	// Dead, and not yet noticed: closed below the protocol, while the client still counts it as alive.
 	if _, fresh := client.dialled(); fresh {
@@ -259,7 +259,7 @@ func TestRun_SilentLinkIsNoticedByKeepalives(t *testing.T) {
 		pool := newPool(t, inMemory(server))
 		time.AfterFunc(12*time.Second, func() { server.Freeze(true) })
 		began := time.Now()
-		_, err := pool.Target(server.Host()).Run(t.Context(), runbook.Command{Args: []string{"x"}, Timeout: time.Hour})
+		_, err := on(pool, server.Host()).Run(t.Context(), command{Args: []string{"x"}, Timeout: time.Hour})
 		wantLost(t, err)
 		// The first keepalive without an answer goes out after 15 s, and three more intervals pass.
 		if got, want := time.Since(began), 30*time.Second; got != want {
@@ -280,7 +280,7 @@ func TestRun_LongSilentCommandOnALivingLink(t *testing.T) {
 			return 6
 		}})
 		pool := newPool(t, inMemory(server))
-		result, err := pool.Target(server.Host()).Run(t.Context(), runbook.Command{Args: []string{"x"}, Timeout: time.Hour})
+		result, err := on(pool, server.Host()).Run(t.Context(), command{Args: []string{"x"}, Timeout: time.Hour})
 		if err != nil || result.Status != 6 {
 			t.Errorf("got %+v, %v, want status 6", result, err)
 		}
@@ -308,7 +308,7 @@ func TestRun_TooMuchOutput(t *testing.T) {
 func TestRun_AfterClose(t *testing.T) {
 	server := startHost(t, sshtest.Options{Handler: answer("ok")})
 	pool := newPool(t, configOf(server))
-	target := pool.Target(server.Host())
+	target := on(pool, server.Host())
 	run(t, target, script("x"))
 	if err := pool.Close(); err != nil {
 		t.Fatal(err)
@@ -326,7 +326,7 @@ func TestClose_CommandsUnderWayAreLost(t *testing.T) {
 	pool := newPool(t, configOf(server))
 	ended := make(chan error)
 	go func() {
-		_, err := pool.Target(server.Host()).Run(context.Background(), script("echo > started; exec sleep 60"))
+		_, err := on(pool, server.Host()).Run(context.Background(), script("echo > started; exec sleep 60"))
 		ended <- err
 	}()
 	eventually(t, "the command runs", func() bool { return exists(filepath.Join(home, "started")) })

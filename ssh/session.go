@@ -33,13 +33,13 @@ type session struct {
 
 // outcome is how a session ended.
 type outcome struct {
-	result runbook.Result
+	result result
 	err    error
 }
 
 // run sends the line and waits for the command's end, or for ctx's. From the moment of sending an error means that
 // nobody knows (runbook.ErrLost), unless the host says that it refuses (*refusedError).
-func (s *session) run(ctx context.Context, line string, stdin []byte) (runbook.Result, error) {
+func (s *session) run(ctx context.Context, line string, stdin []byte) (result, error) {
 	ended := make(chan outcome, 1)
 	ok := s.link.owner.pool.spawn(func() {
 		defer s.release()
@@ -50,7 +50,7 @@ func (s *session) run(ctx context.Context, line string, stdin []byte) (runbook.R
 	if !ok {
 		s.close()
 		s.release()
-		return runbook.Result{}, errClosed
+		return result{}, errClosed
 	}
 	select {
 	case o := <-ended:
@@ -60,7 +60,7 @@ func (s *session) run(ctx context.Context, line string, stdin []byte) (runbook.R
 		return o.result, o.err
 	case <-ctx.Done():
 		// Not waited for: a host that is gone doesn't answer the close either.
-		return runbook.Result{}, lost(ctx.Err())
+		return result{}, lost(ctx.Err())
 	}
 }
 
@@ -105,7 +105,7 @@ func (s *session) listen(stdin []byte, ended <-chan ending) outcome {
 	case !s.endedByHost():
 		return outcome{err: lost(errors.New("the output was cut off"))}
 	}
-	return outcome{result: runbook.Result{Status: end.status, Stdout: stdout.data.Bytes(), Stderr: stderr.data.Bytes()}}
+	return outcome{result: result{status: end.status, stdout: stdout.data.Bytes(), stderr: stderr.data.Bytes()}}
 }
 
 // feed writes stdin and ends it. A command that does not read it to the end is no error.

@@ -126,7 +126,7 @@ func (w *demoWorld) observe(ctx context.Context, store *journal.Store, app runbo
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	seen := make(chan struct{}, 1)
-	observer := observerOf(w.cfg, pool, store)
+	observer := observerOf(w.cfg, hostsOf(pool), store)
 	observer.Report = func(e runbook.Event) {
 		_, verified := e.Fact.(runbook.Verified)
 		if _, observed := e.Fact.(runbook.Observed); verified || observed && release.Version == demohost.V2 {

@@ -62,7 +62,7 @@ func examine(cmd *cobra.Command, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	c := checkup{cfg: cfg, hosts: pool, health: probe.Health{}, rates: rates, hub: hub}
+	c := checkup{cfg: cfg, hosts: hostsOf(pool), health: probe.Health{}, rates: rates, hub: hub}
 	opening, cancel := context.WithTimeout(cmd.Context(), databasePatience)
 	store, err := journal.Open(opening, cfg.DatabaseURL.Reveal(), journal.Options{MustExist: true})
 	cancel()

@@ -112,7 +112,7 @@ func (d *drill) run(ctx context.Context, request runbook.Request) error {
 		return err
 	}
 	defer pool.Close()
-	if err := d.wire(ctx, own, &runbook.DrillHosts{App: d.app, Hosts: pool, Print: d.would}); err != nil {
+	if err := d.wire(ctx, own, &runbook.DrillHosts{Hosts: hostsOf(pool), Print: d.would}); err != nil {
 		return err
 	}
 	// What is under way is put down in its own order when the command is told to stop.

@@ -76,11 +76,9 @@ func (w *homeWorld) drillRequest(t *testing.T, d *drilling) localslack.Message {
 // untouched is all of the host and the journal that a drill could have changed.
 func (w *homeWorld) untouched(t *testing.T) string {
 	t.Helper()
-	env, err := os.ReadFile(filepath.Join(w.host.Dir, w.host.App().EnvPath()))
+	env, err := os.ReadFile(filepath.Join(w.host.Dir, "infra", ".env"))
 	if err != nil {
-		if env, err = os.ReadFile(w.host.App().EnvPath()); err != nil {
-			t.Fatal(err)
-		}
+		t.Fatal(err)
 	}
 	_, lockErr := os.Stat(filepath.Join(w.host.Home(), ".rollbackbot"))
 	export := w.mustRun(t, "audit", "export")

@@ -100,7 +100,7 @@ func TestFacts_FitTheSignOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	runner := &runbook.Runner{
-		Apps: []runbook.App{app}, Journal: store, Hosts: host, Health: host, Policy: runbook.Policy{}, SignoffTimeout: time.Hour,
+		Apps: []runbook.App{app}, Journal: store, Hosts: host.hosts(), Health: host, Policy: runbook.Policy{}, SignoffTimeout: time.Hour,
 		Directory: &bot.Directory{API: api, Team: who.Team, Channel: channel, Leads: []string{lead}, Requesters: []string{onCall}},
 		Announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{lead}, Apps: []runbook.App{app}}, zerolog.Nop()),
 		Source:    hub, Judge: migration.NewProcess(),

@@ -147,23 +147,40 @@ type pointedHosts struct {
 	points *points
 }
 
-func (h pointedHosts) Target(host runbook.Host) runbook.Target {
-	return pointedTarget{h.Hosts.Target(host), host, h.points}
+func (h pointedHosts) On(app runbook.App, host runbook.Host) runbook.AppHost {
+	return pointedHost{h.Hosts.On(app, host), host, h.points}
 }
 
-type pointedTarget struct {
-	runbook.Target
+// pointedHost has points where something is changed under the lock: looking leaves nothing behind.
+type pointedHost struct {
+	runbook.AppHost
 	host   runbook.Host
 	points *points
 }
 
-// Run has points where the guard changes something: looking leaves nothing behind.
-func (t pointedTarget) Run(ctx context.Context, cmd runbook.Command) (runbook.Result, error) {
-	if len(cmd.Args) < 5 || cmd.Args[3] != "rollbackbot" || !slices.Contains([]string{"take", "pin", "act", "release"}, cmd.Args[4]) {
-		return t.Target.Run(ctx, cmd)
-	}
-	name := fmt.Sprintf("%s on %s", cmd.Args[4], t.host)
-	return around(t.points, name, func() (runbook.Result, error) { return t.Target.Run(ctx, cmd) })
+func (h pointedHost) around(what string, do func() error) error {
+	_, err := around(h.points, fmt.Sprintf("%s on %s", what, h.host), func() (bool, error) { return true, do() })
+	return err
+}
+
+func (h pointedHost) Take(ctx context.Context, lease runbook.Lease, first bool, wait time.Duration) error {
+	return h.around("take", func() error { return h.AppHost.Take(ctx, lease, first, wait) })
+}
+
+func (h pointedHost) EditPins(ctx context.Context, lease runbook.Lease, file string, edit func([]runbook.Pin) ([]runbook.Pin, error)) error {
+	return h.around("pin", func() error { return h.AppHost.EditPins(ctx, lease, file, edit) })
+}
+
+func (h pointedHost) Start(ctx context.Context, lease runbook.Lease, job runbook.Job) error {
+	return h.around("act", func() error { return h.AppHost.Start(ctx, lease, job) })
+}
+
+func (h pointedHost) Release(ctx context.Context, lease runbook.Lease, force bool) (released runbook.Released, err error) {
+	err = h.around("release", func() error {
+		released, err = h.AppHost.Release(ctx, lease, force)
+		return err
+	})
+	return released, err
 }
 
 type pointedAnnouncer struct {

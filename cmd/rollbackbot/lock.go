@@ -98,7 +98,7 @@ func withHostLock(cmd *cobra.Command, name, holder string, do func(runbook.HostL
 		return err
 	}
 	defer pool.Close()
-	lines, err := do(runbook.HostLock{App: app, Journal: store, Hosts: pool, Holder: holder})
+	lines, err := do(runbook.HostLock{App: app, Journal: store, Hosts: hostsOf(pool), Holder: holder})
 	for _, line := range lines {
 		fmt.Fprintln(cmd.OutOrStdout(), line)
 	}

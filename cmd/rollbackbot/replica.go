@@ -29,6 +29,7 @@ type replica struct {
 	log       zerolog.Logger
 	store     *journal.Store
 	pool      *ssh.Pool
+	hosts     runbook.Hosts // through the pool
 	rates     runbook.ErrorRateChecker
 	announcer *bot.Announcer
 	directory *bot.Directory
@@ -65,7 +66,7 @@ const (
 func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, pool *ssh.Pool, rates runbook.ErrorRateChecker, hub *github.Client) *replica {
 	api := bot.NewClient(cfg.Slack.BotToken.Reveal(), cfg.Slack.AppToken.Reveal(), cfg.Slack.APIURL)
 	r := &replica{
-		cfg: cfg, log: log, store: store, pool: pool, rates: rates, github: hub, judge: migration.NewProcess(),
+		cfg: cfg, log: log, store: store, pool: pool, hosts: hostsOf(pool), rates: rates, github: hub, judge: migration.NewProcess(),
 		announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Deputies: cfg.People.Deputies, Apps: cfg.Apps, ErrorRate: picture.ErrorRate}, log),
 		directory: &bot.Directory{
 			API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Deputies: cfg.People.Deputies, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
@@ -227,7 +228,7 @@ func (r *replica) examineDaily(ctx context.Context, runner *runbook.Runner) {
 
 // examine looks at all that a rollback tonight would need.
 func (r *replica) examine(ctx context.Context) []runbook.Finding {
-	c := checkup{cfg: r.cfg, store: r.store, hosts: r.pool, health: probe.Health{}, rates: r.rates, hub: r.github, observed: r.lastObserved}
+	c := checkup{cfg: r.cfg, store: r.store, hosts: r.hosts, health: probe.Health{}, rates: r.rates, hub: r.github, observed: r.lastObserved}
 	return runbook.Checkup(ctx, runbook.CheckupTimeout, c.checks())
 }
 
@@ -280,7 +281,7 @@ var errStuck = errors.New("stopped before everything was put down; the next star
 
 func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
 	runner := &runbook.Runner{
-		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.pool, Health: probe.Health{}, ErrorRate: r.rates, Directory: r.directory, Roster: r.directory, Announcer: announcer,
+		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.hosts, Health: probe.Health{}, ErrorRate: r.rates, Directory: r.directory, Roster: r.directory, Announcer: announcer,
 		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Contacts: r.directory, Report: r.report(), Problem: problemTo(r.log),
 	}
 	if r.github != nil {

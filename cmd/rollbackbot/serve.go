@@ -104,6 +104,11 @@ func newPool(cfg config.Config, log zerolog.Logger) (*ssh.Pool, error) {
 	return pool, nil
 }
 
+// hostsOf are the apps' hosts, reached through a pool.
+func hostsOf(pool *ssh.Pool) runbook.Hosts {
+	return &runbook.ShellHosts{Shell: func(host runbook.Host) runbook.Shell { return pool.Client(host) }}
+}
+
 func newPrometheus(cfg config.Config) (*probe.Prometheus, error) {
 	addresses := map[string]string{}
 	for app, address := range cfg.Prometheus {

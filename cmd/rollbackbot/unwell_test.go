@@ -92,7 +92,7 @@ func (b *sickbed) serve(api *slack.Client, dial func(context.Context, string, st
 	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{leads}, Deputies: b.deputies, Apps: apps, ErrorRate: b.draw}, log)
 	directory := &bot.Directory{API: api, Channel: channel, Leads: []string{leads}, ChannelMayRequest: true}
 	runner := &runbook.Runner{
-		Apps: apps, Journal: b.store, Hosts: b.host, Health: b.host, ErrorRate: b.rates, Directory: directory, Announcer: announcer,
+		Apps: apps, Journal: b.store, Hosts: b.host.hosts(), Health: b.host, ErrorRate: b.rates, Directory: directory, Announcer: announcer,
 		SignoffTimeout: 30 * time.Minute, Inbox: b.store,
 	}
 	if b.deputies != nil {

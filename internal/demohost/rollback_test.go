@@ -37,19 +37,19 @@ func noted(t *testing.T) *journal.Store {
 }
 
 // reached is the way to the host through real SSH.
-func reached(t *testing.T, h *Host) *ssh.Pool {
+func reached(t *testing.T, h *Host) (*ssh.Pool, runbook.Hosts) {
 	t.Helper()
 	pool, err := ssh.New(ssh.Config{KeyFile: h.KeyFile, KnownHosts: h.KnownHosts}, zerolog.New(zerolog.NewTestWriter(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = pool.Close() })
-	return pool
+	return pool, &runbook.ShellHosts{Shell: func(host runbook.Host) runbook.Shell { return pool.Client(host) }}
 }
 
 func TestPlan_ThroughSSH(t *testing.T) {
 	h := startHost(t)
-	hosts := reached(t, h)
+	_, hosts := reached(t, h)
 	planner := runbook.Planner{Hosts: hosts, Journal: noted(t)}
 	plan, err := planner.Plan(t.Context(), h.App(), runbook.Request{App: app, Release: V1})
 	if err != nil {
@@ -79,19 +79,19 @@ func TestPlan_ThroughSSH(t *testing.T) {
 // TestPlan_ItsCommands runs what the plan shows, word for word, as a person would who has only the plan.
 func TestPlan_ItsCommands(t *testing.T) {
 	h := startHost(t)
-	hosts := reached(t, h)
-	target, planner := hosts.Target(h.Host), runbook.Planner{Hosts: hosts, Journal: noted(t)}
+	pool, hosts := reached(t, h)
+	client, planner := pool.Client(h.Host), runbook.Planner{Hosts: hosts, Journal: noted(t)}
 	plan, err := planner.Plan(t.Context(), h.App(), runbook.Request{App: app, Release: V1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	run := func(cmd runbook.Command) string {
 		t.Helper()
-		result, err := target.Run(t.Context(), cmd)
-		if err != nil || result.Status != 0 {
-			t.Fatalf("%s: %v, status %d: %s", cmd, err, result.Status, result.Stderr)
+		status, stdout, stderr, err := client.Run(t.Context(), cmd, nil)
+		if err != nil || status != 0 {
+			t.Fatalf("%s: %v, status %d: %s", cmd, err, status, stderr)
 		}
-		return string(result.Stdout)
+		return string(stdout)
 	}
 	for _, pull := range plan.Hosts[0].Pulls {
 		run(pull)
@@ -121,8 +121,9 @@ func TestRollback_FromRequestToRecord(t *testing.T) {
 	a.Health.Attempts, a.Health.Interval = int(patience/time.Second), time.Second
 	a.ErrorRate.Window = 200 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
+	_, hosts := reached(t, h)
 	r := &runbook.Runner{
-		Apps: []runbook.App{a}, Journal: noted(t), Hosts: reached(t, h), Health: probe.Health{}, Directory: everybody{},
+		Apps: []runbook.App{a}, Journal: noted(t), Hosts: hosts, Health: probe.Health{}, Directory: everybody{},
 		Announcer: &silence{}, SignoffTimeout: time.Hour,
 		Problem: func(rollback string, err error) { t.Errorf("%s: %v", rollback, err) },
 	}
