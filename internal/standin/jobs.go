@@ -1,0 +1,273 @@
+package standin
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rollbackbot/runbook"
+)
+
+// job is one that was begun.
+type job struct {
+	meant           runbook.Job
+	doneAt, limitAt time.Time
+	status          int    // with which it ends, unless something comes between
+	output          []byte // so far
+	state           runbook.JobState
+	gone            bool   // its files were removed
+	undo            func() // leaves what it did half done
+	rollback        string // whose it is
+}
+
+func key(l runbook.Lease, name string) string { return l.Rollback + "/" + name }
+
+// running is the job that has the lock; nil: none.
+func (h *Host) running() *job {
+	for _, job := range h.jobs {
+		if job.state == runbook.JobRunning {
+			return job
+		}
+	}
+	return nil
+}
+
+// settle ends the job whose time has come.
+func (h *Host) settle() {
+	job := h.running()
+	if job == nil || h.untilEnd(job) > 0 {
+		return
+	}
+	if h.doneFirst(job) {
+		h.finish(job)
+		h.leave(job, job.status, job.doneAt)
+		return
+	}
+	job.undo()
+	h.leave(job, 124, job.limitAt)
+}
+
+// doneFirst reports whether a job ends by itself, and not by its limit, as one does whose image doesn't come.
+func (h *Host) doneFirst(j *job) bool {
+	held := h.state.Held && !j.meant.Fetch.IsZero()
+	return !held && !j.doneAt.After(j.limitAt)
+}
+
+// untilEnd is how long a job still runs.
+func (h *Host) untilEnd(j *job) time.Duration {
+	switch {
+	case j == nil:
+		return never
+	case h.doneFirst(j):
+		return max(0, time.Until(j.doneAt))
+	}
+	return max(0, time.Until(j.limitAt))
+}
+
+// finish is what a job does at its end: an image has arrived.
+func (h *Host) finish(j *job) {
+	if j.meant.Fetch.IsZero() {
+		return
+	}
+	if err := h.state.fetch(j.meant.Fetch); err != nil {
+		j.status = 1
+		j.say("standin: %v", err)
+		return
+	}
+	j.say("standin: fetched %s", j.meant.Fetch)
+}
+
+func (j *job) say(format string, args ...any) {
+	j.output = append(j.output, fmt.Sprintf(format+"\n", args...)...)
+}
+
+// leave ends a job with a status. Its lease holds for a while from then on.
+func (h *Host) leave(j *job, status int, at time.Time) {
+	j.state, j.status = runbook.JobEnded, status
+	if l := h.state.Lease; l != nil && l.Rollback == j.rollback {
+		l.Until = at.Add(runbook.LeaseTime)
+	}
+}
+
+// strike is Strike.
+func (h *Host) strike(how runbook.JobState) {
+	job := h.running()
+	if job == nil {
+		return
+	}
+	if job.undo(); how == runbook.JobGone {
+		job.gone, job.undo = true, func() {}
+		return
+	}
+	job.state = how
+}
+
+// Fetch gets an image outside of the lock.
+func (h *Host) Fetch(ctx context.Context, image runbook.Image) error {
+	arrives := func(s *State) bool { return !s.Held }
+	return h.do(ctx, call{method: "Fetch", engine: true, patience: never, ready: arrives}, func(s *State) error { return s.fetch(image) })
+}
+
+func (s *State) fetch(image runbook.Image) error {
+	switch {
+	case s.Here[image]:
+		return nil
+	case s.FetchFails || s.Silent:
+		return fmt.Errorf("fetch %s: the registry doesn't answer", image)
+	case !s.Registry[image]:
+		return fmt.Errorf("fetch %s: the registry has no such image", image)
+	}
+	s.Here[image] = true
+	return nil
+}
+
+// Start begins a job under the lock.
+func (h *Host) Start(ctx context.Context, l runbook.Lease, meant runbook.Job) error {
+	begun := func() bool { return h.jobs[key(l, meant.Name)] != nil }
+	ready := func(s *State) bool { return begun() || h.running() == nil || h.check(s, l) != nil }
+	return h.do(ctx, call{method: "Start", patience: actPatience, ready: ready}, func(s *State) error {
+		switch err := h.check(s, l); {
+		case err != nil:
+			return err
+		case begun():
+			return nil
+		case h.running() != nil:
+			return h.locked(s)
+		}
+		h.begin(s, l, meant)
+		return nil
+	})
+}
+
+func (h *Host) begin(s *State, l runbook.Lease, meant runbook.Job) {
+	h.begun = append(h.begun, Begun{l.Rollback, l.Epoch, meant})
+	now := time.Now()
+	job := &job{meant: meant, state: runbook.JobRunning, limitAt: now.Add(meant.Limit), undo: func() {}, rollback: l.Rollback}
+	h.jobs[key(l, meant.Name)] = job
+	takes := s.Takes
+	does, ordered := s.Does[meant.Name]
+	switch {
+	case ordered:
+		job.meant.Fetch = runbook.Image{}
+		takes, job.output, job.status = does.Takes, slices.Clone(does.Output), does.Status
+	case len(meant.Up) > 0:
+		s.up(job)
+	}
+	job.doneAt = now.Add(takes)
+	if s.EngineAt.After(now) { // it waits for the engine
+		job.doneAt = s.EngineAt.Add(takes)
+	}
+	s.Lease.Boot, s.Lease.Until = s.Boot, now.Add(meant.Limit+runbook.LeaseTime)
+}
+
+// up replaces containers at once. That it has ended is known later, and until then it can be left half done.
+func (s *State) up(j *job) {
+	if len(s.UpFails) > 0 {
+		j.status, s.UpFails = s.UpFails[0], s.UpFails[1:]
+		return
+	}
+	before, images := maps.Clone(s.Containers), map[string]runbook.Image{}
+	for _, service := range s.app.Services {
+		images[service.Name], _ = runbook.ParseImage(s.value(service))
+	}
+	for _, plan := range j.meant.Up {
+		if image := images[plan.Service]; s.NoEngine || !s.Here[image] {
+			j.say("standin: no engine, or the image %q of %s is not here", image, plan.Service)
+			j.status = 1
+			return
+		}
+	}
+	for _, plan := range j.meant.Up {
+		s.replace(plan, images[plan.Service])
+		j.say("standin: %s replaced", plan.Service)
+	}
+	j.status = s.UpStatus
+	j.undo = func() { // the first service is replaced, the second is on its way, the others are as they were
+		for i, plan := range j.meant.Up {
+			switch {
+			case i == 1 || len(j.meant.Up) == 1:
+				s.Containers[plan.Service] = nil
+			case i > 1:
+				s.Containers[plan.Service] = before[plan.Service]
+			}
+		}
+	}
+}
+
+// replace makes new containers of a service, unless those that are there are just what is wanted.
+func (s *State) replace(plan runbook.ServicePlan, image runbook.Image) {
+	number := s.scale(plan.Service)
+	if plan.Scale > 0 && s.UpStatus == 0 {
+		number = plan.Scale
+	}
+	fresh := s.replaced(plan.Service, image, number)
+	asWanted := func(is, want Container) bool {
+		return is.Image == want.Image && is.Tag == "" && is.State == "" && is.made(plan.Service) == want.ConfigHash
+	}
+	if !slices.EqualFunc(s.planned(plan.Service), fresh, asWanted) {
+		s.Containers[plan.Service] = fresh
+	}
+}
+
+// upWord is a service as a stand-in's line names it, with the number of its containers where that is the plan's own.
+func upWord(plan runbook.ServicePlan) string {
+	if plan.Scale == 0 {
+		return plan.Service
+	}
+	return strings.Join([]string{plan.Service, strconv.Itoa(plan.Scale)}, "=")
+}
+
+// chunk is how much of a job's output is told at once.
+const chunk = 64 << 10
+
+// Follow says how a job stands, within 5 s.
+func (h *Host) Follow(ctx context.Context, l runbook.Lease, name string, offset int64, end bool) (progress runbook.Progress, err error) {
+	if end {
+		if err := h.do(ctx, call{method: "Follow"}, func(s *State) error { return h.askToEnd(s, l, name) }); err != nil {
+			return runbook.Progress{}, err
+		}
+	}
+	news := func(*State) bool {
+		job := h.jobs[key(l, name)]
+		return job == nil || job.gone || job.state != runbook.JobRunning || int64(len(job.output)) > offset
+	}
+	err = h.do(ctx, call{method: "Follow", patience: 5 * time.Second, ready: news}, func(*State) error {
+		progress = h.jobs[key(l, name)].progress(offset)
+		return nil
+	})
+	if err != nil {
+		return runbook.Progress{}, err
+	}
+	return progress, nil
+}
+
+func (h *Host) askToEnd(s *State, l runbook.Lease, name string) error {
+	if err := h.check(s, l); err != nil {
+		return err
+	}
+	if job := h.jobs[key(l, name)]; job != nil && !job.gone && job.state == runbook.JobRunning && !s.Sudo {
+		job.undo()
+		h.leave(job, 143, time.Now())
+	}
+	return nil
+}
+
+// progress is what is told from offset on. A job is said to have ended only once all that it printed is told.
+func (j *job) progress(offset int64) runbook.Progress {
+	if j == nil || j.gone {
+		return runbook.Progress{State: runbook.JobGone}
+	}
+	rest := j.output[min(offset, int64(len(j.output))):]
+	told := runbook.Progress{State: j.state, Output: slices.Clone(rest[:min(len(rest), chunk)])}
+	switch {
+	case len(rest) > chunk:
+		told.State = runbook.JobRunning
+	case j.state == runbook.JobEnded:
+		told.Status = j.status
+	}
+	return told
+}

@@ -1,0 +1,224 @@
+package standin
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rollbackbot/runbook"
+)
+
+// Look sees what runs and what the pins say.
+func (h *Host) Look(ctx context.Context, project string) (view runbook.View, err error) {
+	began := time.Now()
+	asks := project == ""
+	err = h.do(ctx, call{method: "Look", engine: true, slow: asks}, func(s *State) error {
+		if asks && s.BrokenFiles {
+			return problem(h.name, "Fix them", "the app's files can't be read")
+		}
+		view = s.view(h.name, began)
+		return nil
+	})
+	return view, err
+}
+
+func (s *State) view(host runbook.Host, at time.Time) runbook.View {
+	v := runbook.View{Host: host, At: at, Project: s.Project}
+	for _, service := range s.app.Services {
+		v.Services = append(v.Services, s.serviceView(service.Name))
+	}
+	if !s.Unreadable {
+		v.Pins = s.pins()
+	}
+	return v
+}
+
+func (s *State) serviceView(service string) runbook.ServiceView {
+	v := runbook.ServiceView{Running: runbook.Running{Service: service}, Labels: map[runbook.Digest]runbook.Label{}}
+	for _, c := range s.planned(service) {
+		v.Containers++
+		v.Restarts += c.Restarts
+		v.Tag, v.State = cmp.Or(v.Tag, c.Tag), cmp.Or(v.State, c.State)
+		v.Health = cmp.Or(c.Health, v.Health)
+		v.Images = once(v.Images, c.Image)
+		v.Repositories = once(v.Repositories, cmp.Or(c.Image.Name, repository(c.Tag)))
+		v.ConfigHashes = once(v.ConfigHashes, c.made(service))
+		if label := s.Labels[c.Image]; label != (runbook.Label{}) {
+			v.Labels[c.Image.Digest] = label
+		}
+	}
+	switch {
+	case v.Containers == 0:
+		v.Note = "no container"
+	case len(v.Images) > 1:
+		v.Note = "its containers run different images"
+	case v.Images[0].IsZero():
+		v.Note = "unknown, built here"
+	default:
+		v.Image = v.Images[0]
+	}
+	return v
+}
+
+// planned are a service's containers without those that were started to do one thing.
+func (s *State) planned(service string) []Container {
+	return slices.DeleteFunc(slices.Clone(s.Containers[service]), func(c Container) bool { return c.OneOff })
+}
+
+func once[T comparable](all []T, one T) []T {
+	if slices.Contains(all, one) {
+		return all
+	}
+	return append(all, one)
+}
+
+// repository takes the tag off a name.
+func repository(tag string) string {
+	if colon := strings.LastIndexByte(tag, ':'); colon > strings.LastIndexByte(tag, '/') {
+		return tag[:colon]
+	}
+	return tag
+}
+
+// Preflight is Look with all that a plan needs besides.
+func (h *Host) Preflight(ctx context.Context, _ bool) (report runbook.HostReport, err error) {
+	began := time.Now()
+	err = h.do(ctx, call{method: "Preflight", engine: true, slow: true}, func(s *State) error {
+		if err := s.wrong(h.name); err != nil {
+			return err
+		}
+		report = runbook.HostReport{View: s.view(h.name, began), PinsFile: s.PinsFile, MakeRoom: "Remove what nobody uses", FreeBytes: s.FreeBytes, ClockOff: s.ClockOff, Warnings: slices.Clone(s.Warnings)}
+		for _, v := range report.Services {
+			report.Stack = append(report.Stack, s.serviceReport(v))
+		}
+		return nil
+	})
+	return report, err
+}
+
+func (s *State) serviceReport(v runbook.ServiceView) runbook.ServiceReport {
+	now := runbook.ServiceReport{Scale: s.scale(v.Service), ConfigHash: s.hash(v.Service, v.Image)}
+	for _, c := range s.planned(v.Service) {
+		now.ConfigHash = s.hash(v.Service, c.Image)
+		now.Drifted = now.Drifted || now.ConfigHash != c.made(v.Service)
+	}
+	return now
+}
+
+// wrong is all that keeps a rollback from acting here.
+func (s *State) wrong(host runbook.Host) error {
+	problems := slices.Clone(s.Problems)
+	say := func(what, remedy string) { problems = append(problems, runbook.Problem{What: what, Remedy: remedy}) }
+	if s.BrokenFiles {
+		say("the app's files can't be read", "Fix them")
+	}
+	if s.Unreadable {
+		say("the pins file, "+s.PinsFile+", can't be read", "Let the bot's user own it")
+	}
+	if s.PinsFault == runbook.PinsNotOurs {
+		say("the pins file, "+s.PinsFile+", can't be replaced", "Let the bot's user own it")
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	for i := range problems {
+		problems[i].Host = host
+	}
+	return &runbook.PreflightError{Problems: problems}
+}
+
+// Prove makes sure that exactly these images would run.
+func (h *Host) Prove(ctx context.Context, images map[string]runbook.Image, from runbook.PinSource) error {
+	return h.do(ctx, call{method: "Prove", engine: true, slow: true}, func(s *State) error {
+		if s.BrokenFiles {
+			return s.wrong(h.name)
+		}
+		for _, service := range s.app.Services {
+			want, given := images[service.Name]
+			if got := s.value(service); given && from == runbook.FromFile && got != want.String() {
+				return problem(h.name, "Make sure that nothing else sets "+service.Variable, "%s would run %q and not %s: what %s says doesn't count", service.Name, got, want, s.PinsFile)
+			}
+		}
+		return nil
+	})
+}
+
+// Images says of each image whether it is on the host.
+func (h *Host) Images(ctx context.Context, images []runbook.Image, ask bool) (states []runbook.ImageState, err error) {
+	err = h.do(ctx, call{method: "Images", engine: true}, func(s *State) error {
+		for _, image := range images {
+			states = append(states, s.imageState(h.name, image, ask))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return states, nil
+}
+
+func (s *State) imageState(host runbook.Host, image runbook.Image, ask bool) runbook.ImageState {
+	state := runbook.ImageState{Image: image, Here: s.Here[image]}
+	if state.Here {
+		state.Label = s.Labels[image]
+	}
+	switch {
+	case !ask || s.Silent:
+	case s.Registry[image]:
+		state.Registry = runbook.RegistryHas
+	default:
+		state.Registry = runbook.RegistryLacks
+	}
+	if !ask || state.Here {
+		return state
+	}
+	switch state.Registry {
+	case runbook.RegistryHas:
+		state.Bytes = cmp.Or(s.Sizes[image], 4000)
+	case runbook.RegistryLacks:
+		state.Problem = runbook.Problem{Host: host, What: fmt.Sprintf("%s is neither on this host nor in the registry", image), Remedy: "Choose another release"}
+	case runbook.RegistrySilent:
+		state.Problem = runbook.Problem{Host: host, What: fmt.Sprintf("%s is not on this host, and the registry doesn't answer for it", image), Remedy: "Fix the registry, or choose a release whose images are on the host"}
+	}
+	return state
+}
+
+const (
+	logLines      = 50
+	logBytes      = 8192
+	logContainers = 2
+)
+
+// Logs are the last lines of two containers of each of the app's services.
+func (h *Host) Logs(ctx context.Context, _ string) (all []runbook.ServiceLogs, err error) {
+	err = h.do(ctx, call{method: "Logs", engine: true}, func(s *State) error {
+		for _, service := range s.app.Services {
+			logs := runbook.ServiceLogs{Service: service.Name}
+			containers := s.planned(service.Name)
+			for i, c := range containers[:min(len(containers), logContainers)] {
+				if i > 0 && c.Log != "" {
+					logs.Lines += "\n--- another container ---\n"
+				}
+				logs.Lines += lastOf(c.Log)
+			}
+			if len(containers) == 0 {
+				logs.Problem = "it had no container"
+			}
+			all = append(all, logs)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// lastOf is the end of a log, as it may be kept.
+func lastOf(log string) string {
+	if len(log) > logBytes { // the first line is cut, and half of a secret looks like none
+		_, log, _ = strings.Cut(log[len(log)-logBytes:], "\n")
+	}
+	lines := strings.Split(strings.TrimRight(runbook.Mask(log), "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-logLines):], "\n")
+}
