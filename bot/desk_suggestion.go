@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 // suggestion reads a press of the button under a suggestion; false where it is another button, or none.
@@ -43,6 +44,6 @@ func (d *Desk) suggested(ctx context.Context, e errand, value suggestionValue) e
 }
 
 // opened reports whether this very press has opened a rollback already, before a crash: that withdraws the suggestion.
-func opened(history runbook.History, request runbook.Request) bool {
+func opened(history history.History, request runbook.Request) bool {
 	return slices.ContainsFunc(history.Rollbacks(), func(rb runbook.Past) bool { return rb.By == request.By && rb.At.Equal(request.At) })
 }

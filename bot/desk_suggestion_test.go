@@ -10,6 +10,7 @@ import (
 
 	"rollbackbot/bot"
 	"rollbackbot/runbook"
+	runbookhistory "rollbackbot/runbook/history"
 )
 
 // suggesting is a bot in whose channel a suggestion stands to leave v2 for v1. More is what happened since.
@@ -23,7 +24,7 @@ func suggesting(t *testing.T, more ...runbook.Fact) (b *bench, ts string) {
 		events = append(events, runbook.Event{App: "shop", Seq: int64(i + 1), At: time.Now(), Fact: fact})
 	}
 	b.runner.history = events
-	bulletin, _ := runbook.NewHistory(events).Suggestion(suggestion.Release)
+	bulletin, _ := runbookhistory.New(events).Suggestion(suggestion.Release)
 	announcer := bot.NewAnnouncer(b.api, bot.AnnouncerConfig{Channel: team}, zerolog.Nop())
 	bulletin.Withdrawn = "" // the message as it was before that
 	notice := runbook.Notice{Key: bulletin.Key, Kind: runbook.NoticeBulletin, Bulletin: bulletin}

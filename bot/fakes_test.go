@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"rollbackbot/runbook"
+	runbookhistory "rollbackbot/runbook/history"
+	"rollbackbot/runbook/rate"
 )
 
 // patience is how long a test waits for what should happen at once: a machine that is slow must fail none.
@@ -217,7 +219,7 @@ func (f *fakeRunner) Status(_ context.Context, id string) (runbook.Rollback, err
 func (f *fakeRunner) Abandoned(context.Context) ([]runbook.Rollback, error) { return f.abandoned, nil }
 
 // History is what the test gave, and the rollbacks of the app that are kept.
-func (f *fakeRunner) History(_ context.Context, app string) (runbook.History, error) {
+func (f *fakeRunner) History(_ context.Context, app string) (runbookhistory.History, error) {
 	defer func() {
 		f.mu.Lock()
 		after := f.onHistory
@@ -235,7 +237,7 @@ func (f *fakeRunner) History(_ context.Context, app string) (runbook.History, er
 			events = append(events, runbook.Event{App: app, Rollback: rb.ID, Fact: runbook.Requested{Request: rb.Request, Plan: rb.Plan}})
 		}
 	}
-	return runbook.NewHistory(events), nil
+	return runbookhistory.New(events), nil
 }
 
 func (f *fakeRunner) Choices(ctx context.Context, app string) (runbook.Choices, error) {
@@ -244,7 +246,7 @@ func (f *fakeRunner) Choices(ctx context.Context, app string) (runbook.Choices, 
 		return runbook.Choices{}, err
 	}
 	choices := history.Choices(formNow)
-	choices.Evidence = runbook.Evidence(choices.Running, runbook.RateSeen{}, formNow)
+	choices.Evidence = rate.Evidence(choices.Running, runbook.RateSeen{}, formNow)
 	return choices, nil
 }
 

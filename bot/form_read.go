@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 // read makes the request that a sent form asks for, as the line that says the same would. What can be judged without
@@ -130,7 +131,7 @@ func (f *Form) judge(ctx context.Context, request runbook.Request, shown formOri
 }
 
 // sameDefault refuses the default where it is another release by now than the one that was shown.
-func sameDefault(history runbook.History, shown string) error {
+func sameDefault(history history.History, shown string) error {
 	if shown == "" {
 		return nil // nobody was shown one; what it means depends on what the hosts run, which the plan finds
 	}

@@ -16,6 +16,7 @@ import (
 
 	"rollbackbot/internal/localslack"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 // homeNow is when the homes of these tests are as of.
@@ -28,17 +29,17 @@ func homeListening() Listening {
 }
 
 // lived folds what the observer saw, so many hours before homeNow each.
-func lived(add func(hour func(hours float64, facts ...runbook.Fact))) runbook.History {
+func lived(add func(hour func(hours float64, facts ...runbook.Fact))) history.History {
 	var events []runbook.Event
 	add(func(hours float64, facts ...runbook.Fact) {
 		for _, fact := range facts {
 			events = append(events, runbook.Event{App: "shop", Rollback: "rb-7q2mzk4x", At: homeNow.Add(-time.Duration(hours * float64(time.Hour))), Fact: fact})
 		}
 	})
-	return runbook.NewHistory(events)
+	return history.New(events)
 }
 
-func stands(h runbook.History) runbook.Standing {
+func stands(h history.History) runbook.Standing {
 	return runbook.Standing{App: "shop", Choices: h.Choices(homeNow), Apart: h.Apart(), Quarantines: h.Quarantines()}
 }
 

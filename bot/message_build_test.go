@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"rollbackbot/internal/compose"
 	"rollbackbot/runbook"
 )
 
@@ -75,7 +76,7 @@ func testPlan(app runbook.App, hosts ...runbook.Host) runbook.Plan {
 // commandsOf are lines as a host with docker has them.
 func commandsOf(app runbook.App) func(runbook.Host, []runbook.ServicePlan) runbook.Commands {
 	return func(_ runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-		return (&runbook.ShellHosts{}).Commands(app, "", services)
+		return (&compose.Hosts{}).Commands(app, "", services)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/postmortem"
 )
 
 // ownerMessage asks the owner of the follow-up, alone, to accept it; reminder says that they were asked before. One who
@@ -137,7 +138,7 @@ func postmortemFile(rb runbook.Rollback, text string) file {
 	if why := rb.FollowUp.Ticket.Why; why != "" {
 		comment = "No ticket could be opened: " + sentence(runbook.Truncate(why, maxSentence)) + " " + comment
 	}
-	return file{name: postmortemName(rb), title: runbook.PostmortemTitle(rb), comment: comment, content: []byte(text)}
+	return file{name: postmortemName(rb), title: postmortem.PostmortemTitle(rb), comment: comment, content: []byte(text)}
 }
 
 func postmortemName(rb runbook.Rollback) string { return "postmortem-" + rb.ID + ".md" }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 // Runner is what the bot asks of the runbook.
@@ -23,7 +24,7 @@ type Runner interface {
 	// Abandoned are the open rollbacks of apps that are not configured any more: nobody carries them.
 	Abandoned(ctx context.Context) ([]runbook.Rollback, error)
 	// History is what is known of an app's releases and rollbacks.
-	History(ctx context.Context, app string) (runbook.History, error)
+	History(ctx context.Context, app string) (history.History, error)
 	// Choices are what a form for an app offers: the releases, and the runbook's criteria on the one that runs.
 	Choices(ctx context.Context, app string) (runbook.Choices, error)
 	// Standing is how an app stands.
@@ -35,5 +36,3 @@ type Runner interface {
 	// Refuse journals that something a person did doesn't count. rollback is empty where it is about none.
 	Refuse(ctx context.Context, app, rollback, action, by, why, cause string) error
 }
-
-var _ Runner = (*runbook.Runner)(nil)

@@ -84,13 +84,13 @@ func (c *Changes) Summary() string {
 	}
 	var parts []string
 	if c.URL != "" || c.Commits > 0 {
-		parts = append(parts, count(c.Commits, "commit"))
+		parts = append(parts, Count(c.Commits, "commit"))
 	}
 	if c.Behind > 0 {
-		parts = append(parts, fmt.Sprintf("it lacks %s that the other release has", count(c.Behind, "commit")))
+		parts = append(parts, fmt.Sprintf("it lacks %s that the other release has", Count(c.Behind, "commit")))
 	}
 	if n := len(c.Migrations); n > 0 {
-		text := count(n, "migration file")
+		text := Count(n, "migration file")
 		if v := c.Verdict(); v != "" {
 			text += fmt.Sprintf(", the worst %s (%s)", v, BySyntax)
 		}
@@ -109,13 +109,13 @@ func (c *Changes) canonical() any {
 	return map[string]any{"base": c.Base, "head": c.Head, "commits": c.Commits, "behind": c.Behind, "migrations": migrations}
 }
 
-// told reports whether the source has said anything that a person would sign.
-func (c *Changes) told() bool {
+// Told reports whether the source has said anything that a person would sign.
+func (c *Changes) Told() bool {
 	return c != nil && (c.URL != "" || c.Commits > 0 || len(c.Migrations) > 0)
 }
 
-// weigh is a release's fact with what its commits say beside its note. They never take back that there was a migration.
-func (c *Changes) weigh(id string, fact ReleaseFact) ReleaseFact {
+// Weigh is a release's fact with what its commits say beside its note. They never take back that there was a migration.
+func (c *Changes) Weigh(id string, fact ReleaseFact) ReleaseFact {
 	if c == nil {
 		return fact
 	}
@@ -125,27 +125,56 @@ func (c *Changes) weigh(id string, fact ReleaseFact) ReleaseFact {
 		}
 		switch {
 		case r.Files > 0 && fact.Migration == MigrationNone:
-			fact.Migration, fact.Source = MigrationYes, fmt.Sprintf("its commits have %s, although its %s", count(r.Files, "migration file"), fact.Source)
+			fact.Migration, fact.Source = MigrationYes, fmt.Sprintf("its commits have %s, although its %s", Count(r.Files, "migration file"), fact.Source)
 		case r.Files > 0:
-			fact.Migration, fact.Source = MigrationYes, fmt.Sprintf("its commits have %s", count(r.Files, "migration file"))
+			fact.Migration, fact.Source = MigrationYes, fmt.Sprintf("its commits have %s", Count(r.Files, "migration file"))
 		case r.Complete && fact.Migration == MigrationUnknown:
-			fact.Migration, fact.Source = MigrationNone, fmt.Sprintf("no migration file changed in its %s", count(r.Commits, "commit"))
+			fact.Migration, fact.Source = MigrationNone, fmt.Sprintf("no migration file changed in its %s", Count(r.Commits, "commit"))
 		}
 	}
 	return fact
 }
 
-// awaited reports whether there may be more to learn.
-func (c *Changes) awaited() bool { return c != nil && c.Late }
+// Awaited reports whether there may be more to learn.
+func (c *Changes) Awaited() bool { return c != nil && c.Late }
 
 // ShownMigrations is how many migration files the request names, the worst first; where there are more, all of them
 // stand in its thread.
 const ShownMigrations = 5
 
-func (c *Changes) many() bool { return c != nil && len(c.Migrations) > ShownMigrations }
+func (c *Changes) Many() bool { return c != nil && len(c.Migrations) > ShownMigrations }
 
-// byWeight orders migrations by how bad they are, then by where they are.
-func byWeight(migrations []MigrationChange) {
+// FromEverywhere is what all hosts run when the plan was made; nil where they differ or that isn't known.
+func (p Plan) FromEverywhere() map[string]Image {
+	var running []map[string]Image
+	for _, host := range p.Hosts {
+		running = append(running, host.From())
+	}
+	images := SameEverywhere(running)
+	if len(p.Excluded) > 0 || images == nil || !complete(images, p) {
+		return nil
+	}
+	return images
+}
+
+// Weigh takes in what was judged of the file. Of none at all it only takes a migration back.
+func (m *MigrationChange) Weigh(judgements []Judgement) {
+	m.Statements = len(judgements)
+	if len(judgements) == 0 {
+		return
+	}
+	m.Verdict = WorstVerdict(judgements)
+	for _, j := range judgements {
+		if j.Verdict.gravity() == m.Verdict.gravity() {
+			m.Worst = j
+			m.Worst.File = m.Path
+			return
+		}
+	}
+}
+
+// ByWeight orders migrations by how bad they are, then by where they are.
+func ByWeight(migrations []MigrationChange) {
 	weight := func(m MigrationChange) int {
 		if m.Verdict == "" {
 			return -1

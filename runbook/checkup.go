@@ -54,53 +54,6 @@ type Check struct {
 	Run   func(context.Context) []Finding
 }
 
-// CheckupTimeout bounds a whole checkup: the preflight's 30 s, and as much again, since its host part is a preflight.
-const CheckupTimeout = 2 * preflightTimeout
-
-// Checkup runs all checks at once and gives what they found, in their order. A check that hangs or panics is a finding
-// of its own and stops no other: one that doesn't heed its context is left behind.
-func Checkup(ctx context.Context, limit time.Duration, checks []Check) []Finding {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	answers := make([]chan []Finding, len(checks))
-	for i, check := range checks {
-		answers[i] = make(chan []Finding, 1)
-		go func() { answers[i] <- foundBy(ctx, check) }()
-	}
-	var all []Finding
-	for i, check := range checks {
-		select {
-		case found := <-answers[i]:
-			all = append(all, found...)
-			continue
-		default:
-		}
-		select {
-		case found := <-answers[i]:
-			all = append(all, found...)
-		case <-ctx.Done():
-			all = append(all, FoundWrong(check.About, "See by hand what is slow there", "it did not answer within %s", limit))
-		}
-	}
-	for i := range all {
-		all[i].Seen, all[i].Remedy = Mask(all[i].Seen), Mask(all[i].Remedy)
-	}
-	return all
-}
-
-// foundBy is what a check finds, its panic included. What panicked isn't quoted: it may hold anything.
-func foundBy(ctx context.Context, c Check) (found []Finding) {
-	defer func() {
-		if recover() != nil {
-			found = []Finding{FoundWrong(c.About, "This is a defect of the bot, please report it", "the check itself failed, so nothing is known of it")}
-		}
-	}()
-	if found = c.Run(ctx); len(found) == 0 {
-		found = []Finding{NotChecked(c.About, "the check said nothing")}
-	}
-	return found
-}
-
 // Sound reports whether nothing was found that would not work.
 func Sound(findings []Finding) bool {
 	for _, f := range findings {
@@ -109,4 +62,26 @@ func Sound(findings []Finding) bool {
 		}
 	}
 	return true
+}
+
+// clockTolerance is how far a host's clock may be from the bot's: half of the minute in which a lease on a host runs out.
+const clockTolerance = 30 * time.Second
+
+// ClockFinding judges a clock that was read between two instants of ours.
+func ClockFinding(about string, clock, asked, answered time.Time) Finding {
+	switch {
+	case clock.Before(asked):
+		return ClockOffFinding(about, asked.Sub(clock))
+	case clock.After(answered):
+		return ClockOffFinding(about, clock.Sub(answered))
+	}
+	return ClockOffFinding(about, 0)
+}
+
+// ClockOffFinding judges by how much a clock differs from ours.
+func ClockOffFinding(about string, off time.Duration) Finding {
+	if off > clockTolerance {
+		return FoundWrong(about, "Switch NTP on where the clock is wrong: timedatectl set-ntp true", "it is %s away from the bot's own", off.Round(time.Second))
+	}
+	return FoundFine(about, "within %s of the bot's own", clockTolerance)
 }

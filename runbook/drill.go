@@ -7,10 +7,10 @@ import (
 
 // A drill is a whole rollback, with its people, questions, deadlines and messages, on hosts on which nothing changes. Its ID
 // says so, and so whoever has the ID knows: the letter l is in no real rollback's ID, since newID never uses it.
-const drillPrefix = "rb-drill"
+const DrillPrefix = "rb-drill"
 
 // IsDrill reports whether an ID is that of a drill.
-func IsDrill(rollback string) bool { return strings.HasPrefix(rollback, drillPrefix) }
+func IsDrill(rollback string) bool { return strings.HasPrefix(rollback, DrillPrefix) }
 
 // Drill reports whether the rollback is one.
 func (rb Rollback) Drill() bool { return IsDrill(rb.ID) }

@@ -2,7 +2,6 @@ package runbook
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -37,8 +36,7 @@ const (
 
 // The runbook's times: "do not recover within 5 minutes", "within 10 minutes of deployment".
 const (
-	healthPatience  = 5 * time.Minute
-	errorRateWithin = 10 * time.Minute
+	ErrorRateWithin = 10 * time.Minute
 )
 
 // RateEvidence tells what the error rate did in the first ten minutes after a release came up, against its baseline from
@@ -52,54 +50,10 @@ type RateSeen struct {
 	Detail   string // the values, or why they can't be had; without a full stop; masked
 }
 
-// Evidence evaluates the runbook's four criteria on the release that runs: its health from what was observed, the error
-// rate as measured. running is nil where the hosts don't all run one known release.
-func Evidence(running *Release, rate RateSeen, now time.Time) []Criterion {
-	return []Criterion{
-		healthEvidence(running, now),
-		rateEvidence(rate),
-		{CriterionRegression, HeldByPeople, "whoever asks says so in the reason"},
-		{CriterionDecision, HeldByPeople, "whoever asks, and whoever signs off, decides it"},
-	}
-}
-
-func healthEvidence(running *Release, now time.Time) Criterion {
-	c := Criterion{Name: CriterionHealth, Held: HeldNotMeasured}
-	switch {
-	case running == nil:
-		c.Detail = "the hosts don't all run one known release"
-	case running.UpAt.IsZero():
-		c.Detail = fmt.Sprintf("%s was not observed yet", running.Name())
-	case running.FailingSince.IsZero():
-		c.Held, c.Detail = HeldNo, fmt.Sprintf("%s passed its health checks when it was last observed", running.Name())
-	default:
-		lasted := max(now.Sub(running.FailingSince), 0)
-		c.Held, c.Detail = HeldYes, fmt.Sprintf("%s has been failing for %s, since %s: %s", running.Name(), Lasted(lasted), utc(running.FailingSince), running.Failure)
-		if lasted <= healthPatience {
-			c.Held, c.Detail = HeldNo, fmt.Sprintf("%s is failing for %s so far, since %s: %s", running.Name(), Lasted(lasted), utc(running.FailingSince), running.Failure)
-		}
-	}
-	return c
-}
-
-func rateEvidence(rate RateSeen) Criterion {
-	c := Criterion{Name: CriterionErrorRate, Held: HeldNo, Detail: rate.Detail}
-	switch {
-	case !rate.Measured:
-		c.Held = HeldNotMeasured
-		if c.Detail == "" {
-			c.Detail = "nothing that measures it is configured"
-		}
-	case rate.Above:
-		c.Held = HeldYes
-	}
-	return c
-}
-
 // Lasted is a length of time as the runbook's texts give it: 3m10s, 2h5m0s.
 func Lasted(d time.Duration) string { return d.Round(time.Second).String() }
 
-func utc(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
+func UTC(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
 
 // Text is the criterion in the runbook's words.
 func (n CriterionName) Text() string {

@@ -3,6 +3,7 @@ package runbook
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -234,55 +235,28 @@ func (UnlockRequested) Kind() string { return "unlock_requested" }
 func (Unlocked) Kind() string        { return "unlocked" }
 func (Verified) Kind() string        { return "verified" }
 
-// kinds decodes each kind of Fact.
-var kinds = map[string]func([]byte) (Fact, error){}
+// kinds are the types of all facts, by their kinds.
+var kinds = kindsOf(
+	Requested{}, Replanned{}, Answered{}, Refused{}, DeadlinePassed{}, AbortRequested{}, Asked{}, StepStarted{},
+	StepFinished{}, LeaseTaken{}, CommandStarted{}, CommandFinished{}, PinsWriting{}, PinsWritten{}, PinsRestored{},
+	Looked{}, Fetched{}, Quarantined{}, Ended{}, NoticeIntended{}, NoticePosted{}, Published{}, Deployed{}, Observed{},
+	Lifted{}, Diverged{}, LockRequested{}, LockTaken{}, LockRefused{}, UnlockRequested{}, Unlocked{}, Verified{},
+	LogsRead{}, OwnerAsked{}, OwnerAccepted{}, OwnerReminded{}, OwnerOverdue{}, TicketIntended{}, TicketOpened{},
+	TicketForgone{}, TicketUpdated{}, Addressed{}, Reminded{}, DeputiesAsked{}, BreakGlassOpened{}, HalfSigned{},
+	NoticeSettled{}, Reconfigured{}, HealthChanged{}, Described{}, Drifted{}, Suggested{}, NoticeClosed{},
+	ImagesChecked{}, Examined{}, BaselineFrozen{},
+)
 
-func init() {
-	register[Requested]()
-	register[Replanned]()
-	register[Answered]()
-	register[Refused]()
-	register[DeadlinePassed]()
-	register[AbortRequested]()
-	register[Asked]()
-	register[StepStarted]()
-	register[StepFinished]()
-	register[LeaseTaken]()
-	register[CommandStarted]()
-	register[CommandFinished]()
-	register[PinsWriting]()
-	register[PinsWritten]()
-	register[PinsRestored]()
-	register[Looked]()
-	register[Fetched]()
-	register[Quarantined]()
-	register[Ended]()
-	register[NoticeIntended]()
-	register[NoticePosted]()
-	register[Published]()
-	register[Deployed]()
-	register[Observed]()
-	register[Lifted]()
-	register[Diverged]()
-	register[LockRequested]()
-	register[LockTaken]()
-	register[LockRefused]()
-	register[UnlockRequested]()
-	register[Unlocked]()
-	register[Verified]()
-}
-
-func register[F Fact]() {
-	var zero F
-	kinds[zero.Kind()] = func(body []byte) (Fact, error) {
-		var fact F
-		err := json.Unmarshal(body, &fact)
-		return fact, err
+func kindsOf(facts ...Fact) map[string]reflect.Type {
+	all := map[string]reflect.Type{}
+	for _, fact := range facts {
+		all[fact.Kind()] = reflect.TypeOf(fact)
 	}
+	return all
 }
 
 // Kinds lists all kinds of facts that there are, sorted.
-func Kinds() []string { return sortedKeys(kinds) }
+func Kinds() []string { return SortedKeys(kinds) }
 
 // KnownKind reports whether this version knows that kind of fact.
 func KnownKind(kind string) bool { return kinds[kind] != nil }
@@ -290,13 +264,13 @@ func KnownKind(kind string) bool { return kinds[kind] != nil }
 // DecodeFact reads a fact of that kind from its JSON. An unknown kind is an error: a newer binary wrote it, and
 // guessing at what it meant is not safe. Unknown fields of a known kind are ignored.
 func DecodeFact(kind string, body []byte) (Fact, error) {
-	decode, ok := kinds[kind]
+	of, ok := kinds[kind]
 	if !ok {
 		return nil, fmt.Errorf("the journal has an event of kind %q, which this version does not know: a newer version wrote it", kind)
 	}
-	fact, err := decode(body)
-	if err != nil {
+	fact := reflect.New(of)
+	if err := json.Unmarshal(body, fact.Interface()); err != nil {
 		return nil, fmt.Errorf("read a %s event: %w", kind, err)
 	}
-	return fact, nil
+	return fact.Elem().Interface().(Fact), nil
 }

@@ -68,15 +68,3 @@ func (TicketIntended) Kind() string { return "ticket_intended" }
 func (TicketOpened) Kind() string   { return "ticket_opened" }
 func (TicketForgone) Kind() string  { return "ticket_forgone" }
 func (TicketUpdated) Kind() string  { return "ticket_updated" }
-
-func init() {
-	register[LogsRead]()
-	register[OwnerAsked]()
-	register[OwnerAccepted]()
-	register[OwnerReminded]()
-	register[OwnerOverdue]()
-	register[TicketIntended]()
-	register[TicketOpened]()
-	register[TicketForgone]()
-	register[TicketUpdated]()
-}

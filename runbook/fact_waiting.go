@@ -51,12 +51,3 @@ func (DeputiesAsked) Kind() string    { return "deputies_asked" }
 func (BreakGlassOpened) Kind() string { return "break_glass_opened" }
 func (HalfSigned) Kind() string       { return "half_signed" }
 func (NoticeSettled) Kind() string    { return "notice_settled" }
-
-func init() {
-	register[Addressed]()
-	register[Reminded]()
-	register[DeputiesAsked]()
-	register[BreakGlassOpened]()
-	register[HalfSigned]()
-	register[NoticeSettled]()
-}

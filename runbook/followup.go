@@ -33,9 +33,9 @@ type TicketState struct {
 	Why        string // why not, or why it could not be brought up to date
 }
 
-// ticketSettled reports whether nothing is to be done about the ticket, as things stand.
-func (rb Rollback) ticketSettled() bool {
-	t, a := rb.FollowUp.Ticket, rb.asking()
+// TicketSettled reports whether nothing is to be done about the ticket, as things stand.
+func (rb Rollback) TicketSettled() bool {
+	t, a := rb.FollowUp.Ticket, rb.Asking()
 	return a == nil || t.Forgone || t.Number != 0 && t.Owner == a.Owner && t.Accepted == !a.AcceptedAt.IsZero()
 }
 
@@ -45,21 +45,21 @@ const (
 	tellAfter   = 2 * time.Hour // an hour after the reminder
 )
 
-// askOwner asks a person to accept the follow-up.
-func askOwner(owner, by string, now time.Time) OwnerAsked {
+// AskOwner asks a person to accept the follow-up.
+func AskOwner(owner, by string, now time.Time) OwnerAsked {
 	return OwnerAsked{Owner: owner, By: by, RemindAt: now.Add(remindAfter).UTC(), TellAt: now.Add(tellAfter).UTC()}
 }
 
 // Owner is the Slack ID of who has the follow-up now: who was named in the request, until it was handed over.
 func (rb Rollback) Owner() string {
-	if asking := rb.asking(); asking != nil {
+	if asking := rb.Asking(); asking != nil {
 		return asking.Owner
 	}
 	return rb.Request.Owner
 }
 
-// asking is the last person who was asked; nil where nobody is.
-func (rb Rollback) asking() *OwnerAsking {
+// Asking is the last person who was asked; nil where nobody is.
+func (rb Rollback) Asking() *OwnerAsking {
 	if n := len(rb.FollowUp.Askings); n > 0 {
 		return &rb.FollowUp.Askings[n-1]
 	}
@@ -68,8 +68,8 @@ func (rb Rollback) asking() *OwnerAsking {
 
 // followed reports whether the follow-up needs nothing more of the bot, as things stand.
 func (rb Rollback) followed() bool {
-	asking := rb.asking()
-	return asking == nil || (!asking.AcceptedAt.IsZero() || asking.Overdue) && rb.ticketSettled()
+	asking := rb.Asking()
+	return asking == nil || (!asking.AcceptedAt.IsZero() || asking.Overdue) && rb.TicketSettled()
 }
 
 // errNoFollowUp says that a fact is about a follow-up that there is not.
@@ -79,16 +79,16 @@ var errNoFollowUp = errors.New("there is no follow-up")
 // something to be said.
 func (rb Rollback) followUp(e Event) (next Rollback, mine bool, err error) {
 	asking := func(owner string, change func(*OwnerAsking)) (Rollback, bool, error) {
-		if open := rb.asking(); open == nil || open.Owner != owner {
+		if open := rb.Asking(); open == nil || open.Owner != owner {
 			return rb, true, errNoFollowUp
 		}
 		rb.FollowUp.Askings = slices.Clone(rb.FollowUp.Askings)
-		change(rb.asking())
+		change(rb.Asking())
 		rb.Published = false
 		return rb, true, nil
 	}
 	ticket := func(change func(*TicketState)) (Rollback, bool, error) {
-		if rb.asking() == nil {
+		if rb.Asking() == nil {
 			return rb, true, errNoFollowUp
 		}
 		change(&rb.FollowUp.Ticket)
@@ -123,4 +123,27 @@ func (rb Rollback) followUp(e Event) (next Rollback, mine bool, err error) {
 		})
 	}
 	return rb, false, nil
+}
+
+// Over reports whether an ended rollback needs nothing more, as things stand.
+func (rb Rollback) Over() bool { return rb.Published && rb.followed() }
+
+// NextOfOwner is what happens next while the owner doesn't accept, and when; nil: nothing.
+func (rb Rollback) NextOfOwner() (Fact, time.Time) {
+	switch a := rb.Asking(); {
+	case a == nil || !a.AcceptedAt.IsZero() || a.Overdue:
+		return nil, time.Time{}
+	case !a.Reminded:
+		return OwnerReminded{Owner: a.Owner}, a.RemindAt
+	default:
+		return OwnerOverdue{Owner: a.Owner}, a.TellAt
+	}
+}
+
+// ChangedAt is when it last changed who has the follow-up.
+func (a OwnerAsking) ChangedAt() time.Time {
+	if a.AcceptedAt.After(a.AskedAt) {
+		return a.AcceptedAt
+	}
+	return a.AskedAt
 }

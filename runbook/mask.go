@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// masked stands where a secret stood.
-const masked = "<secret>"
+// Masked stands where a secret stood.
+const Masked = "<secret>"
 
 // secretPatterns find what must not get into a journal, a log or Slack, and what of it may stay ($1, $3).
 // The order matters: keys are whole blocks, tokens are known by their shape, the rest by its name.
@@ -14,14 +14,14 @@ var secretPatterns = []struct {
 	pattern     *regexp.Regexp
 	replacement string
 }{
-	{regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|\z)`), masked},
-	{regexp.MustCompile(`(?s)\A[A-Za-z0-9+/=\s]*-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----`), masked},
-	{regexp.MustCompile(`\b(xox[a-z]|xapp|xwfp)-[A-Za-z0-9-]{6,}`), masked},
-	{regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}|glpat-[A-Za-z0-9_-]{16,}|AKIA[A-Z0-9]{12,}|dckr_pat_[A-Za-z0-9_-]{16,})`), masked},
-	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`), masked},
-	{regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}`), "${1}" + masked},
-	{regexp.MustCompile(`(\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@:]*(?::[^\s/@]*)?@`), "${1}" + masked + "@"},
-	{regexp.MustCompile(`(?i)("(?:[a-z0-9_.-]*(?:password|passwd|secret|token|apikey|api_key|private_key|credential)[a-z0-9_.-]*)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + masked + `"`},
+	{regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|\z)`), Masked},
+	{regexp.MustCompile(`(?s)\A[A-Za-z0-9+/=\s]*-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----`), Masked},
+	{regexp.MustCompile(`\b(xox[a-z]|xapp|xwfp)-[A-Za-z0-9-]{6,}`), Masked},
+	{regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}|glpat-[A-Za-z0-9_-]{16,}|AKIA[A-Z0-9]{12,}|dckr_pat_[A-Za-z0-9_-]{16,})`), Masked},
+	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`), Masked},
+	{regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}`), "${1}" + Masked},
+	{regexp.MustCompile(`(\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@:]*(?::[^\s/@]*)?@`), "${1}" + Masked + "@"},
+	{regexp.MustCompile(`(?i)("(?:[a-z0-9_.-]*(?:password|passwd|secret|token|apikey|api_key|private_key|credential)[a-z0-9_.-]*)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Masked + `"`},
 }
 
 // assignment is KEY=value. Which keys stay readable is decided by harmless: an unknown one is a secret. The value may be
@@ -55,5 +55,5 @@ func maskAssignment(pair string) string {
 	case proseKeys[strings.ToLower(key)], !secretName.MatchString(key) && harmless.MatchString(strings.Trim(value, `"'`)):
 		return pair
 	}
-	return key + "=" + masked
+	return key + "=" + Masked
 }

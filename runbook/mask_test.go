@@ -30,13 +30,13 @@ const privateKey = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAA
 func TestLastLines_NoLineOfAPrivateKey(t *testing.T) {
 	for end := range len(privateKey) {
 		for _, n := range []int{1, 3, 20} {
-			if got := lastLines([]byte("up\n"+privateKey[:end]), n); strings.Contains(got, "hunter2") {
+			if got := LastLines([]byte("up\n"+privateKey[:end]), n); strings.Contains(got, "hunter2") {
 				t.Fatalf("the last %d lines of a key's first %d bytes are %q", n, end, got)
 			}
 		}
 	}
 	half := privateKey[strings.Index(privateKey, "QyNT"):] // the rest was cut off: only so much output is kept
-	if got := lastLines([]byte(half+"done\n"), 20); strings.Contains(got, "hunter2") || !strings.Contains(got, "done") {
+	if got := LastLines([]byte(half+"done\n"), 20); strings.Contains(got, "hunter2") || !strings.Contains(got, "done") {
 		t.Errorf("half a key became %q", got)
 	}
 }

@@ -71,28 +71,3 @@ func (rb Rollback) afterDeadline(last Asking) Move {
 	run := rb.Steps[len(rb.Steps)-1]
 	return Move{End: Failed, Why: fmt.Sprintf("%s: %s; nobody decided in time what to do", run.Step.Title(), run.Detail)}
 }
-
-// toldToGoOn reports whether the last thing that a person said was to go on after something went wrong, and no step
-// has passed since.
-func (rb Rollback) toldToGoOn() bool {
-	last := rb.Questions[len(rb.Questions)-1]
-	if last.Answer != Retry && last.Answer != RollForward {
-		return false
-	}
-	for _, run := range rb.Steps {
-		if run.Verdict == Passed && run.EndedAt.After(last.AnsweredAt) {
-			return false
-		}
-	}
-	return true
-}
-
-// mayTakeLockAnew reports whether a person was told that the lease is gone, and said to go on.
-func (rb Rollback) mayTakeLockAnew() bool {
-	for i := len(rb.Steps) - 1; i >= 0; i-- {
-		if run := rb.Steps[i]; !run.EndedAt.IsZero() {
-			return run.LockGone && rb.toldToGoOn()
-		}
-	}
-	return false
-}

@@ -41,13 +41,13 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return e.Why }
 
-func refused(format string, args ...any) error {
+func Refusal(format string, args ...any) error {
 	return &RefusedError{Why: fmt.Sprintf(format, args...)}
 }
 
-// needsLead says why a lead has to sign the plan off; empty where the requester's own confirmation is enough: only for
+// NeedsLead says why a lead has to sign the plan off; empty where the requester's own confirmation is enough: only for
 // a target that the bot itself saw known-good, on all hosts, with no migration proven.
-func (p Policy) needsLead(plan Plan) string {
+func (p Policy) NeedsLead(plan Plan) string {
 	switch {
 	case p.SignoffAlways:
 		return "every rollback is signed off here"
@@ -65,9 +65,9 @@ func (p Policy) needsLead(plan Plan) string {
 func MayRequest(roles Roles) error {
 	switch {
 	case roles.Barred != "":
-		return refused("You can't ask for a rollback: %s.", roles.Barred)
+		return Refusal("You can't ask for a rollback: %s.", roles.Barred)
 	case !roles.Requester && !roles.Lead:
-		return refused("You can't ask for a rollback: you are not among the people whom ROLLBACK_REQUESTERS names.")
+		return Refusal("You can't ask for a rollback: you are not among the people whom ROLLBACK_REQUESTERS names.")
 	}
 	return nil
 }
@@ -76,34 +76,34 @@ func MayRequest(roles Roles) error {
 // read and tested in one place.
 func (p Policy) MayAnswer(rb Rollback, answer Answer, roles Roles) error {
 	if roles.Barred != "" {
-		return refused("That doesn't count: %s.", roles.Barred)
+		return Refusal("That doesn't count: %s.", roles.Barred)
 	}
 	asked := roles.Person == rb.Request.By
 	switch answer {
 	case Confirm:
 		if !asked || !roles.Requester && !roles.Lead {
-			return refused("Only who asked for this rollback can confirm it.")
+			return Refusal("Only who asked for this rollback can confirm it.")
 		}
 	case SignoffInPlace, SignoffReverted, SignoffNone, SignoffReject, RollForward:
 		deputy := roles.Deputy && answer != RollForward
 		switch {
 		case !roles.Lead && deputy && !rb.deputiesAsked():
-			return refused("You are a deputy, and the deputies are not asked yet: an engineering lead decides%s.", p.untilDeputies(rb))
+			return Refusal("You are a deputy, and the deputies are not asked yet: an engineering lead decides%s.", p.untilDeputies(rb))
 		case !roles.Lead && !deputy:
-			return refused("Only an engineering lead can decide this, and you are not one of those whom ROLLBACK_LEADS names.")
+			return Refusal("Only an engineering lead can decide this, and you are not one of those whom ROLLBACK_LEADS names.")
 		case asked && !p.SelfSignoff:
-			return refused("You asked for this rollback, so another lead has to decide. You can abort it.")
+			return Refusal("You asked for this rollback, so another lead has to decide. You can abort it.")
 		}
 	case ErrorRateBaseline, ErrorRateElevated, Retry:
 		if !roles.Requester && !roles.Lead {
-			return refused("Only requesters and engineering leads can answer this.")
+			return Refusal("Only requesters and engineering leads can answer this.")
 		}
 	case Abort:
 		if !asked && !roles.Lead {
-			return refused("Only who asked for this rollback, or an engineering lead, can abort it.")
+			return Refusal("Only who asked for this rollback, or an engineering lead, can abort it.")
 		}
 	default:
-		return refused("There is no answer %q.", answer)
+		return Refusal("There is no answer %q.", answer)
 	}
 	return nil
 }
@@ -126,25 +126,8 @@ func (p Policy) untilDeputies(rb Rollback) string {
 	return ""
 }
 
-// checkOpen says why an answer to a rollback's question doesn't count any more, or nil.
-func checkOpen(rb Rollback, answer Answer, plan string) error {
-	open := rb.Question()
-	switch {
-	case rb.State == StateEnded:
-		return refused("This rollback has ended: %s.", rb.Outcome)
-	case open == nil || !slices.Contains(open.Answers, answer):
-		if last := rb.lastAnswered(answer); last != nil {
-			return refused("That was answered already, by %s at %s: %s.", Person(last.By), last.AnsweredAt.UTC().Format("15:04:05 UTC"), last.Answer)
-		}
-		return refused("That question is not open any more.")
-	case open.PlanFor(answer) != plan:
-		return refused("The plan has changed since that message: look at the new one, and use its buttons.")
-	}
-	return nil
-}
-
-// lastAnswered finds the last question that had this among its answers and got one.
-func (rb Rollback) lastAnswered(answer Answer) *Asking {
+// LastAnswered finds the last question that had this among its answers and got one.
+func (rb Rollback) LastAnswered(answer Answer) *Asking {
 	for i := len(rb.Questions) - 1; i >= 0; i-- {
 		if a := rb.Questions[i]; slices.Contains(a.Answers, answer) && a.Answer != "" {
 			return &a

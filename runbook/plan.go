@@ -34,8 +34,8 @@ type HostPlan struct {
 	Commands
 }
 
-// images are those that the plan goes to, each once, in the services' order: Pulls has a command for each.
-func (h HostPlan) images() []Image {
+// Images are those that the plan goes to, each once, in the services' order: Pulls has a command for each.
+func (h HostPlan) Images() []Image {
 	var images []Image
 	for _, s := range h.Services {
 		if !slices.Contains(images, s.To) {
@@ -45,9 +45,9 @@ func (h HostPlan) images() []Image {
 	return images
 }
 
-// pull is the plan's command that fetches an image.
-func (h HostPlan) pull(image Image) Command {
-	if i := slices.Index(h.images(), image); i >= 0 && i < len(h.Pulls) {
+// Pull is the plan's command that fetches an image.
+func (h HostPlan) Pull(image Image) Command {
+	if i := slices.Index(h.Images(), image); i >= 0 && i < len(h.Pulls) {
 		return h.Pulls[i]
 	}
 	return Command{}
@@ -147,26 +147,26 @@ type ServicePlan struct {
 	Drifted    bool    `json:"drifted,omitempty"` // up will change more than the image
 }
 
-// replaced are the known images that the service's containers run now.
-func (s ServicePlan) replaced() []Image {
+// Replaced are the known images that the service's containers run now.
+func (s ServicePlan) Replaced() []Image {
 	if s.From.IsZero() {
 		return s.FromMix
 	}
 	return []Image{s.From}
 }
 
-// fromText is what a signature covers of what runs now.
-func (s ServicePlan) fromText() string {
+// FromText is what a signature covers of what runs now.
+func (s ServicePlan) FromText() string {
 	refs := []string{}
-	for _, image := range s.replaced() {
+	for _, image := range s.Replaced() {
 		refs = append(refs, image.String())
 	}
 	return strings.Join(refs, ",")
 }
 
-// knows reports whether an image is the plan's start or its target for the service. One without a digest has nothing
+// Knows reports whether an image is the plan's start or its target for the service. One without a digest has nothing
 // to be told by: where such a one ran, it is the start.
-func (s ServicePlan) knows(image Image) bool {
+func (s ServicePlan) Knows(image Image) bool {
 	return image.Digest == s.To.Digest || image.Digest == s.From.Digest ||
 		slices.ContainsFunc(s.FromMix, func(mixed Image) bool { return mixed.Digest == image.Digest })
 }
@@ -233,14 +233,14 @@ func (p Plan) migrationSigned() any {
 		releases = append(releases, map[string]any{"release": cmp.Or(r.ID, r.Release), "migration": r.Migration, "source": r.Source})
 	}
 	migration := map[string]any{"none": p.Migration.None, "releases": releases}
-	if p.Changes.told() {
+	if p.Changes.Told() {
 		migration["changes"] = p.Changes.canonical()
 	}
 	return migration
 }
 
-// comparable is the facts as they compare to a former plan's: those of versions before v0.3 name no IDs.
-func (m MigrationFacts) comparable(former MigrationFacts) MigrationFacts {
+// Comparable is the facts as they compare to a former plan's: those of versions before v0.3 name no IDs.
+func (m MigrationFacts) Comparable(former MigrationFacts) MigrationFacts {
 	if slices.ContainsFunc(former.Releases, func(r ReleaseFact) bool { return r.ID != "" }) {
 		return m
 	}
@@ -255,7 +255,7 @@ func (h HostPlan) canonical() any {
 	services := make([]any, 0, len(h.Services))
 	for _, s := range h.Services {
 		services = append(services, map[string]any{
-			"service": s.Service, "from": s.fromText(), "to": s.To.String(), "config_hash": s.ConfigHash, "drifted": s.Drifted,
+			"service": s.Service, "from": s.FromText(), "to": s.To.String(), "config_hash": s.ConfigHash, "drifted": s.Drifted,
 		})
 	}
 	commands := make([]any, 0, len(h.Pulls)+3)

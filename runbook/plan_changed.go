@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// changedSince says in what a plan differs from a former one of the same request, as far as a signature covers it: each a
+// ChangedSince says in what a plan differs from a former one of the same request, as far as a signature covers it: each a
 // sentence without a full stop. None: the two have the same hash.
-func (p Plan) changedSince(former Plan) (all []string) {
+func (p Plan) ChangedSince(former Plan) (all []string) {
 	if p.Hash() == former.Hash() {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (h HostPlan) changedSince(was HostPlan) (all []string) {
 		switch {
 		case i < 0:
 			all = append(all, fmt.Sprintf("%s: %s is new", h.Host, s.Service))
-		case s.fromText() != was.Services[i].fromText():
+		case s.FromText() != was.Services[i].FromText():
 			all = append(all, fmt.Sprintf("%s: %s runs %s, and ran %s", h.Host, s.Service, s.startName(), was.Services[i].startName()))
 		case s.ConfigHash != was.Services[i].ConfigHash, s.Drifted != was.Services[i].Drifted:
 			all = append(all, fmt.Sprintf("%s: the configuration of %s", h.Host, s.Service))
@@ -60,7 +60,7 @@ func (h HostPlan) changedSince(was HostPlan) (all []string) {
 // startName is what a service runs, for people.
 func (s ServicePlan) startName() string {
 	var names []string
-	for _, image := range s.replaced() {
+	for _, image := range s.Replaced() {
 		names = append(names, image.Digest.Short())
 	}
 	return cmp.Or(strings.Join(names, " and "), "an image that is not known")

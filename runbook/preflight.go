@@ -1,6 +1,8 @@
 package runbook
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -37,6 +39,63 @@ func (e *PreflightError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func problem(host Host, remedy, format string, args ...any) *PreflightError {
+func OneProblem(host Host, remedy, format string, args ...any) *PreflightError {
 	return &PreflightError{Problems: []Problem{{Host: host, What: fmt.Sprintf(format, args...), Remedy: remedy}}}
+}
+
+// ProblemsOf turns whatever went wrong on a host into sentences for people.
+func ProblemsOf(host Host, err error) []Problem {
+	var preflight *PreflightError
+	var unusable *HostError
+	switch {
+	case errors.As(err, &preflight):
+		return preflight.Problems
+	case errors.As(err, &unusable):
+		return []Problem{{Host: host, What: unusable.Problem, Remedy: unusable.Remedy}}
+	case errors.Is(err, ErrLost), errors.Is(err, context.DeadlineExceeded):
+		return []Problem{{Host: host, What: "it did not answer in the time that the preflight has", Remedy: "Log in there by hand and see what is slow"}}
+	}
+	return []Problem{{Host: host, What: Mask(err.Error()), Remedy: "See the bot's log"}}
+}
+
+func OrNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(Unique(names), ", ")
+}
+
+// AlreadyRunningError says that every host's containers and pins are the target's: there is nothing to roll back.
+type AlreadyRunningError struct {
+	App     string
+	Release Release
+}
+
+func (e *AlreadyRunningError) Error() string {
+	return fmt.Sprintf("%s runs %s already, on every host, and the pins say so too: there is nothing to do", e.App, e.Release.Name())
+}
+
+// SameEverywhere is the set that all hosts run; nil where they differ or one isn't known.
+func SameEverywhere(running []map[string]Image) map[string]Image {
+	for _, images := range running {
+		if images == nil || ReleaseID(images) != ReleaseID(running[0]) {
+			return nil
+		}
+	}
+	if len(running) == 0 {
+		return nil
+	}
+	return running[0]
+}
+
+// Unreachable reports whether an error means that a host could not be reached, and why.
+func Unreachable(err error) (string, bool) {
+	var host *HostError
+	if errors.As(err, &host) && host.Unreachable {
+		return host.Problem, true
+	}
+	if errors.Is(err, ErrLost) || errors.Is(err, context.DeadlineExceeded) {
+		return "it did not answer in the time that the preflight has", true
+	}
+	return "", false
 }

@@ -3,9 +3,10 @@ package runbook
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -62,33 +63,6 @@ func (s *Sample) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// median is the middle of the samples' rates; the mean of the two in the middle where they are even. There is at least
-// one.
-func median(samples []Sample) float64 {
-	rates := make([]float64, len(samples))
-	for i, s := range samples {
-		rates[i] = s.Rate
-	}
-	slices.Sort(rates)
-	middle := len(rates) / 2
-	if len(rates)%2 == 1 {
-		return rates[middle]
-	}
-	return (rates[middle-1] + rates[middle]) / 2
-}
-
-// thinned leaves at most n of the samples, evenly.
-func thinned(samples []Sample, n int) []Sample {
-	if len(samples) <= n {
-		return samples
-	}
-	out := make([]Sample, n)
-	for i := range out {
-		out[i] = samples[i*(len(samples)-1)/(n-1)]
-	}
-	return out
-}
-
 // Percent is a rate for people, as in "0.25 %".
 func Percent(rate float64) string {
 	percent := 100 * rate
@@ -103,4 +77,92 @@ func Percent(rate float64) string {
 		percent = math.Round(10*percent) / 10
 	}
 	return strconv.FormatFloat(percent, 'f', -1, 64) + " %"
+}
+
+// RateVerdict is what an error rate came to.
+type RateVerdict string
+
+// The three answers. Without data nobody may say that it went well.
+const (
+	RateBack     RateVerdict = "back_to_baseline"
+	RateElevated RateVerdict = "still_elevated"
+	RateNoData   RateVerdict = "no_data"
+)
+
+// RateJudgement is what a window came to, and the numbers behind it.
+type RateJudgement struct {
+	Verdict  RateVerdict   `json:"verdict"`
+	Missing  string        `json:"missing,omitempty"` // for RateNoData: which fact is missing, and why; masked
+	Median   float64       `json:"median"`            // of the window's end; means nothing without Readings
+	Readings int           `json:"readings"`          // how many it is the median of
+	Span     time.Duration `json:"span"`              // how long that end is: the runbook bot's last minute, or all of a shorter window
+	Limit    float64       `json:"limit"`             // up to which it counts as back; means nothing where the baseline is not known
+	Floor    float64       `json:"floor"`             // as configured then
+	// Curve is the error rate before, during and after, for the picture; empty where it was never read.
+	Curve []Sample `json:"curve,omitempty"`
+}
+
+// Describe says a judgement's values in one sentence without a full stop. baseline is nil where none was frozen.
+func (j RateJudgement) Describe(baseline *Baseline) string {
+	text := "the error rate was not read"
+	if j.Readings > 0 {
+		text = fmt.Sprintf("the median of the last %s is %s", ShortSpan(j.Span), Percent(j.Median))
+	}
+	if baseline == nil || baseline.Problem != "" {
+		return text
+	}
+	return fmt.Sprintf("%s; the baseline is %s, the median of the %s before the failed release came up; up to %s counts as back",
+		text, Percent(baseline.Rate), ShortSpan(baseline.Until.Sub(baseline.From)), Percent(j.Limit))
+}
+
+// ShortSpan is a length of time as people say it: "minute", "hour", or as Go writes it.
+func ShortSpan(d time.Duration) string {
+	switch d = d.Round(time.Second); d {
+	case time.Minute:
+		return "minute"
+	case time.Hour:
+		return "hour"
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// RateSpan is when a release came up, and the time before it that counts as usual.
+type RateSpan struct {
+	From  time.Time // the usual time begins
+	Until time.Time // it ends: the release came up no earlier
+	By    time.Time // the release ran by then
+}
+
+// Baseline is the error rate that was usual before the failed release came up. It is frozen into the rollback before
+// anything is changed, so that what counts as "back" can't be argued about afterwards.
+type Baseline struct {
+	Rate    float64   `json:"rate"`              // the median; means nothing with a Problem
+	From    time.Time `json:"from,omitzero"`     // zero: when the failed release came up is not known
+	Until   time.Time `json:"until,omitzero"`    // when the failed release came up
+	Samples int       `json:"samples,omitempty"` // of how many it is the median
+	Problem string    `json:"problem,omitempty"` // why it isn't known: a sentence without a full stop; empty: it is
+}
+
+// BaselineFrozen says what the error rate counts as usual in this rollback, or that it isn't known, and why.
+type BaselineFrozen struct {
+	Baseline Baseline `json:"baseline"`
+}
+
+// Kind is the fact's kind in the journal.
+func (BaselineFrozen) Kind() string { return "baseline_frozen" }
+
+func complete(images map[string]Image, p Plan) bool {
+	for service := range p.Target.Images {
+		if images[service].IsZero() {
+			return false
+		}
+	}
+	return true
 }

@@ -45,3 +45,27 @@ func (p Plan) From() map[string]Image {
 	}
 	return images
 }
+
+// MigrationState is the runbook's word for what became of the failed release's migration.
+type MigrationState string
+
+// The migration states of a record. Unknown only where nobody signed off.
+const (
+	StateNone        MigrationState = "none"
+	StateLeftInPlace MigrationState = "left in place"
+	StateReverted    MigrationState = "reverted"
+	StateUnknown     MigrationState = "unknown"
+)
+
+// MigrationState is what the sign-off said.
+func (rb Rollback) MigrationState() MigrationState {
+	switch rb.Signoff.Answer {
+	case SignoffInPlace:
+		return StateLeftInPlace
+	case SignoffReverted:
+		return StateReverted
+	case SignoffNone, Confirm:
+		return StateNone
+	}
+	return StateUnknown
+}

@@ -140,8 +140,8 @@ func (rb Rollback) Question() *Asking {
 	return nil
 }
 
-// waitingFor changes with who is waited for; "" where nobody is.
-func (rb Rollback) waitingFor() string {
+// WaitingFor changes with who is waited for; "" where nobody is.
+func (rb Rollback) WaitingFor() string {
 	if open := rb.Question(); open != nil {
 		return fmt.Sprint(open.ID, open.Stage(), len(open.Halves))
 	}
@@ -176,8 +176,8 @@ func (rb Rollback) Step(name StepName) (StepRun, bool) {
 	return StepRun{}, false
 }
 
-// failedAt is the last step on the way to the target, where that failed or it isn't known how it ended; "" where it didn't.
-func (rb Rollback) failedAt() StepName {
+// FailedAt is the last step on the way to the target, where that failed or it isn't known how it ended; "" where it didn't.
+func (rb Rollback) FailedAt() StepName {
 	for _, run := range slices.Backward(rb.Steps) {
 		switch {
 		case run.Direction == Forward:
@@ -438,4 +438,14 @@ func Fold(events []Event) (Rollback, error) {
 		}
 	}
 	return rb, nil
+}
+
+// Pinned reports whether a host's pins name images that no container was brought up with.
+func (rb Rollback) Pinned() bool {
+	for _, h := range rb.Hosts {
+		if h.Former != nil && !h.UpStarted {
+			return true
+		}
+	}
+	return false
 }

@@ -1,7 +1,5 @@
 package runbook
 
-import "slices"
-
 // StepName names a step in the journal; Title is how one reads it aloud.
 type StepName string
 
@@ -47,5 +45,44 @@ var stepOrder = []StepName{
 	StepMigration,
 }
 
-// StepOrder is the runbook: its steps in their order.
-func StepOrder() []StepName { return slices.Clone(stepOrder) }
+// Outcome is how a rollback ended.
+type Outcome string
+
+// The outcomes, as in the record's metadata.
+const (
+	Succeeded     Outcome = "succeeded"      // digests, health and error rate were all seen to be right
+	Unconfirmed   Outcome = "unconfirmed"    // healthy; the error rate was judged by nobody in time
+	Failed        Outcome = "failed"         // a step failed and nothing better came of it in time
+	RolledForward Outcome = "rolled_forward" // the rollback failed, and the images it started from run again
+	Rejected      Outcome = "rejected"       // the lead said: do not roll back
+	Expired       Outcome = "expired"        // nobody signed off in time
+	Aborted       Outcome = "aborted"        // a person stopped it
+)
+
+// Outcomes are all of them.
+var Outcomes = []Outcome{Succeeded, Unconfirmed, Failed, RolledForward, Rejected, Expired, Aborted}
+
+// Verdict is what came of a step.
+type Verdict string
+
+// The verdicts of a step. Unknown is a verdict of its own: it is never read as failed, and never blindly tried again.
+const (
+	Passed    Verdict = "passed"
+	Broken    Verdict = "failed"
+	Unknown   Verdict = "unknown"
+	Changed   Verdict = "changed"   // somebody changed what the plan was made on
+	Undecided Verdict = "undecided" // only a person can tell
+	Stopped   Verdict = "stopped"   // an abort was asked for, and this was a safe point
+)
+
+// StepOutcome is a step's answer: its verdict, and what it saw.
+type StepOutcome struct {
+	Verdict Verdict `json:"verdict"`
+	Detail  string  `json:"detail,omitempty"` // one or a few sentences for people; masked
+	Output  string  `json:"output,omitempty"` // the last lines of a failed command; masked
+	// LockGone says that the lease on a host was removed or damaged under way. It is taken anew only after a person
+	// was told so and said to go on.
+	LockGone bool `json:"lock_gone,omitempty"`
+	// Rate is what the error rate came to in its window; nil in other steps, and where the bot doesn't read it.
+	Rate *RateJudgement `json:"rate,omitempty"`
+}

@@ -1,6 +1,12 @@
 package runbook
 
-import "strings"
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Truncate cuts s to at most n characters (not bytes), the last of which is then "…".
 func Truncate(s string, n int) string {
@@ -14,9 +20,9 @@ func Truncate(s string, n int) string {
 	return string(runes[:n-1]) + "…"
 }
 
-// lastLines gives the last n lines of an output that aren't blank, masked. The whole is masked before it is cut: a line
+// LastLines gives the last n lines of an output that aren't blank, masked. The whole is masked before it is cut: a line
 // from the middle of a private key shows nothing of what it is.
-func lastLines(output []byte, n int) string {
+func LastLines(output []byte, n int) string {
 	var lines []string
 	for line := range strings.Lines(Mask(string(output))) {
 		// A progress display overwrites its line by carriage returns: what stands at its end is what one would see.
@@ -39,4 +45,25 @@ func UpperFirst(text string) string {
 		return strings.ToUpper(text[:1]) + text[1:]
 	}
 	return text
+}
+
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// SortedKeys makes the order of what is shown and hashed not depend on a map's.
+func SortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// Unique leaves each word once, in the order of their first use.
+func Unique(words []string) []string {
+	var out []string
+	for _, word := range words {
+		if !slices.Contains(out, word) {
+			out = append(out, word)
+		}
+	}
+	return out
 }

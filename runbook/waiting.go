@@ -47,8 +47,8 @@ func (w Waiting) Stage() Stage {
 	return StageAsked
 }
 
-// half is a person's own signature; nil: none.
-func (w Waiting) half(by string) *Half {
+// Half is a person's own signature; nil: none.
+func (w Waiting) Half(by string) *Half {
 	if i := slices.IndexFunc(w.Halves, func(h Half) bool { return h.By == by }); i >= 0 {
 		return &w.Halves[i]
 	}
@@ -102,10 +102,10 @@ func (w Waiting) happened(fact Fact) bool {
 	return false
 }
 
-// due gives what happens now while nobody answers the open question, or else when to look again: never later than its
+// Due gives what happens now while nobody answers the open question, or else when to look again: never later than its
 // deadline. What was missed while no process was there happens at once, but nobody is reminded of what others are asked
 // already.
-func (p Policy) due(q Asking, now time.Time) (facts []Fact, next time.Time) {
+func (p Policy) Due(q Asking, now time.Time) (facts []Fact, next time.Time) {
 	if !now.Before(q.Deadline) {
 		return nil, q.Deadline
 	}
@@ -125,14 +125,6 @@ func (p Policy) due(q Asking, now time.Time) (facts []Fact, next time.Time) {
 		}
 	}
 	return facts, q.Deadline
-}
-
-// unsettled leaves out what is settled already.
-func (rb Rollback) unsettled(facts []Fact) []Fact {
-	return slices.DeleteFunc(slices.Clone(facts), func(f Fact) bool {
-		settled, ok := f.(NoticeSettled)
-		return ok && rb.Posts[settled.Key].Settled
-	})
 }
 
 // waiting applies what happens to a question while it is open, and to what is told of it; false where the fact is about
@@ -184,4 +176,14 @@ func (rb Rollback) waiting(e Event) (next Rollback, mine bool, err error) {
 		})
 	}
 	return rb, false, nil
+}
+
+// Broken is the last question that two requesters answered in the leads' stead; nil: none.
+func (rb Rollback) Broken() *Asking {
+	for i := len(rb.Questions) - 1; i >= 0; i-- {
+		if len(rb.Questions[i].Together) > 0 {
+			return &rb.Questions[i]
+		}
+	}
+	return nil
 }

@@ -30,6 +30,6 @@ crash() {
 }
 
 echo "crash: in this process, before and after each write and each effect"
-crash ./runbook '^TestCrash_'
+crash ./runbook/runner '^TestCrash_'
 echo "crash: kill -9 of the real binary, with a real sshd, engine and compose"
 crash ./cmd/rollbackbot '^TestKilled$'

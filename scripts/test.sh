@@ -52,7 +52,7 @@ go test "${flavour[@]}" -timeout 40m "${at_once[@]}" "$@" ./... || status=$?
 if [ "${#flavour[@]}" -gt 0 ]; then
 	export CGO_ENABLED=0
 	go test -trimpath -timeout 20m "$@" ./internal/migration || status=$?
-	go test -trimpath -timeout 20m "${at_once[@]}" -run '^(TestCrash_.*|TestSlack_EveryMethodFails|TestFacts_FitTheSignOff)$' "$@" ./runbook ./cmd/rollbackbot || status=$?
+	go test -trimpath -timeout 20m "${at_once[@]}" -run '^(TestCrash_.*|TestSlack_EveryMethodFails|TestFacts_FitTheSignOff)$' "$@" ./runbook/runner ./cmd/rollbackbot || status=$?
 fi
 
 sort "$ROLLBACKBOT_PARTS_SKIPPED" | uniq -c | while read -r count line; do

@@ -7,7 +7,7 @@ import (
 
 	"rollbackbot/config"
 	"rollbackbot/internal/journal"
-	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 func auditCommand() *cobra.Command {
@@ -65,7 +65,7 @@ func verifyAll(cmd *cobra.Command, store *journal.Store, apps []string) error {
 		if err := store.Verify(cmd.Context(), app); err != nil {
 			return err
 		}
-		if err := runbook.CheckMemo(cmd.Context(), store, store, app); err != nil {
+		if err := history.CheckMemo(cmd.Context(), store, store, app); err != nil {
 			return err
 		}
 		head, err := store.Head(cmd.Context(), app)

@@ -14,6 +14,8 @@ import (
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/realhost"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
+	"rollbackbot/runbook/runner"
 )
 
 // historyAsks is how often each is asked.
@@ -59,7 +61,7 @@ func BenchmarkHistory(b *testing.B) {
 type longTeam struct {
 	*testing.B
 	store  *journal.Store
-	runner *runbook.Runner
+	runner *runner.Runner
 	round  []exportedLine
 	rounds int
 	events int
@@ -73,7 +75,7 @@ type exportedLine struct {
 
 func newLongTeam(b *testing.B, store *journal.Store) *longTeam {
 	b.Helper()
-	team := &longTeam{B: b, store: store, runner: &runbook.Runner{Journal: store, Chronicle: &runbook.Chronicle{Memos: store, Keep: true}}}
+	team := &longTeam{B: b, store: store, runner: &runner.Runner{Journal: store, Chronicle: &history.Chronicle{Memos: store, Keep: true}}}
 	text, err := os.ReadFile("../../runbook/testdata/journals/v0.1/it-goes-well.jsonl")
 	if err != nil {
 		b.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/localslack"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 // demoWorld is what a scenario is played in: a host, a journal and the bot. Each scenario gets a new one; only the
@@ -103,7 +104,7 @@ func (w *demoWorld) tellTheStory(ctx context.Context, s *scenario) error {
 		if s.withoutMigration {
 			note.Migration = runbook.MigrationNone
 		}
-		if _, err := runbook.NoteDeployment(ctx, store, app, note); err != nil {
+		if _, err := history.NoteDeployment(ctx, store, app, note); err != nil {
 			return err
 		}
 		if err := w.host.Deploy(ctx, release.Version); err != nil {

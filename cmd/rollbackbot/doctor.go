@@ -13,6 +13,8 @@ import (
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
+	"rollbackbot/runbook/preflight"
 )
 
 func doctorCommand() *cobra.Command {
@@ -72,7 +74,7 @@ func examine(cmd *cobra.Command, cfg config.Config) error {
 		defer store.Close()
 		c.store = store
 	}
-	findings := runbook.Checkup(cmd.Context(), runbook.CheckupTimeout, c.checks())
+	findings := preflight.Checkup(cmd.Context(), preflight.CheckupTimeout, c.checks())
 	for _, f := range findings {
 		fmt.Fprintln(cmd.OutOrStdout(), f)
 	}
@@ -106,9 +108,9 @@ func (c checkup) checks() []runbook.Check {
 			Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest},
 	}.Checks()
 	checks = append(checks, known(checkSigners(cfg, time.Now())), c.database(), known(journal.CheckDisk(cfg.DatabaseURL.Reveal(), c.disk)))
-	planner := runbook.Planner{Hosts: c.hosts}
+	planner := preflight.Planner{Hosts: c.hosts}
 	if c.store != nil {
-		planner.Journal, planner.Chronicle = c.store, &runbook.Chronicle{}
+		planner.Journal, planner.Chronicle = c.store, &history.Chronicle{}
 	}
 	for _, app := range cfg.Apps {
 		if c.store != nil {

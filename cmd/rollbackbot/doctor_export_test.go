@@ -8,6 +8,7 @@ import (
 	"rollbackbot/internal/github"
 	"rollbackbot/internal/journal"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/preflight"
 )
 
 // Examination is a checkup with parts that a test chooses.
@@ -26,7 +27,7 @@ type Examination struct {
 // Run gives what it finds.
 func (e Examination) Run(ctx context.Context) []runbook.Finding {
 	c := checkup{cfg: e.Config, store: e.Store, noStore: e.NoStore, hosts: e.Hosts, health: e.Health, rates: e.Rates, hub: e.Hub, disk: e.Disk, observed: e.Observed}
-	return runbook.Checkup(ctx, runbook.CheckupTimeout, c.checks())
+	return preflight.Checkup(ctx, preflight.CheckupTimeout, c.checks())
 }
 
 // Run is the program as a value.

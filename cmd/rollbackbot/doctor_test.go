@@ -15,6 +15,7 @@ import (
 
 	main "rollbackbot/cmd/rollbackbot"
 	"rollbackbot/config"
+	"rollbackbot/internal/compose"
 	"rollbackbot/internal/github"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/localslack"
@@ -40,7 +41,7 @@ type oddHost struct {
 }
 
 func (h *oddHost) hosts() runbook.Hosts {
-	return &runbook.ShellHosts{Shell: func(runbook.Host) runbook.Shell { return h }}
+	return &compose.Hosts{Shell: func(runbook.Host) compose.Shell { return h }}
 }
 
 func (h *oddHost) Run(ctx context.Context, cmd runbook.Command, stdin []byte) (status int, stdout, stderr []byte, err error) {

@@ -12,13 +12,14 @@ import (
 	"rollbackbot/config"
 	"rollbackbot/internal/terminal"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/runner"
 )
 
 // slackPatience is how long the door waits for Slack to say what a person may do, before the configuration alone does.
 const slackPatience = 3 * time.Second
 
 // door is where what people say in terminals comes in, in the process that acts.
-func (r *replica) door(runner *runbook.Runner) *terminal.Door {
+func (r *replica) door(runner *runner.Runner) *terminal.Door {
 	return &terminal.Door{
 		Runner: runner, Inbox: r.store, Roles: r.rolesOf,
 		Signers: func() (terminal.Signers, error) { return loadSigners(r.cfg) },

@@ -15,11 +15,14 @@ import (
 
 	"rollbackbot/bot"
 	"rollbackbot/config"
+	runbookdrill "rollbackbot/internal/drill"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/migration"
 	"rollbackbot/internal/picture"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
+	"rollbackbot/runbook/runner"
 )
 
 func drillCommand() *cobra.Command {
@@ -72,7 +75,7 @@ type drill struct {
 	store     *journal.Store // the real one: its history is read, and its inbox shared
 	directory *bot.Directory
 	announcer *bot.Announcer
-	runner    *runbook.Runner
+	runner    *runner.Runner
 	handler   *bot.Handler
 
 	mu     sync.Mutex  // held while something is printed, too
@@ -112,7 +115,7 @@ func (d *drill) run(ctx context.Context, request runbook.Request) error {
 		return err
 	}
 	defer pool.Close()
-	if err := d.wire(ctx, own, &runbook.DrillHosts{Hosts: hostsOf(pool), Print: d.would}); err != nil {
+	if err := d.wire(ctx, own, &runbookdrill.Hosts{Hosts: hostsOf(pool), Print: d.would}); err != nil {
 		return err
 	}
 	// What is under way is put down in its own order when the command is told to stop.
@@ -157,10 +160,10 @@ func (d *drill) wire(ctx context.Context, own *journal.Store, hosts runbook.Host
 	d.directory = &bot.Directory{API: api, Team: who.Team, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Deputies: cfg.People.Deputies,
 		Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest}
 	d.announcer = bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Deputies: cfg.People.Deputies, Apps: cfg.Apps, ErrorRate: picture.ErrorRate, Self: who}, d.log)
-	d.runner = &runbook.Runner{
+	d.runner = &runner.Runner{
 		Apps: []runbook.App{d.app}, Journal: drillJournal{own}, Past: d.store, Drill: true, Hosts: hosts, Health: probe.Health{}, ErrorRate: rates,
 		Directory: d.directory, Roster: d.directory, Announcer: d.announcer, Policy: policy(cfg), SignoffTimeout: cfg.SignoffTimeout, Inbox: d.store,
-		Chronicle: &runbook.Chronicle{}, Contacts: d.directory, Report: d.tell, Problem: problemTo(d.log),
+		Chronicle: &history.Chronicle{}, Contacts: d.directory, Report: d.tell, Problem: problemTo(d.log),
 	}
 	if hub != nil {
 		d.runner.Source, d.runner.Judge, d.runner.Links = hub, migration.NewProcess(), hub

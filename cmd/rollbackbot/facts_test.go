@@ -19,6 +19,7 @@ import (
 	"rollbackbot/internal/localslack"
 	"rollbackbot/internal/migration"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/runner"
 )
 
 // A repository as GitHub's REST API shows it, with more between two commits than fits one page:
@@ -99,7 +100,7 @@ func TestFacts_FitTheSignOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner := &runbook.Runner{
+	runner := &runner.Runner{
 		Apps: []runbook.App{app}, Journal: store, Hosts: host.hosts(), Health: host, Policy: runbook.Policy{}, SignoffTimeout: time.Hour,
 		Directory: &bot.Directory{API: api, Team: who.Team, Channel: channel, Leads: []string{lead}, Requesters: []string{onCall}},
 		Announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{lead}, Apps: []runbook.App{app}}, zerolog.Nop()),

@@ -14,6 +14,7 @@ import (
 
 	"rollbackbot/bot"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/runner"
 )
 
 // The tests of a killed bot build it with the tag failpoints. Before and after each write to the journal or the inbox,
@@ -28,7 +29,7 @@ const (
 )
 
 // failpoints puts points around all that a runner does to the world.
-func failpoints(r *runbook.Runner) {
+func failpoints(r *runner.Runner) {
 	if p := processPoints(); p != nil {
 		r.Journal, r.Hosts, r.Announcer = pointedJournal{r.Journal, p}, pointedHosts{r.Hosts, p}, pointedAnnouncer{r.Announcer, p}
 	}

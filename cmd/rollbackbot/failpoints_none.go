@@ -4,11 +4,11 @@ package main
 
 import (
 	"rollbackbot/bot"
-	"rollbackbot/runbook"
+	"rollbackbot/runbook/runner"
 )
 
 // failpoints does nothing: only a build for tests has any.
-func failpoints(*runbook.Runner) {}
+func failpoints(*runner.Runner) {}
 
 // failpointsAtInbox does nothing either.
 func failpointsAtInbox(*bot.Bot) {}

@@ -9,6 +9,7 @@ import (
 
 	"rollbackbot/internal/journal"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 // The command lists the latest, says that there are more, and lists them too where it is asked to: the same whether it
@@ -54,13 +55,13 @@ func TestHistory_ListsTheLatest(t *testing.T) {
 			}
 		}
 	}
-	note(1, runbook.Recent)
+	note(1, history.Recent)
 	ask(false, "v1. v100.", "--all")
-	note(runbook.Recent+1, runbook.Recent+1)
+	note(history.Recent+1, history.Recent+1)
 	for range 2 { // from the journal, and from what was kept
 		ask(false, "v2. v101. --all", "v1.")
 	}
-	note(runbook.Recent+2, runbook.Recent+2)
+	note(history.Recent+2, history.Recent+2)
 	ask(false, "v3. v102. --all", "v1. v2.")
 	ask(true, "v1. v2. v3. v102.", "--all")
 	note(1, 1) // goes live again

@@ -11,6 +11,7 @@ import (
 	"rollbackbot/config"
 	"rollbackbot/internal/journal"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/hostlock"
 )
 
 func lockCommand() *cobra.Command {
@@ -24,10 +25,10 @@ func lockCommand() *cobra.Command {
 		Example: "  rollbackbot lock shop --reason \"migrating the database by hand\" --for 1h",
 		Args:    exactly("the app"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if lasts < runbook.MinLockTime || lasts > runbook.MaxLockTime {
-				return usage("--for %s: it is %s at least and %s at most", lasts, runbook.MinLockTime, runbook.MaxLockTime)
+			if lasts < hostlock.MinLockTime || lasts > hostlock.MaxLockTime {
+				return usage("--for %s: it is %s at least and %s at most", lasts, hostlock.MinLockTime, hostlock.MaxLockTime)
 			}
-			return withHostLock(cmd, args[0], holder, func(lock runbook.HostLock) ([]runbook.HostLine, error) {
+			return withHostLock(cmd, args[0], holder, func(lock hostlock.HostLock) ([]hostlock.HostLine, error) {
 				return lock.Take(cmd.Context(), reason, lasts)
 			})
 		},
@@ -49,7 +50,7 @@ func unlockCommand() *cobra.Command {
 		Example: "  rollbackbot unlock shop",
 		Args:    exactly("the app"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withHostLock(cmd, args[0], holder, func(lock runbook.HostLock) ([]runbook.HostLine, error) {
+			return withHostLock(cmd, args[0], holder, func(lock hostlock.HostLock) ([]hostlock.HostLine, error) {
 				return lock.GiveBack(cmd.Context(), force)
 			})
 		},
@@ -76,7 +77,7 @@ func thisUser() string {
 }
 
 // withHostLock does something with an app's lock, and prints how it went, a line for each host.
-func withHostLock(cmd *cobra.Command, name, holder string, do func(runbook.HostLock) ([]runbook.HostLine, error)) error {
+func withHostLock(cmd *cobra.Command, name, holder string, do func(hostlock.HostLock) ([]hostlock.HostLine, error)) error {
 	cfg, err := config.Load(config.Hosts)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func withHostLock(cmd *cobra.Command, name, holder string, do func(runbook.HostL
 		return err
 	}
 	defer pool.Close()
-	lines, err := do(runbook.HostLock{App: app, Journal: store, Hosts: hostsOf(pool), Holder: holder})
+	lines, err := do(hostlock.HostLock{App: app, Journal: store, Hosts: hostsOf(pool), Holder: holder})
 	for _, line := range lines {
 		fmt.Fprintln(cmd.OutOrStdout(), line)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"rollbackbot/internal/compose"
 	"rollbackbot/runbook"
 )
 
@@ -61,7 +62,7 @@ func newMemoryHost(t *testing.T) *memoryHost {
 
 // hosts are the app's, of which this is the only one.
 func (h *memoryHost) hosts() runbook.Hosts {
-	return &runbook.ShellHosts{Shell: func(runbook.Host) runbook.Shell { return h }}
+	return &compose.Hosts{Shell: func(runbook.Host) compose.Shell { return h }}
 }
 
 // Check is the shop's health: the first release's api is well.

@@ -13,6 +13,7 @@ import (
 	"rollbackbot/internal/migration"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/runner"
 )
 
 func planCommand() *cobra.Command {
@@ -71,7 +72,7 @@ func printPlan(cmd *cobra.Command, cfg config.Config, request runbook.Request) e
 	if err != nil {
 		return err
 	}
-	runner := runbook.Runner{Apps: cfg.Apps, Journal: store, Hosts: hostsOf(pool), Health: probe.Health{}, ErrorRate: rates, Policy: policy(cfg)}
+	runner := runner.Runner{Apps: cfg.Apps, Journal: store, Hosts: hostsOf(pool), Health: probe.Health{}, ErrorRate: rates, Policy: policy(cfg)}
 	if hub != nil {
 		runner.Source, runner.Judge = hub, migration.NewProcess()
 	}

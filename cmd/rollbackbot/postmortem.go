@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollbackbot/internal/journal"
-	"rollbackbot/runbook"
+	runbookpostmortem "rollbackbot/runbook/postmortem"
 )
 
 func postmortemCommand() *cobra.Command {
@@ -32,7 +32,7 @@ func printPostmortem(cmd *cobra.Command, store *journal.Store, rollback string) 
 	if err != nil {
 		return err
 	}
-	text, err := runbook.Postmortem(events, rollback, runbook.Reader{})
+	text, err := runbookpostmortem.Postmortem(events, rollback, runbookpostmortem.Reader{})
 	if err != nil {
 		return err
 	}

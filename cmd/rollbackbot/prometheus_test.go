@@ -17,6 +17,7 @@ import (
 	"rollbackbot/internal/picture"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 // picturesVariable names a folder for what the tests draw. The README's picture is one of them.
@@ -190,7 +191,7 @@ func (b *sickbed) story(shop *countingShop) {
 			continue
 		}
 		note := runbook.Deployed{Images: shopImages(version), Version: fmt.Sprintf("v%d", version), Migration: runbook.MigrationUnknown}
-		if _, err := runbook.NoteDeployment(b.Context(), b.store, b.app, note); err != nil {
+		if _, err := history.NoteDeployment(b.Context(), b.store, b.app, note); err != nil {
 			b.Fatal(err)
 		}
 		if version == 2 {

@@ -13,6 +13,7 @@ import (
 	"rollbackbot/config"
 	"rollbackbot/internal/journal"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 func deployedCommand() *cobra.Command {
@@ -108,7 +109,7 @@ func noteHere(ctx context.Context, name string, note runbook.Deployed, noteErr e
 		return runbook.Release{}, err
 	}
 	defer store.Close()
-	release, err := runbook.NoteDeployment(ctx, store, app, note)
+	release, err := history.NoteDeployment(ctx, store, app, note)
 	return release, quarantined(err)
 }
 
@@ -195,14 +196,14 @@ func judgeHere(ctx context.Context, images []runbook.Image, imagesErr error) err
 	if err != nil {
 		return err
 	}
-	return quarantined(runbook.Allowed(ctx, store, apps, images...))
+	return quarantined(history.Allowed(ctx, store, apps, images...))
 }
 
 func historyCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use: "history APP", Short: "List an app's releases and rollbacks, the latest first", Example: "  rollbackbot history shop\n  rollbackbot history shop --all", Args: exactly("the app"),
-		Long: fmt.Sprintf("The latest %d releases and the latest %[1]d rollbacks of an app. --all lists every one, and reads the whole journal for it. It needs the database alone.", runbook.Recent),
+		Long: fmt.Sprintf("The latest %d releases and the latest %[1]d rollbacks of an app. --all lists every one, and reads the whole journal for it. It needs the database alone.", history.Recent),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := config.Load(config.Database)
 			if err != nil {
@@ -229,19 +230,19 @@ func printHistory(cmd *cobra.Command, store *journal.Store, app string, all bool
 		return &runbook.UnknownAppError{Name: app, Apps: apps}
 	}
 	// What is kept of a former question is good enough to be shown; nothing is decided on it.
-	chronicle := &runbook.Chronicle{Memos: store, Read: !all, Keep: true}
-	history, err := chronicle.History(cmd.Context(), store, app)
+	chronicle := &history.Chronicle{Memos: store, Read: !all, Keep: true}
+	past, err := chronicle.History(cmd.Context(), store, app)
 	if err != nil {
 		return err
 	}
-	releases, rollbacks := history.Releases(), history.Rollbacks()
-	older := history.Short() || len(releases) > runbook.Recent || len(rollbacks) > runbook.Recent
+	releases, rollbacks := past.Releases(), past.Rollbacks()
+	older := past.Short() || len(releases) > history.Recent || len(rollbacks) > history.Recent
 	if !all {
-		releases = releases[:min(len(releases), runbook.Recent)]
-		rollbacks = rollbacks[max(0, len(rollbacks)-runbook.Recent):]
+		releases = releases[:min(len(releases), history.Recent)]
+		rollbacks = rollbacks[max(0, len(rollbacks)-history.Recent):]
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	if apart := history.Apart(); apart != "" {
+	if apart := past.Apart(); apart != "" {
 		fmt.Fprintln(out, "The hosts don't all run one known release: "+apart)
 	}
 	fmt.Fprintln(out, "Releases:")

@@ -19,6 +19,11 @@ import (
 	"rollbackbot/internal/registry"
 	"rollbackbot/internal/terminal"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
+	"rollbackbot/runbook/preflight"
+	"rollbackbot/runbook/rate"
+	"rollbackbot/runbook/runner"
+	"rollbackbot/runbook/watch"
 	"rollbackbot/ssh"
 )
 
@@ -34,7 +39,7 @@ type replica struct {
 	announcer *bot.Announcer
 	directory *bot.Directory
 	listener  *bot.Bot
-	chronicle *runbook.Chronicle // for all that asks in this process
+	chronicle *history.Chronicle // for all that asks in this process
 	observed  sync.Map           // when the hosts of each app were last seen, by its name
 	tally     tally              // what this process saw happen
 	heard     atomic.Int64       // when this process last stored what somebody said, in Unix milliseconds; 0: never
@@ -48,7 +53,7 @@ type replica struct {
 // term is one ownership of the journal: what acts, until the replica stops or another one has taken over.
 type term struct {
 	owner  *journal.Ownership
-	runner *runbook.Runner
+	runner *runner.Runner
 	desk   *bot.Desk
 	since  time.Time
 }
@@ -72,7 +77,7 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 			API: api, Channel: cfg.Slack.Channel, Leads: cfg.People.Leads, Deputies: cfg.People.Deputies, Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest,
 		},
 	}
-	r.chronicle = &runbook.Chronicle{Memos: store, Keep: true, Problem: func(app string, err error) {
+	r.chronicle = &history.Chronicle{Memos: store, Keep: true, Problem: func(app string, err error) {
 		r.log.Warn().Str("app", app).Err(err).Msg("the history could not be kept for commands; they read the journal")
 	}}
 	r.listener = &bot.Bot{
@@ -164,7 +169,7 @@ func (r *replica) act(ctx context.Context, owner *journal.Ownership) error {
 }
 
 // start takes over what a former owner left. A database that is away for a moment is waited for.
-func (r *replica) start(ctx context.Context, runner *runbook.Runner) error {
+func (r *replica) start(ctx context.Context, runner *runner.Runner) error {
 	for deadline := time.Now().Add(startPatience); ; {
 		err := runner.Start(ctx)
 		var unreadable *runbook.UnreadableError
@@ -202,12 +207,12 @@ func (r *replica) attend(ctx context.Context, t *term) {
 	both.Wait()
 }
 
-func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
+func (r *replica) observe(ctx context.Context, runner *runner.Runner) {
 	r.observed.Clear() // what an earlier term saw says nothing of this one
 	observer := observerOf(r.cfg, runner.Hosts, runner.Journal)
 	observer.Seen = func(app string) { r.observed.Store(app, time.Now()) }
 	observer.News, observer.Chronicle = runner.WakeOutbox, runner.Chronicle
-	observer.Rate, observer.Report = runbook.MeasureRate(runner.ErrorRate), runner.Report
+	observer.Rate, observer.Report = rate.MeasureRate(runner.ErrorRate), runner.Report
 	observer.Registry = registry.Labels{}
 	if r.github != nil {
 		observer.Source = r.github
@@ -218,8 +223,8 @@ func (r *replica) observe(ctx context.Context, runner *runbook.Runner) {
 	observer.ObserveAll(ctx, r.cfg.Apps)
 }
 
-func (r *replica) examineDaily(ctx context.Context, runner *runbook.Runner) {
-	doctor := runbook.DailyDoctor{
+func (r *replica) examineDaily(ctx context.Context, runner *runner.Runner) {
+	doctor := watch.DailyDoctor{
 		Apps: runner.Apps, Journal: runner.Journal, Look: r.examine, Report: runner.Report, News: runner.WakeOutbox,
 		Problem: func(err error) { runner.Problem("", err) },
 	}
@@ -229,7 +234,7 @@ func (r *replica) examineDaily(ctx context.Context, runner *runbook.Runner) {
 // examine looks at all that a rollback tonight would need.
 func (r *replica) examine(ctx context.Context) []runbook.Finding {
 	c := checkup{cfg: r.cfg, store: r.store, hosts: r.hosts, health: probe.Health{}, rates: r.rates, hub: r.github, observed: r.lastObserved}
-	return runbook.Checkup(ctx, runbook.CheckupTimeout, c.checks())
+	return preflight.Checkup(ctx, preflight.CheckupTimeout, c.checks())
 }
 
 // lastObserved says when an app's hosts were last seen while this process acted; zero: not yet.
@@ -262,7 +267,7 @@ func (r *replica) sight(app string) bot.Sight {
 
 // putDown waits for what acts. What doesn't come to its end must not be left behind in a process that goes on: this
 // process then ends, and the next start, or another replica, reads how it ended.
-func (r *replica) putDown(runner *runbook.Runner, parts *sync.WaitGroup) error {
+func (r *replica) putDown(runner *runner.Runner, parts *sync.WaitGroup) error {
 	quiet := make(chan struct{})
 	go func() {
 		defer close(quiet)
@@ -279,8 +284,8 @@ func (r *replica) putDown(runner *runbook.Runner, parts *sync.WaitGroup) error {
 
 var errStuck = errors.New("stopped before everything was put down; the next start reads how it ended")
 
-func (r *replica) runner(announcer runbook.Announcer) *runbook.Runner {
-	runner := &runbook.Runner{
+func (r *replica) runner(announcer runbook.Announcer) *runner.Runner {
+	runner := &runner.Runner{
 		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.hosts, Health: probe.Health{}, ErrorRate: r.rates, Directory: r.directory, Roster: r.directory, Announcer: announcer,
 		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Contacts: r.directory, Report: r.report(), Problem: problemTo(r.log),
 	}

@@ -10,10 +10,12 @@ import (
 
 	"rollbackbot/bot"
 	"rollbackbot/config"
+	"rollbackbot/internal/compose"
 	"rollbackbot/internal/github"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/watch"
 	"rollbackbot/ssh"
 )
 
@@ -106,7 +108,7 @@ func newPool(cfg config.Config, log zerolog.Logger) (*ssh.Pool, error) {
 
 // hostsOf are the apps' hosts, reached through a pool.
 func hostsOf(pool *ssh.Pool) runbook.Hosts {
-	return &runbook.ShellHosts{Shell: func(host runbook.Host) runbook.Shell { return pool.Client(host) }}
+	return &compose.Hosts{Shell: func(host runbook.Host) compose.Shell { return pool.Client(host) }}
 }
 
 func newPrometheus(cfg config.Config) (*probe.Prometheus, error) {
@@ -121,8 +123,8 @@ func newPrometheus(cfg config.Config) (*probe.Prometheus, error) {
 	return rates, nil
 }
 
-func observerOf(cfg config.Config, hosts runbook.Hosts, journal runbook.Journal) runbook.Observer {
-	return runbook.Observer{Hosts: hosts, Journal: journal, Health: probe.Health{}, Interval: cfg.ObserveInterval, Suggest: cfg.Suggest}
+func observerOf(cfg config.Config, hosts runbook.Hosts, journal runbook.Journal) watch.Observer {
+	return watch.Observer{Hosts: hosts, Journal: journal, Health: probe.Health{}, Interval: cfg.ObserveInterval, Suggest: cfg.Suggest}
 }
 
 func component(log zerolog.Logger, name string) zerolog.Logger {

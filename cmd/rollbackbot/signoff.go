@@ -17,6 +17,7 @@ import (
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/terminal"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/runner"
 )
 
 func signoffCommand() *cobra.Command {
@@ -65,7 +66,7 @@ func signoffCommand() *cobra.Command {
 type signing struct {
 	cfg    config.Config
 	store  *journal.Store
-	reader *runbook.Runner // reads how things stand
+	reader *runner.Runner // reads how things stand
 	as     string
 	files  []string // where signatures are, or will be
 	key    string   // a private key file; empty: signatures come otherwise
@@ -86,7 +87,7 @@ const (
 func newSigning(cfg config.Config, store *journal.Store, as string, in io.Reader, out io.Writer) *signing {
 	return &signing{
 		cfg: cfg, store: store, as: as, in: in, out: out, tried: map[string]bool{}, typed: make(chan string),
-		reader: &runbook.Runner{Apps: cfg.Apps, Journal: store, Policy: policy(cfg)},
+		reader: &runner.Runner{Apps: cfg.Apps, Journal: store, Policy: policy(cfg)},
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/localslack"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
+	"rollbackbot/runbook/runner"
 )
 
 // sickbed is the whole bot with its journal on disk, a Slack that may be unwell, and a host without an engine. In a
@@ -58,7 +60,7 @@ func newSickbed(t *testing.T, folder string, options ...localslack.Option) *sick
 	b := newBed(t, folder, options...)
 	for version, migration := range map[string]runbook.Migration{"v1": runbook.MigrationNone, "v2": runbook.MigrationYes} {
 		note := runbook.Deployed{Images: shopImages(int(version[1] - '0')), Version: version, Migration: migration}
-		if _, err := runbook.NoteDeployment(t.Context(), b.store, shopApp(), note); err != nil {
+		if _, err := history.NoteDeployment(t.Context(), b.store, shopApp(), note); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +93,7 @@ func (b *sickbed) serve(api *slack.Client, dial func(context.Context, string, st
 	apps := []runbook.App{b.app}
 	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{leads}, Deputies: b.deputies, Apps: apps, ErrorRate: b.draw}, log)
 	directory := &bot.Directory{API: api, Channel: channel, Leads: []string{leads}, ChannelMayRequest: true}
-	runner := &runbook.Runner{
+	runner := &runner.Runner{
 		Apps: apps, Journal: b.store, Hosts: b.host.hosts(), Health: b.host, ErrorRate: b.rates, Directory: directory, Announcer: announcer,
 		SignoffTimeout: 30 * time.Minute, Inbox: b.store,
 	}

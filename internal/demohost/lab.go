@@ -4,8 +4,8 @@ import (
 	"os"
 	"slices"
 
+	runbookcompose "rollbackbot/internal/compose"
 	"rollbackbot/internal/sshtest"
-	"rollbackbot/runbook"
 )
 
 // Link is the host's SSH server, on which a test plays what networks do.
@@ -36,7 +36,7 @@ func (h *Host) Pins() (map[string]string, error) {
 		return nil, err
 	}
 	pins := map[string]string{}
-	for i, pin := range runbook.ReadPins(content, h.App()) {
+	for i, pin := range runbookcompose.ReadPins(content, h.App()) {
 		pins[services[i]] = pin.Value
 	}
 	return pins, nil

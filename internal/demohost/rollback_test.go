@@ -13,9 +13,12 @@ import (
 
 	"github.com/rs/zerolog"
 
+	runbookcompose "rollbackbot/internal/compose"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/probe"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/preflight"
+	"rollbackbot/runbook/runner"
 	"rollbackbot/ssh"
 )
 
@@ -44,13 +47,13 @@ func reached(t *testing.T, h *Host) (*ssh.Pool, runbook.Hosts) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = pool.Close() })
-	return pool, &runbook.ShellHosts{Shell: func(host runbook.Host) runbook.Shell { return pool.Client(host) }}
+	return pool, &runbookcompose.Hosts{Shell: func(host runbook.Host) runbookcompose.Shell { return pool.Client(host) }}
 }
 
 func TestPlan_ThroughSSH(t *testing.T) {
 	h := startHost(t)
 	_, hosts := reached(t, h)
-	planner := runbook.Planner{Hosts: hosts, Journal: noted(t)}
+	planner := preflight.Planner{Hosts: hosts, Journal: noted(t)}
 	plan, err := planner.Plan(t.Context(), h.App(), runbook.Request{App: app, Release: V1})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +83,7 @@ func TestPlan_ThroughSSH(t *testing.T) {
 func TestPlan_ItsCommands(t *testing.T) {
 	h := startHost(t)
 	pool, hosts := reached(t, h)
-	client, planner := pool.Client(h.Host), runbook.Planner{Hosts: hosts, Journal: noted(t)}
+	client, planner := pool.Client(h.Host), preflight.Planner{Hosts: hosts, Journal: noted(t)}
 	plan, err := planner.Plan(t.Context(), h.App(), runbook.Request{App: app, Release: V1})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +125,7 @@ func TestRollback_FromRequestToRecord(t *testing.T) {
 	a.ErrorRate.Window = 200 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	_, hosts := reached(t, h)
-	r := &runbook.Runner{
+	r := &runner.Runner{
 		Apps: []runbook.App{a}, Journal: noted(t), Hosts: hosts, Health: probe.Health{}, Directory: everybody{},
 		Announcer: &silence{}, SignoffTimeout: time.Hour,
 		Problem: func(rollback string, err error) { t.Errorf("%s: %v", rollback, err) },
@@ -168,7 +171,7 @@ func TestRollback_FromRequestToRecord(t *testing.T) {
 }
 
 // press answers what is asked, as people would whose rollback goes well.
-func press(t *testing.T, r *runbook.Runner, rb runbook.Rollback) {
+func press(t *testing.T, r *runner.Runner, rb runbook.Rollback) {
 	t.Helper()
 	q := rb.Question()
 	if q == nil {

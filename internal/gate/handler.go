@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 // Handler answers pipelines. It only reads the journal and appends deployment notes, which need no ownership, so that
@@ -76,7 +77,7 @@ func (h *Handler) image(w http.ResponseWriter, r *http.Request) {
 	}
 	apps, err := h.Journal.Apps(r.Context())
 	if err == nil {
-		err = runbook.Allowed(r.Context(), h.Journal, apps, runbook.Image{Digest: digest})
+		err = history.Allowed(r.Context(), h.Journal, apps, runbook.Image{Digest: digest})
 	}
 	if err != nil {
 		h.fail(w, r, err)
@@ -107,7 +108,7 @@ func (h *Handler) noteDeployment(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	release, err := runbook.NoteDeployment(r.Context(), h.Journal, app, note)
+	release, err := history.NoteDeployment(r.Context(), h.Journal, app, note)
 	if err != nil {
 		h.fail(w, r, err)
 		return

@@ -9,6 +9,7 @@ import (
 
 	"rollbackbot/internal/githubtest"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/postmortem"
 )
 
 // The emulator, which nobody here wrote, takes a ticket, shows it to whoever looks for it, and takes the new owner.
@@ -26,7 +27,7 @@ func TestEmulator_TakesATicket(t *testing.T) {
 		t.Fatalf("before it was opened: %t, %v", found, err)
 	}
 	former := runbook.Ticket{Rollback: "rb-1", Title: "Postmortem", Email: githubtest.OwnersEmail,
-		Body: runbook.TicketMarker("rb-1") + "\n\n<!-- rollbackbot:owner -->old<!-- /rollbackbot:owner -->\n"}
+		Body: postmortem.TicketMarker("rb-1") + "\n\n<!-- rollbackbot:owner -->old<!-- /rollbackbot:owner -->\n"}
 	opened, err := c.Open(t.Context(), githubtest.Private, former)
 	if err != nil || opened.Assignee != "acme" {
 		t.Fatalf("opened %+v, %v", opened, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-github/v92/github"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/postmortem"
 )
 
 // labels are on every ticket. GitHub makes those that it lacks.
@@ -75,7 +76,7 @@ const (
 // the search is asked, which knows all issues and learns of new ones late.
 func (c *Client) Find(ctx context.Context, repository, rollback string, since time.Time) (runbook.OpenedTicket, bool, error) {
 	owner, name := split(repository)
-	marker := runbook.TicketMarker(rollback)
+	marker := postmortem.TicketMarker(rollback)
 	options := &github.IssueListByRepoOptions{State: "all", Sort: "created", Direction: "desc", Since: since.Add(-findMargin)}
 	options.ListOptions.PerPage = perPage
 	for range maxPages {
@@ -104,7 +105,7 @@ func (c *Client) search(ctx context.Context, repository, rollback string) (runbo
 	case result.GetIncompleteResults():
 		return runbook.OpenedTicket{}, false, errors.New("GitHub's search gave up before its end")
 	}
-	if issue := marked(result.Issues, runbook.TicketMarker(rollback)); issue != nil {
+	if issue := marked(result.Issues, postmortem.TicketMarker(rollback)); issue != nil {
 		t, err := c.opened(issue)
 		return t, err == nil, err
 	}
@@ -132,7 +133,7 @@ func (c *Client) Update(ctx context.Context, repository string, number int, t ru
 	before := issue
 	account := c.account(ctx, repository, t.Email)
 	change := github.UpdateIssueRequest{}
-	body, renewed := runbook.RenewOwner(issue.GetBody(), t.Body)
+	body, renewed := postmortem.RenewOwner(issue.GetBody(), t.Body)
 	if renewed {
 		change.Body = &body
 	}

@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/postmortem"
 )
 
-var ticket = runbook.Ticket{Rollback: "rb-1", Title: "Postmortem", Body: runbook.TicketMarker("rb-1") + "\n\n## What broke\n", Email: "ana@example.com"}
+var ticket = runbook.Ticket{Rollback: "rb-1", Title: "Postmortem", Body: postmortem.TicketMarker("rb-1") + "\n\n## What broke\n", Email: "ana@example.com"}
 
 const issues = "POST /repos/acme/shop/issues"
 
@@ -187,7 +188,7 @@ func TestFind_ByItsMarkerAlone(t *testing.T) {
 	list := "GET /repos/acme/shop/issues"
 	pull := issue(3, ticket.Body)
 	pull["pull_request"] = object{"url": "x"}
-	f.on(list, 200, []object{issue(9, runbook.TicketMarker("rb-2")), pull, issue(2, "rb-1"), {"number": 1, "html_url": "https://x"}})
+	f.on(list, 200, []object{issue(9, postmortem.TicketMarker("rb-2")), pull, issue(2, "rb-1"), {"number": 1, "html_url": "https://x"}})
 	if got, found, err := c.Find(t.Context(), repository, "rb-1", since); found || err != nil {
 		t.Errorf("found %+v, %v", got, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/history"
 )
 
 var kindDiverged, kindLocked = runbook.Diverged{}.Kind(), runbook.LockRequested{}.Kind()
@@ -66,7 +67,7 @@ func TestMemo_IsKeptAndReplaced(t *testing.T) {
 		if memo, err := s.Memo(t.Context(), "shop", "history/1"); err != nil || memo.Body != "" || memo.Place != (runbook.Place{}) {
 			t.Errorf("before: %+v, %v", memo, err)
 		}
-		for _, want := range []runbook.Memo{
+		for _, want := range []history.Memo{
 			{Kind: "history/1", Place: runbook.Place{Seq: 9, Hash: "abc"}, Body: "1 2 äx"}, {Kind: "history/1", Place: runbook.Place{Seq: 3, Hash: "def"}, Body: "other"},
 		} {
 			if err := s.KeepMemo(t.Context(), "shop", want); err != nil {

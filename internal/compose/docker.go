@@ -1,0 +1,324 @@
+package compose
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rollbackbot/runbook"
+)
+
+// envPath is the pins file as configured, relative to Dir or absolute.
+func envPath(a runbook.App) string {
+	if a.EnvFile != "" {
+		return a.EnvFile
+	}
+	return path.Join(path.Dir(a.ComposeFile), ".env")
+}
+
+// The commands that look at a host, and how what they print is read. None of them changes anything. Each costs 20 to
+// 30 ms, those of compose about 100 ms (measured).
+
+func docker(a runbook.App, args ...string) runbook.Command {
+	return runbook.Command{Args: append(slices.Clone(a.Docker), args...), Dir: a.Dir}
+}
+
+func compose(a runbook.App, args ...string) runbook.Command {
+	return runbook.Command{Args: append(slices.Clone(a.Compose), append([]string{"-f", a.ComposeFile}, args...)...), Dir: a.Dir}
+}
+
+func engineVersion(a runbook.App) runbook.Command {
+	return docker(a, "version", "--format", "{{.Server.Version}}")
+}
+
+func composeVersion(a runbook.App) runbook.Command {
+	return runbook.Command{Args: append(slices.Clone(a.Compose), "version", "--short"), Dir: a.Dir}
+}
+
+// render prints the stack as compose would bring it up with these values of the planned variables.
+// It holds the stack's secrets: only image, scale and the like are kept of it, by parseRendered.
+func render(a runbook.App, pins []runbook.Pin) runbook.Command {
+	cmd := compose(a, "config", "--format", "json")
+	cmd.Env = exports(pins)
+	return cmd
+}
+
+// configHashes prints compose's hash of each service with these values of the planned variables.
+func configHashes(a runbook.App, pins []runbook.Pin) runbook.Command {
+	cmd := compose(a, "config", "--hash", "*")
+	cmd.Env = exports(pins)
+	return cmd
+}
+
+func exports(pins []runbook.Pin) []string {
+	var env []string
+	for _, pin := range pins {
+		env = append(env, pin.Variable+"="+pin.Value)
+	}
+	return env
+}
+
+// listContainers prints the IDs of all containers of a compose project, one a line.
+func listContainers(a runbook.App, project string) runbook.Command {
+	return docker(a, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project="+project)
+}
+
+// inspectContainers prints one JSON object a container: only what is listed, since the rest holds the app's secrets.
+func inspectContainers(a runbook.App, ids []string) runbook.Command {
+	return docker(a, append([]string{"inspect", "--format", containerFormat}, ids...)...)
+}
+
+// docker reads .ID from its own types, in which Health may be missing; with .Id, as its JSON has it, it falls back to
+// that JSON, where a container without a HEALTHCHECK has no such key and the whole template fails (seen with 20.10).
+const containerFormat = `{"id":{{json .ID}},"name":{{json .Name}},"image_id":{{json .Image}},"ref":{{json .Config.Image}},` +
+	`"restarts":{{.RestartCount}},"state":{{json .State.Status}},` +
+	`"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},` +
+	`"service":{{json (index .Config.Labels "com.docker.compose.service")}},` +
+	`"oneoff":{{json (index .Config.Labels "com.docker.compose.oneoff")}},` +
+	`"config_hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}}}`
+
+// inspectImages prints one JSON object for each of the images that the host has; the others only cost the status.
+func inspectImages(a runbook.App, refs []string) runbook.Command {
+	return docker(a, append([]string{"image", "inspect", "--format", imageFormat}, refs...)...)
+}
+
+// Of an image's configuration only two labels leave the host: its environment may hold secrets. An image without labels
+// has none to index where docker reads .ID from its own types, and nothing at all in its JSON. 200 characters are
+// more than any usable label has, which BuildOf sees to.
+const imageFormat = `{"id":{{json .ID}},"digests":{{json .RepoDigests}},` +
+	`"revision":{{with .Config}}{{with .Labels}}{{with index . "` + runbook.LabelRevision + `"}}{{printf "%.200s" . | json}}{{else}}""{{end}}{{else}}""{{end}}{{else}}""{{end}},` +
+	`"version":{{with .Config}}{{with .Labels}}{{with index . "` + runbook.LabelVersion + `"}}{{printf "%.200s" . | json}}{{else}}""{{end}}{{else}}""{{end}}{{else}}""{{end}}}`
+
+// readManifest asks the registry for an image's manifest, with the host's own login.
+func readManifest(a runbook.App, image runbook.Image) runbook.Command {
+	words := []string{"manifest", "inspect"}
+	if loopback(image.Name) {
+		// The engine itself speaks plain HTTP to registries on loopback; this command has to be told.
+		words = append(words, "--insecure")
+	}
+	return docker(a, append(words, image.String())...)
+}
+
+func loopback(name string) bool {
+	return strings.HasPrefix(name, "127.") || strings.HasPrefix(name, "localhost:") || strings.HasPrefix(name, "localhost/")
+}
+
+// pull fetches one image by its digest.
+func pull(a runbook.App, image runbook.Image) runbook.Command {
+	return docker(a, "pull", image.String())
+}
+
+// up replaces the containers of the named services, and of no others; images are not pulled by it.
+func up(a runbook.App, services []runbook.ServicePlan) runbook.Command {
+	words := []string{"up", "-d", "--no-deps", "--pull", "never"}
+	for _, s := range services {
+		if s.Scale > 0 {
+			words = append(words, "--scale", s.Service+"="+strconv.Itoa(s.Scale))
+		}
+	}
+	for _, s := range services {
+		words = append(words, s.Service)
+	}
+	return compose(a, words...)
+}
+
+// lookAround prints, as key=value lines, what a rollback needs of the host besides docker: tools, folder, pins file, and
+// the free room on docker's disk. The pins file is named as an absolute path with its links resolved, also where it isn't
+// there yet: the runbook's `export` leaves none. Whether it can be replaced is tried, by an empty file beside it that is
+// gone again at once: what becomes of owner and mode nobody can tell by looking.
+func lookAround(a runbook.App) runbook.Command {
+	const script = `missing=""
+for tool in flock timeout sha256sum readlink stat chown chmod tail head mv cp; do command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"; done
+[ -r /proc/uptime ] || missing="$missing /proc/uptime"
+printf "%s\n" "missing=$missing"
+[ -r "$1" ] && printf "%s\n" compose_file=yes
+unset CDPATH
+file=$2
+if [ -e "$file" ] || [ -L "$file" ]; then
+  file=$(readlink -f "$file")
+else
+  folder=$(cd "$(dirname "$file")" 2>/dev/null && pwd -P) && file=${folder%/}/$(basename "$file")
+fi
+[ -n "$file" ] && folder=$(dirname "$file") || folder=
+printf "%s\n" "env_file=${file:-$2}" "user=$(id -un):$(id -gn)"
+try=$file.rollbackbot.$$
+tidy() { rm -f "$try"; }
+trap tidy EXIT
+if [ ! -d "$folder" ]; then
+  printf "%s\n" pins=no-folder
+elif [ ! -e "$file" ]; then
+  printf "%s\n" env=absent
+  (umask 077; : >"$try") 2>/dev/null && printf "%s\n" pins=replaceable || printf "%s\n" pins=unwritable
+elif [ ! -f "$file" ]; then
+  printf "%s\n" pins=no-file
+elif [ ! -r "$file" ]; then
+  printf "%s\n" pins=unreadable
+elif ! (umask 077; : >"$try") 2>/dev/null; then
+  printf "%s\n" pins=unwritable
+else
+  owner=$(stat -c %u:%g "$file") mode=$(stat -c %a "$file")
+  chown "$owner" "$try" 2>/dev/null
+  chmod "$mode" "$try" 2>/dev/null
+  if [ "$(stat -c %u:%g:%a "$try")" = "$owner:$mode" ]; then
+    printf "%s\n" pins=replaceable
+  else
+    printf "%s\n" pins=owner "owner=$(stat -c "%U:%G, mode %a" "$file")"
+    case " $(id -G) " in *" ${owner#*:} "*) printf "%s\n" group=kept ;; esac
+  fi
+fi
+printf "%s\n" "clock=$(date +%s)"
+shift 2
+root=$("$@" info --format "{{.DockerRootDir}}" 2>/dev/null)
+[ -n "$root" ] && printf "%s\n" "free_kib=$(df -Pk "$root" 2>/dev/null | tail -n 1 | awk "{print \$4}")"
+exit 0`
+	words := append([]string{"sh", "-c", script, "rollbackbot", a.ComposeFile, envPath(a)}, a.Docker...)
+	return runbook.Command{Args: words, Dir: a.Dir}
+}
+
+// fileAbsent is how readFile and readPinLines end where there is no such file.
+const fileAbsent = 3
+
+// readFile prints a file. It is used for the pins file, which holds secrets: what it prints stays in memory.
+func readFile(a runbook.App, path string) runbook.Command {
+	return runbook.Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec cat "$0"`, path}, Dir: a.Dir}
+}
+
+// readPinLines prints those lines of the pins file in which the pins stand, and no others. Like grep it ends with 1 where
+// none of them is there.
+func readPinLines(a runbook.App) runbook.Command {
+	var variables []string
+	for _, service := range a.Services {
+		variables = append(variables, service.Variable)
+	}
+	pattern := `^[[:space:]]*(export[[:space:]]+)?(` + strings.Join(variables, "|") + `)[[:space:]]*[=:]`
+	return runbook.Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec grep -E "$1" "$0"`, envPath(a), pattern}, Dir: a.Dir}
+}
+
+// container is what inspectContainers prints of one.
+type container struct {
+	ID         string `json:"id"`
+	Name       string `json:"name"`
+	ImageID    string `json:"image_id"`
+	Ref        string `json:"ref"`
+	Restarts   int    `json:"restarts"`
+	State      string `json:"state"`
+	Health     string `json:"health"` // "" where it has no HEALTHCHECK
+	Service    string `json:"service"`
+	OneOff     string `json:"oneoff"` // compose writes True and False
+	ConfigHash string `json:"config_hash"`
+}
+
+// imageView is what inspectImages prints of one.
+type imageView struct {
+	ID       string   `json:"id"`
+	Digests  []string `json:"digests"`
+	Revision string   `json:"revision"` // its labels, as they are: BuildOf checks them
+	Version  string   `json:"version"`
+}
+
+func parseLines[T any](output []byte) ([]T, error) {
+	var all []T
+	for line := range bytes.Lines(output) {
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		var one T
+		if err := json.Unmarshal(line, &one); err != nil {
+			return nil, fmt.Errorf("docker printed something unexpected: %w", err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// rendered is all that is kept of `config`'s output.
+type rendered struct {
+	Project  string
+	Services map[string]renderedService
+	Unset    []string // variables that compose warns about: it would run with blanks
+}
+
+type renderedService struct {
+	Image     string
+	Scale     int
+	Restarts  bool     // it is meant to run for long
+	Variables []string // the names in its environment
+}
+
+func parseRendered(r result) (rendered, error) {
+	var file struct {
+		Name     string `json:"name"`
+		Services map[string]struct {
+			Image   string `json:"image"`
+			Scale   *int   `json:"scale"`
+			Restart string `json:"restart"`
+			Deploy  struct {
+				Replicas *int `json:"replicas"`
+			} `json:"deploy"`
+			Environment map[string]any `json:"environment"`
+		} `json:"services"`
+	}
+	if err := json.Unmarshal(r.stdout, &file); err != nil {
+		return rendered{}, fmt.Errorf("compose printed no JSON: %w", err)
+	}
+	out := rendered{Project: file.Name, Services: map[string]renderedService{}, Unset: unsetVariables(r.stderr)}
+	for name, s := range file.Services {
+		service := renderedService{Image: s.Image, Scale: 1, Restarts: s.Restart != "" && s.Restart != "no"}
+		if s.Deploy.Replicas != nil {
+			service.Scale = *s.Deploy.Replicas
+		}
+		if s.Scale != nil {
+			service.Scale = *s.Scale
+		}
+		for variable := range s.Environment {
+			service.Variables = append(service.Variables, variable)
+		}
+		out.Services[name] = service
+	}
+	return out, nil
+}
+
+// unsetVariables reads compose's warnings: The "X" variable is not set. Defaulting to a blank string.
+func unsetVariables(stderr []byte) []string {
+	var names []string
+	for line := range strings.Lines(string(stderr)) {
+		if before, _, found := strings.Cut(line, " variable is not set"); found {
+			name := strings.Trim(before[strings.LastIndexByte(before, ' ')+1:], `\"'`)
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func parseHashes(output []byte) map[string]string {
+	hashes := map[string]string{}
+	for line := range strings.Lines(string(output)) {
+		if fields := strings.Fields(line); len(fields) == 2 {
+			hashes[fields[0]] = fields[1]
+		}
+	}
+	return hashes
+}
+
+// manifestSize adds up the layers that a manifest lists, in bytes; 0 for a list of several platforms, which names none.
+func manifestSize(output []byte) int64 {
+	var manifest struct {
+		Layers []struct {
+			Size int64 `json:"size"`
+		} `json:"layers"`
+	}
+	if json.Unmarshal(output, &manifest) != nil {
+		return 0
+	}
+	var sum int64
+	for _, layer := range manifest.Layers {
+		sum += layer.Size
+	}
+	return sum
+}

@@ -1,0 +1,60 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"rollbackbot/runbook"
+)
+
+// diskFactor is how much room an image takes on the disk for each compressed byte of it. Layers of Debian-based images
+// unpack to about 2.5 times their size, and the compressed ones lie beside them while they are unpacked.
+const diskFactor = 4
+
+// Images asks docker which images the host has, and the registry, by docker's own login there.
+func (h *appHost) Images(ctx context.Context, images []runbook.Image, ask bool) ([]runbook.ImageState, error) {
+	var refs []string
+	for _, image := range images {
+		refs = appendOnce(refs, image.String())
+	}
+	here, err := h.images(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	h.memory.learn(here...)
+	states := make([]runbook.ImageState, len(images))
+	for i, image := range images {
+		states[i].Image = image
+		for _, view := range here {
+			if slices.Contains(view.Digests, image.String()) {
+				states[i].Here, states[i].Label = true, runbook.Label{Revision: view.Revision, Version: view.Version}
+			}
+		}
+		if !ask {
+			continue
+		}
+		r, err := h.ask(ctx, readManifest(h.app, image))
+		if err != nil {
+			return nil, err
+		}
+		states[i].Registry, states[i].Bytes = registryAnswerOf(r), manifestSize(r.stdout)*diskFactor
+		if !states[i].Here && r.status != 0 {
+			states[i].Problem = absentProblem(h.host, image, r)
+		}
+	}
+	return states, nil
+}
+
+// fetchLimit is how long a pull may take: images of a gigabyte over a slow line take minutes.
+const fetchLimit = 15 * time.Minute
+
+// Fetch pulls an image. What is cut off is pulled again later.
+func (h *appHost) Fetch(ctx context.Context, image runbook.Image) error {
+	r, err := h.run(ctx, line{Command: pull(h.app, image), timeout: fetchLimit})
+	if err == nil && r.status != 0 {
+		err = fmt.Errorf("`docker pull` of %s ended with status %d: %s", image, r.status, runbook.LastLines(r.stderr, 2))
+	}
+	return err
+}

@@ -1,0 +1,355 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rollbackbot/internal/parallel"
+	"rollbackbot/runbook"
+)
+
+// Preflight reads everything of the host that a plan needs whatever its target is, and checks that a rollback could act
+// there.
+func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport, error) {
+	began := time.Now()
+	var around surroundings
+	var stack rendered
+	var s sight
+	var content []byte
+	var guessed hashes
+	known := h.memory.recall()
+	looks := []func(context.Context) error{
+		func(ctx context.Context) (err error) { around, err = h.lookAround(ctx); return err },
+		func(ctx context.Context) (err error) { stack, s, err = h.stackAndSight(ctx, known.project); return err },
+		func(ctx context.Context) (err error) {
+			content, _, err = h.readPinsFile(ctx, envPath(h.app))
+			return err
+		},
+	}
+	if !again {
+		looks = slices.Insert(looks, 1, h.checkEngine)
+	}
+	if known.refs != nil {
+		// Where that fails, or something else runs by now, it is asked again, and says what is wrong.
+		looks = append(looks, func(ctx context.Context) error { guessed, _ = h.askHashes(ctx, known.refs); return nil })
+	}
+	if err := parallel.Do(ctx, looks...); err != nil {
+		return runbook.HostReport{}, err
+	}
+	if err := h.checkStack(stack, s); err != nil {
+		return runbook.HostReport{}, err
+	}
+	report := runbook.HostReport{View: h.view(s, ReadPins(content, h.app), began), PinsFile: around.pinsFile, FreeBytes: around.freeBytes, MakeRoom: "Free some, as by `docker image prune`, which leaves what containers use", ClockOff: around.clockOff}
+	now := guessed.by
+	checks := []func(context.Context) error{func(ctx context.Context) (err error) {
+		if refs := h.refs(s); now == nil || !slices.Equal(guessed.pins, refs) {
+			guessed, err = h.askHashes(ctx, refs)
+			now = guessed.by
+		}
+		return err
+	}}
+	if !again {
+		checks = append(checks, func(ctx context.Context) error { return h.checkPins(ctx, report) })
+	}
+	if err := parallel.Do(ctx, checks...); err != nil {
+		return runbook.HostReport{}, err
+	}
+	h.report(&report, stack, now)
+	return report, nil
+}
+
+// report adds what is told by the app's files and compose's hashes.
+func (h *appHost) report(r *runbook.HostReport, stack rendered, now map[string]string) {
+	for i, service := range h.app.Services {
+		running := r.Services[i]
+		of := runbook.ServiceReport{Scale: stack.Services[service.Name].Scale, ConfigHash: now[service.Name]}
+		of.Drifted = slices.ContainsFunc(running.ConfigHashes, func(made string) bool { return made != of.ConfigHash })
+		if running.Containers < of.Scale {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s runs in %d containers, the compose file says %d: `up` starts the others", service.Name, running.Containers, of.Scale))
+		}
+		if of.Drifted {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("`up` will change more of %s than its image: its configuration is not the one that its containers were made with", service.Name))
+		}
+		r.Stack = append(r.Stack, of)
+	}
+	r.Warnings = append(r.Warnings, h.fileWarnings(stack)...)
+}
+
+// stackAndSight renders the stack and looks at what runs; at the same time where the project's name is known from before.
+func (h *appHost) stackAndSight(ctx context.Context, project string) (stack rendered, s sight, err error) {
+	if project != "" {
+		err = parallel.Do(ctx,
+			func(ctx context.Context) (err error) { stack, err = h.render(ctx, h.placeholders()); return err },
+			func(ctx context.Context) (err error) { s, err = h.sight(ctx, project); return err })
+		if err != nil || stack.Project == project {
+			return stack, s, err
+		}
+	} else if stack, err = h.render(ctx, h.placeholders()); err != nil {
+		return stack, s, err
+	}
+	s, err = h.sight(ctx, stack.Project)
+	return stack, s, err
+}
+
+// surroundings are what a preflight learns of a host besides docker.
+type surroundings struct {
+	pinsFile  string
+	freeBytes int64
+	clockOff  time.Duration
+}
+
+func (h *appHost) lookAround(ctx context.Context) (surroundings, error) {
+	asked := time.Now()
+	r, err := h.ask(ctx, lookAround(h.app))
+	answered := time.Now()
+	if err != nil {
+		return surroundings{}, err
+	}
+	if r.status != 0 {
+		return surroundings{}, h.dockerProblem("enter "+h.app.Dir, r)
+	}
+	fields := r.fields()
+	switch {
+	case fields["missing"] != "":
+		return surroundings{}, h.problem("Install util-linux and coreutils there", "a rollback needs these, which a login shell doesn't find:%s", fields["missing"])
+	case fields["compose_file"] == "":
+		return surroundings{}, h.problem("Check DIR and COMPOSE_FILE", "there is no readable compose file %s in %s", h.app.ComposeFile, h.app.Dir)
+	}
+	around := surroundings{pinsFile: fields["env_file"], freeBytes: -1, clockOff: -1}
+	if kib, err := strconv.ParseInt(fields["free_kib"], 10, 64); err == nil {
+		around.freeBytes = kib * 1024
+	}
+	if clock, err := strconv.ParseInt(fields["clock"], 10, 64); err == nil {
+		around.clockOff = clockOff(time.Unix(clock, 0), asked, answered)
+	}
+	return around, h.pinsFileProblem(fields)
+}
+
+// clockOff is by how much at least a clock that was read between two instants of ours differs from it. The clock says
+// whole seconds: one that is right may be behind by almost one.
+func clockOff(clock, asked, answered time.Time) time.Duration {
+	switch {
+	case clock.Before(asked):
+		return max(0, asked.Sub(clock)-time.Second)
+	case clock.After(answered):
+		return clock.Sub(answered)
+	}
+	return 0
+}
+
+// pinsFileProblem says why the pins file can't be replaced; nil where it can. The fix is a line for root there.
+func (h *appHost) pinsFileProblem(fields map[string]string) error {
+	file := fields["env_file"]
+	user, group, _ := strings.Cut(fields["user"], ":")
+	switch fields["pins"] {
+	case "replaceable":
+		return nil
+	case "no-folder":
+		return h.problem("Check ENV_FILE, or make the folder there: mkdir -p "+runbook.Quote(path.Dir(file)), "the pins file would be %s, and there is no such folder", file)
+	case "no-file":
+		return h.problem("Check ENV_FILE", "the pins file, %s, is no file", file)
+	case "unreadable":
+		return h.problem("Let the SSH user own it, as root there: chown "+runbook.Quote(user)+" "+runbook.Quote(file), "the pins file, %s, can't be read by the SSH user", file)
+	case "unwritable":
+		return h.problem("Let the SSH user write there, as root: chown "+runbook.Quote(user)+" "+runbook.Quote(path.Dir(file)), "the pins file, %s, can't be replaced: the SSH user may not write into its folder", file)
+	case "owner":
+		owner := user
+		if fields["group"] == "" {
+			owner += ":" + group
+		}
+		return h.problem("Let the SSH user own it, as root there: chown "+runbook.Quote(owner)+" "+runbook.Quote(file), "the pins file, %s, belongs to %s: the SSH user can't replace it without changing that", file, fields["owner"])
+	}
+	return h.problem("Log in there as the SSH user, and see whether a file can be written beside it", "whether the pins file, %s, can be replaced could not be tried", file)
+}
+
+func (h *appHost) checkEngine(ctx context.Context) error {
+	return parallel.Do(ctx,
+		func(ctx context.Context) error {
+			r, err := h.ask(ctx, engineVersion(h.app))
+			if err == nil && r.status != 0 {
+				err = h.dockerProblem("ask the docker engine", r)
+			}
+			return err
+		},
+		func(ctx context.Context) error {
+			r, err := h.ask(ctx, composeVersion(h.app))
+			if err == nil && r.status != 0 {
+				err = h.dockerProblem("run compose", r)
+			}
+			if version := strings.TrimPrefix(strings.TrimSpace(string(r.stdout)), "v"); err == nil && strings.HasPrefix(version, "1.") {
+				err = h.problem("Install the docker-compose-plugin package, or set COMPOSE_COMMAND", "this is Docker Compose %s: version 2 or newer is needed", version)
+			}
+			return err
+		})
+}
+
+// checkStack proves that the compose file takes every planned service's image from its variable, and that nothing
+// else which runs for long takes one of them.
+func (h *appHost) checkStack(stack rendered, s sight) error {
+	var problems []runbook.Problem
+	say := func(fix, format string, args ...any) {
+		problems = append(problems, runbook.Problem{Host: h.host, What: fmt.Sprintf(format, args...), Remedy: fix})
+	}
+	for _, service := range h.app.Services {
+		view, ok := stack.Services[service.Name]
+		switch {
+		case !ok:
+			say("Check IMAGES", "the compose file has no service %q", service.Name)
+		case view.Image != placeholder(service):
+			say(fmt.Sprintf("Write `image: ${%s}` for %s in the compose file", service.Variable, service.Name),
+				"%s doesn't take its image from %s, so a rollback would change nothing", service.Name, service.Variable)
+		}
+	}
+	for _, name := range runbook.SortedKeys(stack.Services) {
+		if fed, ok := h.fed(stack, name); ok && (stack.Services[name].Restarts || s.runs(name)) {
+			say(fmt.Sprintf("Add %s=%s to IMAGES", name, fed.Variable), "%s takes %s too and would be left on the failed image", name, fed.Variable)
+		}
+	}
+	if len(stack.Unset) > 0 {
+		say("Write them into "+envPath(h.app)+" or the login shell's profile", "compose would start containers with blanks, since these variables are not set in a login shell: %s", strings.Join(stack.Unset, ", "))
+	}
+	if len(problems) > 0 {
+		return &runbook.PreflightError{Problems: problems}
+	}
+	return nil
+}
+
+// fed finds the planned variable that an unplanned service takes its image from.
+func (h *appHost) fed(stack rendered, name string) (runbook.Service, bool) {
+	if h.app.HasService(name) {
+		return runbook.Service{}, false
+	}
+	for _, service := range h.app.Services {
+		if stack.Services[name].Image == placeholder(service) {
+			return service, true
+		}
+	}
+	return runbook.Service{}, false
+}
+
+// runs reports whether a service that isn't planned runs.
+func (s sight) runs(name string) bool {
+	return slices.ContainsFunc(s.others, func(c container) bool { return c.Service == name && c.State == "running" })
+}
+
+func (h *appHost) fileWarnings(stack rendered) (warnings []string) {
+	for _, name := range runbook.SortedKeys(stack.Services) {
+		service := stack.Services[name]
+		if fed, ok := h.fed(stack, name); ok {
+			warnings = append(warnings, fmt.Sprintf("%s takes %s too; it is a one-shot and is not started", name, fed.Variable))
+		}
+		for _, planned := range h.app.Services {
+			if slices.Contains(service.Variables, planned.Variable) {
+				warnings = append(warnings, fmt.Sprintf("%s has %s in its environment (env_file?): the new pin changes its configuration", name, planned.Variable))
+				break
+			}
+		}
+	}
+	return warnings
+}
+
+// checkPins makes sure that compose reads the pins from the file in which they stand. Where a variable doesn't stand
+// there yet, the proof is made after the pins are written and before anything is brought up.
+func (h *appHost) checkPins(ctx context.Context, r runbook.HostReport) error {
+	for _, pin := range r.Pins {
+		if _, plain := pin.Plain(); pin.Absent || !plain {
+			return nil
+		}
+	}
+	stack, err := h.render(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for i, service := range h.app.Services {
+		if got := stack.Services[service.Name].Image; got != r.Pins[i].PlainValue() {
+			return h.problem(fmt.Sprintf("Take %s out of the login shell's profile, or point ENV_FILE at the file that compose reads", service.Variable),
+				"%s says %s=%s, but compose reads %s: pins written there would not count", r.PinsFile, service.Variable, r.Pins[i].PlainValue(), got)
+		}
+	}
+	return nil
+}
+
+// hashes are compose's, of each service's configuration with those pins.
+type hashes struct {
+	pins []runbook.Pin
+	by   map[string]string // service to hash
+}
+
+// askHashes renders the stack with exactly what runs now: where compose's hash of a service then isn't the one that its
+// containers carry, `up` will change more than the image.
+func (h *appHost) askHashes(ctx context.Context, pins []runbook.Pin) (hashes, error) {
+	r, err := h.ask(ctx, configHashes(h.app, pins))
+	if err != nil {
+		return hashes{}, err
+	}
+	if r.status != 0 {
+		return hashes{}, h.dockerProblem("ask compose for its configuration hashes", r)
+	}
+	return hashes{pins: pins, by: parseHashes(r.stdout)}, nil
+}
+
+// Prove renders the stack and wants to see each image where it belongs.
+func (h *appHost) Prove(ctx context.Context, images map[string]runbook.Image, from runbook.PinSource) error {
+	var pins []runbook.Pin
+	if from == runbook.FromPlan {
+		pins = pinsFor(h.app, images)
+	}
+	stack, err := h.render(ctx, pins)
+	if err != nil {
+		return err
+	}
+	for _, service := range h.app.Services {
+		got, want := stack.Services[service.Name].Image, images[service.Name].String()
+		switch {
+		case got == want:
+		case from == runbook.FromFile:
+			return h.problem(fmt.Sprintf("Take %s out of the login shell's profile, or point ENV_FILE at the file that compose reads", service.Variable),
+				"the pins are written to %s, but compose renders %s as %s: another file or an exported variable wins", envPath(h.app), service.Name, got)
+		default:
+			return h.problem(fmt.Sprintf("Write `image: ${%s}` for it in the compose file", service.Variable), "compose would run %s as %s and not as %s", service.Name, got, want)
+		}
+	}
+	return nil
+}
+
+// render renders the stack with these values of the planned variables; with none, as anybody's next `up` would.
+func (h *appHost) render(ctx context.Context, pins []runbook.Pin) (rendered, error) {
+	r, err := h.ask(ctx, render(h.app, pins))
+	if err != nil {
+		return rendered{}, err
+	}
+	if r.status != 0 {
+		return rendered{}, h.dockerProblem("read the compose file", r)
+	}
+	stack, err := parseRendered(r)
+	if err != nil {
+		return rendered{}, h.problem("Check COMPOSE_COMMAND; Docker Compose 2 or newer is needed", "%v", err)
+	}
+	return stack, nil
+}
+
+// placeholder is a reference that no compose file holds by itself: a service that renders it takes that variable.
+func placeholder(s runbook.Service) string {
+	return "rollbackbot.invalid/" + strings.ToLower(s.Variable) + "@sha256:" + strings.Repeat("0", 64)
+}
+
+func (h *appHost) placeholders() []runbook.Pin {
+	pins := make([]runbook.Pin, len(h.app.Services))
+	for i, s := range h.app.Services {
+		pins[i] = runbook.Pin{Variable: s.Variable, Value: placeholder(s)}
+	}
+	return pins
+}
+
+func pinsFor(a runbook.App, images map[string]runbook.Image) []runbook.Pin {
+	pins := make([]runbook.Pin, len(a.Services))
+	for i, service := range a.Services {
+		pins[i] = runbook.Pin{Variable: service.Variable, Value: images[service.Name].String()}
+	}
+	return pins
+}

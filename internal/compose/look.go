@@ -1,0 +1,262 @@
+package compose
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"rollbackbot/internal/parallel"
+	"rollbackbot/runbook"
+)
+
+// sight is what docker says of a project's containers.
+type sight struct {
+	project    string
+	ids        []string    // of all its containers, one-off ones too
+	containers []container // of the planned services, one-off ones left out
+	others     []container // of all other services
+	images     map[string]imageView
+}
+
+// Look sees what runs by inspection: which image each container of the planned services was made from.
+func (h *appHost) Look(ctx context.Context, project string) (runbook.View, error) {
+	began := time.Now()
+	if project == "" {
+		stack, err := h.render(ctx, h.placeholders())
+		if err != nil {
+			return runbook.View{}, err
+		}
+		project = stack.Project
+	}
+	var s sight
+	var pins []runbook.Pin
+	err := parallel.Do(ctx,
+		func(ctx context.Context) (err error) { s, err = h.sight(ctx, project); return err },
+		func(ctx context.Context) (err error) { pins, err = h.pinLines(ctx); return err })
+	if err != nil {
+		return runbook.View{}, err
+	}
+	return h.view(s, pins, began), nil
+}
+
+func (h *appHost) view(s sight, pins []runbook.Pin, began time.Time) runbook.View {
+	view := runbook.View{Host: h.host, At: began, Project: s.project, Pins: pins}
+	for _, service := range h.app.Services {
+		view.Services = append(view.Services, s.service(service.Name))
+	}
+	return view
+}
+
+// sight asks docker alone. Of the images that are known, by their IDs, it doesn't ask what they are; the containers that
+// the last look found are inspected while docker lists them.
+func (h *appHost) sight(ctx context.Context, project string) (sight, error) {
+	known := h.memory.recall()
+	var guess []string
+	if known.project == project {
+		guess = known.ids
+	}
+	all, ids, err := h.containers(ctx, project, guess)
+	if err != nil {
+		return sight{}, err
+	}
+	s := sight{project: project, ids: ids, images: map[string]imageView{}}
+	var unknown []string
+	for _, c := range all {
+		switch {
+		case strings.EqualFold(c.OneOff, "true"):
+		case h.app.HasService(c.Service):
+			s.containers = append(s.containers, c)
+			if view, ok := known.images[c.ImageID]; ok && slices.Contains(view.Digests, c.Ref) {
+				s.images[c.ImageID] = view
+			} else if !slices.Contains(unknown, c.ImageID) {
+				unknown = append(unknown, c.ImageID)
+			}
+		default:
+			s.others = append(s.others, c)
+		}
+	}
+	views, err := h.images(ctx, unknown)
+	if err != nil {
+		return sight{}, err
+	}
+	for _, view := range views {
+		s.images[view.ID] = view
+	}
+	h.memory.saw(s, h.refs(s))
+	return s, nil
+}
+
+// refs are by what the containers of each planned service were started, as pins; a placeholder where there is none.
+func (h *appHost) refs(s sight) []runbook.Pin {
+	pins := h.placeholders()
+	for i, service := range h.app.Services {
+		for _, c := range s.containers {
+			if c.Service == service.Name {
+				pins[i].Value = c.Ref
+			}
+		}
+	}
+	return pins
+}
+
+// containers gives the containers of a project, and the IDs of all that docker lists. The guessed ones are inspected
+// at the same time; where the list is another one, what it says is inspected after it.
+func (h *appHost) containers(ctx context.Context, project string, guess []string) ([]container, []string, error) {
+	var ids []string
+	var guessed []container
+	err := parallel.Do(ctx,
+		func(ctx context.Context) (err error) { ids, err = h.list(ctx, project); return err },
+		func(ctx context.Context) (err error) { guessed, err = h.inspect(ctx, guess); return err })
+	if err != nil || slices.Equal(ids, guess) && len(guessed) == len(ids) {
+		return guessed, ids, err
+	}
+	containers, err := h.inspect(ctx, ids)
+	return containers, ids, err
+}
+
+func (h *appHost) list(ctx context.Context, project string) ([]string, error) {
+	r, err := h.ask(ctx, listContainers(h.app, project))
+	if err != nil {
+		return nil, err
+	}
+	if r.status != 0 {
+		return nil, h.dockerProblem("list the containers", r)
+	}
+	return strings.Fields(string(r.stdout)), nil
+}
+
+func (h *appHost) inspect(ctx context.Context, ids []string) ([]container, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	r, err := h.ask(ctx, inspectContainers(h.app, ids))
+	if err != nil {
+		return nil, err
+	}
+	// A container that went away in between costs the status, not the answer.
+	if r.status != 0 && !onlyGone(r.stderr) {
+		return nil, h.dockerProblem("inspect the containers", r)
+	}
+	containers, err := parseLines[container](r.stdout)
+	if err != nil {
+		return nil, h.problem("Check DOCKER_COMMAND", "%v", err)
+	}
+	return containers, nil
+}
+
+// onlyGone reports whether all that docker complains of are things that aren't there any more.
+func onlyGone(stderr []byte) bool {
+	for line := range bytes.Lines(stderr) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && !bytes.Contains(bytes.ToLower(line), []byte("no such ")) {
+			return false
+		}
+	}
+	return true
+}
+
+// images gives the images among refs (IDs or references) that the host has.
+func (h *appHost) images(ctx context.Context, refs []string) ([]imageView, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	r, err := h.ask(ctx, inspectImages(h.app, refs))
+	if err != nil {
+		return nil, err
+	}
+	// An image that isn't there costs the status, not the answer.
+	if failed := h.dockerProblem("inspect the images", r); r.status != 0 && errors.Is(failed, runbook.ErrNoEngine) {
+		return nil, failed
+	}
+	views, err := parseLines[imageView](r.stdout)
+	if err != nil {
+		return nil, h.problem("Check DOCKER_COMMAND", "%v", err)
+	}
+	return views, nil
+}
+
+// service says what one service's containers run: what each container's image ID resolves to, never what its name says.
+func (s sight) service(name string) runbook.ServiceView {
+	out := runbook.ServiceView{Running: runbook.Running{Service: name}, Labels: map[runbook.Digest]runbook.Label{}}
+	for _, c := range s.containers {
+		if c.Service != name {
+			continue
+		}
+		image, note := s.resolve(c)
+		if out.Containers > 0 && out.Note == "" && image != out.Image {
+			out.Image, out.Note = runbook.Image{}, "its containers run different images"
+		} else if out.Containers == 0 {
+			out.Image, out.Note = image, note
+		}
+		add(&out, c, image)
+		s.images[c.ImageID].label(out.Labels)
+	}
+	if out.Containers == 0 {
+		out.Note = "no container"
+	}
+	return out
+}
+
+// add counts a container in, all but what Image and Note say.
+func add(v *runbook.ServiceView, c container, image runbook.Image) {
+	if _, err := runbook.ParseImage(c.Ref); err != nil && v.Tag == "" {
+		v.Tag = c.Ref
+	}
+	v.Containers++
+	v.Restarts += c.Restarts
+	if c.State != "running" && v.State == "" {
+		v.State = c.State
+	}
+	if c.Health != "" && c.Health != "healthy" {
+		v.Health = c.Health
+	}
+	v.Images = appendOnce(v.Images, image)
+	v.Repositories = appendOnce(v.Repositories, runbook.RepositoryOf(c.Ref))
+	if c.ConfigHash != "" {
+		v.ConfigHashes = appendOnce(v.ConfigHashes, c.ConfigHash)
+	}
+}
+
+func appendOnce[T comparable](all []T, one T) []T {
+	if slices.Contains(all, one) {
+		return all
+	}
+	return append(all, one)
+}
+
+// resolve gives a container's image by digest, from what the host's engine says its image ID is.
+func (s sight) resolve(c container) (runbook.Image, string) {
+	view := s.images[c.ImageID]
+	if slices.Contains(view.Digests, c.Ref) {
+		if image, err := runbook.ParseImage(c.Ref); err == nil {
+			return image, ""
+		}
+	}
+	repository := runbook.RepositoryOf(c.Ref)
+	var found runbook.Image
+	for _, ref := range view.Digests {
+		image, err := runbook.ParseImage(ref)
+		if err != nil {
+			continue
+		}
+		if image.Name == repository {
+			return image, ""
+		}
+		found = image
+	}
+	if !found.IsZero() {
+		return found, ""
+	}
+	return runbook.Image{}, "unknown, built here"
+}
+
+// label notes what an image's labels say, under each digest that it has.
+func (v imageView) label(labels map[runbook.Digest]runbook.Label) {
+	for _, ref := range v.Digests {
+		if image, err := runbook.ParseImage(ref); err == nil {
+			labels[image.Digest] = runbook.Label{Revision: v.Revision, Version: v.Version}
+		}
+	}
+}

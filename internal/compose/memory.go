@@ -1,0 +1,53 @@
+package compose
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"rollbackbot/runbook"
+)
+
+// memory is what this process remembers of an app on a host from its last looks, so that the next one is shorter: while an
+// outage lasts, each docker command costs 30 ms. What it remembers only says what to ask for; what is true is asked each
+// time. The zero value remembers nothing.
+type memory struct {
+	mu   sync.Mutex
+	last recollection
+}
+
+// recollection is what is remembered.
+type recollection struct {
+	project string
+	ids     []string             // of all containers of the project
+	images  map[string]imageView // what docker said of its images, by ID: an ID is made from the content
+	refs    []runbook.Pin        // by what the containers of each planned service were started
+}
+
+func (m *memory) recall() recollection {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.last
+	known.images = maps.Clone(known.images)
+	return known
+}
+
+// learn adds what docker said of images.
+func (m *memory) learn(views ...imageView) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.last.images == nil {
+		m.last.images = map[string]imageView{}
+	}
+	for _, view := range views {
+		m.last.images[view.ID] = view
+	}
+}
+
+// saw remembers a look.
+func (m *memory) saw(s sight, refs []runbook.Pin) {
+	m.learn(slices.Collect(maps.Values(s.images))...)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last.project, m.last.ids, m.last.refs = s.project, s.ids, refs
+}

@@ -1,0 +1,60 @@
+package compose
+
+import (
+	"fmt"
+	"strings"
+
+	"rollbackbot/runbook"
+)
+
+// dockerProblem says what a docker command's failure means for a person.
+func (h *appHost) dockerProblem(doing string, r result) error {
+	a, text := h.app, r.all()
+	docker, compose := strings.Join(a.Docker, " "), strings.Join(a.Compose, " ")
+	switch {
+	case strings.Contains(text, "permission denied") && strings.Contains(text, "docker"):
+		return h.problem("Let the SSH user use docker (`usermod -aG docker USER`), or set DOCKER_COMMAND and COMPOSE_COMMAND, as in `sudo -n docker`",
+			"the SSH user may not talk to the docker engine")
+	case strings.Contains(text, "Cannot connect to the Docker daemon"), strings.Contains(text, "Is the docker daemon running"):
+		noEngine := h.problem("Start it there: `systemctl start docker`", "the docker engine doesn't answer")
+		noEngine.Err = runbook.ErrNoEngine
+		return noEngine
+	case strings.Contains(text, "is not a docker command"), strings.Contains(text, "unknown shorthand flag: 'f'"):
+		return h.problem("Install the docker-compose-plugin package, or set COMPOSE_COMMAND", "`%s` isn't there: Docker Compose 2 or newer is needed", compose)
+	case r.status == 127 || strings.Contains(text, "command not found") || strings.Contains(text, ": not found"):
+		return h.problem("Install it, or set DOCKER_COMMAND and COMPOSE_COMMAND to where it is", "`%s` isn't found in a login shell's PATH", docker)
+	case strings.Contains(text, "cd: ") || strings.Contains(text, "can't cd"):
+		return h.problem("Check DIR", "there is no folder %s that the SSH user may enter", a.Dir)
+	case strings.Contains(text, "no such file or directory") && strings.Contains(text, a.ComposeFile[strings.LastIndexByte(a.ComposeFile, '/')+1:]):
+		return h.problem("Check DIR and COMPOSE_FILE", "there is no compose file %s in %s", a.ComposeFile, a.Dir)
+	case strings.Contains(text, "required variable"):
+		return h.problem("Write the missing variable into "+envPath(a), "compose can't read the stack in a login shell: %s", runbook.LastLines(r.stderr, 2))
+	}
+	return h.problem("Run it there by hand in a login shell and fix what it says", "can't %s (status %d): %s", doing, r.status, runbook.LastLines(r.stderr, 3))
+}
+
+// absentProblem says why an image that the host lacks can't be had from the registry.
+func absentProblem(host runbook.Host, image runbook.Image, r result) runbook.Problem {
+	the := func(fix, format string, args ...any) runbook.Problem {
+		return runbook.Problem{Host: host, What: fmt.Sprintf(format, args...), Remedy: fix}
+	}
+	text := strings.ToLower(string(r.stderr))
+	switch {
+	case strings.Contains(text, "unauthorized"), strings.Contains(text, "denied"), strings.Contains(text, "no basic auth"):
+		return the("Run `docker login` there as the SSH user", "the registry doesn't let this host read %s", image)
+	case strings.Contains(text, "manifest unknown"), strings.Contains(text, "no such manifest"), strings.Contains(text, "not found"):
+		return the("Choose another release; `history` lists them", "%s is neither on this host nor in the registry", image)
+	}
+	return the("Fix the registry, or choose a release whose images lie on the host", "%s is not on this host, and the registry doesn't answer for it: %s", image, runbook.LastLines(r.stderr, 1))
+}
+
+func registryAnswerOf(r result) runbook.RegistryAnswer {
+	text := strings.ToLower(string(r.stderr))
+	switch {
+	case r.status == 0:
+		return runbook.RegistryHas
+	case strings.Contains(text, "manifest unknown"), strings.Contains(text, "no such manifest"), strings.Contains(text, "name unknown"), strings.Contains(text, "repository name not known"):
+		return runbook.RegistryLacks
+	}
+	return runbook.RegistrySilent
+}

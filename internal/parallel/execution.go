@@ -1,0 +1,12 @@
+package parallel
+
+import "sync"
+
+// Serial makes a function be called by one goroutine at a time.
+type Serial struct{ mu sync.Mutex }
+
+func (s *Serial) Do(f func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f()
+}

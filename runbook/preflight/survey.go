@@ -1,0 +1,130 @@
+package preflight
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"rollbackbot/internal/parallel"
+	"rollbackbot/runbook"
+)
+
+// survey is what the preflight learns of one host before a target is chosen.
+type survey struct {
+	runbook.HostReport
+	lock     string // who holds the app's lock there, for people; "": nobody does
+	lockedBy string // by which rollback, or what stands for one; "": nobody, or it can't be read
+}
+
+// surveyHost reads everything of a host that doesn't depend on the target.
+func (p Planner) surveyHost(ctx context.Context, a runbook.App, host runbook.Host) (survey, error) {
+	var s survey
+	on := p.Hosts.On(a, host)
+	looks := []func(context.Context) error{
+		func(ctx context.Context) (err error) {
+			s.HostReport, err = on.Preflight(ctx, p.Before != nil)
+			return err
+		},
+	}
+	if p.Before == nil {
+		looks = append(looks, func(ctx context.Context) (err error) {
+			s.lock, s.lockedBy, err = lockNote(ctx, on, p.Rollback)
+			return err
+		})
+	}
+	if err := parallel.Do(ctx, looks...); err != nil {
+		return survey{}, err
+	}
+	if p.Saw != nil {
+		p.Saw(s.View)
+	}
+	return s, nil
+}
+
+// lockNote says who holds the app's lock on a host. It is a note and no problem: it may run out before anybody has
+// decided, and it is looked at again, under the lock itself, before anything is changed. By is the rollback that holds it.
+func lockNote(ctx context.Context, host runbook.AppHost, own string) (note, by string, err error) {
+	held, err := host.Lock(ctx)
+	var lease *runbook.LeaseError
+	switch {
+	case errors.As(err, &lease):
+		return err.Error(), "", nil
+	case err != nil:
+		return "", "", err
+	case held.Free() || held.Rollback == own && own != "":
+		return "", "", nil
+	}
+	return held.Error(), held.Rollback, nil
+}
+
+// hostFacts is what the preflight learns of one host for one target.
+type hostFacts struct {
+	plan     runbook.HostPlan
+	missing  []runbook.Image
+	warnings []string
+}
+
+// planHost proves that a host can go to the target, and says what exactly that takes.
+func (p Planner) planHost(ctx context.Context, a runbook.App, s survey, to runbook.Release) (hostFacts, error) {
+	on := p.Hosts.On(a, s.Host)
+	var missing []runbook.Image
+	if p.Before == nil {
+		err := parallel.Do(ctx,
+			func(ctx context.Context) error { return on.Prove(ctx, to.Images, runbook.FromPlan) },
+			func(ctx context.Context) (err error) { missing, err = s.presence(ctx, on, a, to); return err })
+		if err != nil {
+			return hostFacts{}, err
+		}
+	}
+	facts := hostFacts{missing: missing}
+	for _, warning := range s.Warnings {
+		facts.warnings = append(facts.warnings, string(s.Host)+": "+warning)
+	}
+	if s.lock != "" {
+		facts.warnings = append(facts.warnings, s.lock)
+	}
+	services := s.services(a, to)
+	facts.plan = runbook.HostPlan{Host: s.Host, Project: s.Project, EnvFile: s.PinsFile, Services: services, Commands: p.Hosts.Commands(a, s.Host, services)}
+	return facts, nil
+}
+
+func (s survey) services(a runbook.App, to runbook.Release) (plans []runbook.ServicePlan) {
+	for i, service := range a.Services {
+		running, stack := s.Services[i], s.Stack[i]
+		plan := runbook.ServicePlan{
+			Service: service.Name, Variable: service.Variable, From: running.Image, FromNote: running.Note, FromMix: running.Mixed(), To: to.Images[service.Name],
+			Containers: running.Containers, ConfigHash: stack.ConfigHash, Drifted: stack.Drifted,
+		}
+		if running.Containers > stack.Scale {
+			plan.Scale = running.Containers
+		}
+		plans = append(plans, plan)
+	}
+	return plans
+}
+
+// presence finds the images that the host lacks, and makes sure that each of them could be fetched and would fit.
+func (s survey) presence(ctx context.Context, on runbook.AppHost, a runbook.App, to runbook.Release) ([]runbook.Image, error) {
+	states, err := on.Images(ctx, a.ImagesOf(to), false)
+	if err != nil {
+		return nil, err
+	}
+	missing := runbook.MissingOf(states)
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	if states, err = on.Images(ctx, missing, true); err != nil {
+		return nil, err
+	}
+	var need int64
+	for _, state := range states {
+		if state.Problem != (runbook.Problem{}) {
+			return nil, &runbook.PreflightError{Problems: []runbook.Problem{state.Problem}}
+		}
+		need += state.Bytes
+	}
+	if s.FreeBytes >= 0 && need > s.FreeBytes {
+		return nil, runbook.OneProblem(s.Host, cmp.Or(s.MakeRoom, "Free some there"), "the missing images need about %d MiB on the disk of the images, and %d MiB are free", need>>20, s.FreeBytes>>20)
+	}
+	return missing, nil
+}

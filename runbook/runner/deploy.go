@@ -1,0 +1,114 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"rollbackbot/runbook"
+)
+
+// deploy is the third phase of step 2: containers are replaced host by host, and each host but the last is proven
+// healthy before the next one is touched. Only the plan's services are named, and nothing is pulled.
+type deploy struct{}
+
+func (deploy) Name() runbook.StepName { return runbook.StepDeploy }
+
+func (s deploy) Run(ctx context.Context, x *execution) (runbook.StepOutcome, error) {
+	hosts := x.plan().Hosts
+	for i, h := range hosts {
+		if x.aborting() {
+			return runbook.StepOutcome{Verdict: runbook.Stopped, Detail: fmt.Sprintf("stopped before %s", h.Host)}, nil
+		}
+		outcome, err := s.host(ctx, x, h)
+		if err != nil {
+			return runbook.StepOutcome{}, err
+		}
+		if outcome.verdict == runbook.Passed && i < len(hosts)-1 {
+			outcome, err = x.proveHealthy(ctx, hosts[i:i+1], runbook.HostURLs(x.app, h.Host), map[runbook.Host][]runbook.Running{})
+		}
+		if err != nil || outcome.verdict != runbook.Passed {
+			return combine(hosts[i:i+1], []hostOutcome{outcome}), err
+		}
+	}
+	return runbook.StepOutcome{Verdict: runbook.Passed}, nil
+}
+
+// host brings one host to the plan's images and proves it by what its containers are made from: that its command ended
+// with status 0 proves nothing. Where the host was restarted in the middle of that, nothing of it runs any more, and going to
+// the same digests once more is harmless.
+func (s deploy) host(ctx context.Context, x *execution, h runbook.HostPlan) (hostOutcome, error) {
+	run, _ := x.rollback().Step(runbook.StepDeploy)
+	job := fmt.Sprintf("up-%s-%d", directionWord(x.rollback().Direction), run.Attempt)
+	view, err := x.lookJustNow(ctx, h)
+	if err != nil {
+		return x.failure(ctx, err)
+	}
+	if run.Attempt > 1 && x.rollback().Hosts[h.Host].UpStarted && h.Complete(view) {
+		return fine, nil // a former attempt brought it there: trying again is for the others
+	}
+	outcome, result, err := s.up(ctx, x, h, view, job)
+	if err != nil || outcome.verdict != runbook.Passed {
+		return outcome, err
+	}
+	view, err = x.lookAgain(ctx, h)
+	if err == nil && errors.Is(result.err, errRestarted) && !x.aborting() {
+		if outcome, result, err = s.up(ctx, x, h, view, job+"-restarted"); err != nil || outcome.verdict != runbook.Passed {
+			return outcome, err
+		}
+		view, err = x.lookAgain(ctx, h)
+	}
+	if err != nil {
+		return x.unseen(ctx, err)
+	}
+	return judgeUp(ctx, x, h, result, view)
+}
+
+// up replaces the containers, unless something runs there that is neither the plan's start nor its target.
+func (deploy) up(ctx context.Context, x *execution, h runbook.HostPlan, view runbook.View, job string) (hostOutcome, changeResult, error) {
+	if outcome := foreign(h, view); outcome.verdict != runbook.Passed {
+		return outcome, changeResult{}, nil
+	}
+	if err := x.quarantine(ctx); err != nil {
+		return hostOutcome{}, changeResult{}, err
+	}
+	x.progress(h.Host, "replacing the containers")
+	result, err := x.change(ctx, h.Host, runbook.StepDeploy, runbook.Job{Name: job, Limit: upLimit, Command: h.Up, Up: h.Services})
+	return fine, result, err
+}
+
+func judgeUp(ctx context.Context, x *execution, h runbook.HostPlan, result changeResult, view runbook.View) (hostOutcome, error) {
+	switch {
+	case view.Runs(h.To()) && result.err == nil && result.status == 0, h.Complete(view):
+		return fine, nil
+	case result.err != nil:
+		return x.unseen(ctx, result.err)
+	}
+	outcome := broken("the deployment ended with status %d and the plan's containers are not what runs", result.status)
+	outcome.output = runbook.LastLines(result.output, 20)
+	return outcome, nil
+}
+
+func directionWord(d runbook.Direction) string {
+	if d == runbook.Forward {
+		return "forward"
+	}
+	return "back"
+}
+
+// quarantine blocks what is being replaced, from before the first container goes, and once.
+func (x *execution) quarantine(ctx context.Context) error {
+	rb := x.rollback()
+	if rb.Touched() || rb.Direction == runbook.Forward || rb.Drill() {
+		return nil
+	}
+	history, err := x.planner.Chronicle.History(ctx, x.planner.Journal, rb.App)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errJournal, err)
+	}
+	images := history.Harmed(rb.Plan)
+	if len(images) == 0 {
+		return nil
+	}
+	return x.note(ctx, runbook.Quarantined{Images: images})
+}
