@@ -38,7 +38,7 @@ func absentProblem(host runbook.Host, image runbook.Image, r result) runbook.Pro
 	the := func(fix, format string, args ...any) runbook.Problem {
 		return runbook.Problem{Host: host, What: fmt.Sprintf(format, args...), Remedy: fix}
 	}
-	text := strings.ToLower(string(r.stderr))
+	text := registrySaid(r)
 	switch {
 	case strings.Contains(text, "unauthorized"), strings.Contains(text, "denied"), strings.Contains(text, "no basic auth"):
 		return the("Run `docker login` there as the SSH user", "the registry doesn't let this host read %s", image)
@@ -48,8 +48,14 @@ func absentProblem(host runbook.Host, image runbook.Image, r result) runbook.Pro
 	return the("Fix the registry, or choose a release whose images lie on the host", "%s is not on this host, and the registry doesn't answer for it: %s", image, runbook.LastLines(r.stderr, 1))
 }
 
+// registrySaid is what docker printed of a registry's answer. Where that has no content type of JSON, docker prints it as it
+// came: a code, as MANIFEST_UNKNOWN, reads as its words do.
+func registrySaid(r result) string {
+	return strings.ReplaceAll(strings.ToLower(string(r.stderr)), "_", " ")
+}
+
 func registryAnswerOf(r result) runbook.RegistryAnswer {
-	text := strings.ToLower(string(r.stderr))
+	text := registrySaid(r)
 	switch {
 	case r.status == 0:
 		return runbook.RegistryHas
