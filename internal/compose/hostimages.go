@@ -2,10 +2,12 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"rollbackbot/internal/parallel"
 	"rollbackbot/runbook"
 )
 
@@ -32,19 +34,39 @@ func (h *appHost) Images(ctx context.Context, images []runbook.Image, ask bool) 
 				states[i].Here, states[i].Label = true, runbook.Label{Revision: view.Revision, Version: view.Version}
 			}
 		}
-		if !ask {
-			continue
-		}
-		r, err := h.ask(ctx, readManifest(h.app, image))
-		if err != nil {
-			return nil, err
-		}
-		states[i].Registry, states[i].Bytes = registryAnswerOf(r), manifestSize(r.stdout)*diskFactor
-		if !states[i].Here && r.status != 0 {
-			states[i].Problem = absentProblem(h.host, image, r)
-		}
+	}
+	if !ask {
+		return states, nil
+	}
+	var questions []func(context.Context) error
+	for i := range states {
+		questions = append(questions, func(ctx context.Context) error { return h.askRegistry(ctx, &states[i]) })
+	}
+	if err := parallel.Do(ctx, questions...); err != nil {
+		return nil, err
 	}
 	return states, nil
+}
+
+// registryPatience bounds the question after one image. Where nothing answers docker gives up after 20 s and more (measured),
+// and a plan has 30 s for all that it asks.
+const registryPatience = 15 * time.Second
+
+// askRegistry adds to what is known of an image what its registry says.
+func (h *appHost) askRegistry(ctx context.Context, state *runbook.ImageState) error {
+	asked := time.Now()
+	r, err := h.run(ctx, line{Command: readManifest(h.app, state.Image), timeout: registryPatience})
+	if errors.Is(err, runbook.ErrLost) && ctx.Err() == nil && time.Since(asked) >= registryPatience {
+		r, err = result{status: -1, stderr: fmt.Appendf(nil, "no answer within %s", registryPatience)}, nil
+	}
+	if err != nil {
+		return err
+	}
+	state.Registry, state.Bytes = registryAnswerOf(r), manifestSize(r.stdout)*diskFactor
+	if !state.Here && r.status != 0 {
+		state.Problem = absentProblem(h.host, state.Image, r)
+	}
+	return nil
 }
 
 // fetchLimit is how long a pull may take: images of a gigabyte over a slow line take minutes.
