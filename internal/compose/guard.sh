@@ -137,16 +137,16 @@ release) # ROLLBACK EPOCH
   ;;
 act) # ROLLBACK EPOCH JOB LIMIT SECONDS FOLDER COMMAND...
   job=$dir/$1/$3 limit=$4 seconds=$5 folder=$6
-  # Who asks again since an answer got lost doesn't wait for the job: it may run for minutes, under the lock.
-  [ ! -d "$job" ] || {
+  # A folder that is there: this very job was started before; how it ended is read from it, it is not started twice. While
+  # it runs the kernel lock is its own: who waited for that would be told that a command runs.
+  if [ -d "$job" ]; then
     check "$1" "$2"
     exit 0
-  }
+  fi
   lock 100
   check "$1" "$2"
   shift 6
   mkdir -p "${job%/*}" || exit 71
-  # A folder that is there: this very job was started before; how it ended is read from it, it is not started twice.
   mkdir "$job" 2>/dev/null || exit 0
   boot >"$job/boot"
   : >"$job/out" || exit 71
@@ -163,6 +163,12 @@ stop) # ROLLBACK EPOCH JOB
   # As long as the job runs, the kernel lock is its own: nobody writes the lease that is compared here.
   check "$1" "$2"
   job=$dir/$1/$3
+  # A job that was begun a moment ago writes its process only after this may be asked.
+  tries=0
+  until [ -s "$job/pid" ] || [ -s "$job/status" ] || [ ! -d "$job" ] || [ "$tries" -ge 20 ]; do
+    tries=$((tries + 1))
+    sleep 0.1
+  done
   [ ! -s "$job/status" ] && [ "$(cat "$job/boot")" = "$(boot)" ] && read -r pid <"$job/pid" && kill "$pid"
   exit 0
   ;;
