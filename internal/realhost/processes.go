@@ -53,3 +53,22 @@ func killAll(pids []int) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
+
+// readStatus reads the lines "Pid:", "Uid:" and "State:" of /proc/PID/status.
+func readStatus(content string) (pid int, uid string, zombie bool) {
+	for line := range strings.Lines(content) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		switch fields[0] {
+		case "State:":
+			zombie = fields[1] == "Z" || fields[1] == "X"
+		case "Pid:":
+			pid, _ = strconv.Atoi(fields[1]) // the kernel wrote it
+		case "Uid:":
+			uid = fields[1]
+		}
+	}
+	return pid, uid, zombie
+}

@@ -285,6 +285,52 @@ func TestSSHD_StopAndStart(t *testing.T) {
 	}
 }
 
+func TestSSHD_RebootEndsWhatRunsUnderAnotherBootID(t *testing.T) {
+	t.Parallel()
+	host := StartSSHD(t, WithUser("rb-reboot"), WithBoots())
+	ask := func() string { return run(t, host.Client(t)[0], append(host.Client(t)[1:], "cat "+bootFile)...) }
+	before := ask()
+	if ask() != before {
+		t.Error("the boot ID changed without a reboot")
+	}
+	run(t, host.Client(t)[0], append(host.Client(t)[1:], "nohup sleep 4242 >/dev/null 2>&1 &")...)
+	if len(processesOf(host.account.Uid)) == 0 {
+		t.Fatal("nothing runs that could be ended")
+	}
+	host.Reboot(t)
+	if left := processesOf(host.account.Uid); len(left) > 0 {
+		t.Errorf("these outlived it: %v", left)
+	}
+	if ask() == before {
+		t.Error("the boot ID is the former one")
+	}
+	if own, err := os.ReadFile(bootFile); err != nil || strings.TrimSpace(string(own)) == before {
+		t.Errorf("this machine's boot ID is %q, %v", own, err)
+	}
+}
+
+func TestSSHD_FrozenTakesConnectionsAndSaysNothing(t *testing.T) {
+	t.Parallel()
+	host := StartSSHD(t)
+	host.Freeze(t)
+	connection, err := net.DialTimeout("tcp", host.Addr(), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if err := connection.SetReadDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := connection.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Errorf("it said something")
+	}
+	host.Stop(t)
+	host.Start(t)
+	if !greets(host.Addr()) {
+		t.Error("it doesn't greet after it was started again")
+	}
+}
+
 func TestBuild_GivesARunnableBinary(t *testing.T) {
 	out, err := exec.Command(Build(t, "rollbackbot/internal/realhost/app"), "nonsense").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), `no role "nonsense"`) {

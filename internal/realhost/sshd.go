@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ type SSHD struct {
 	account   *user.User
 	keys      map[string]key // host keys by algorithm
 	authority key            // signed the certificate of the first host key
+	boot      string         // the file of its boot ID, where it has one of its own
 	process   *exec.Cmd      // nil while stopped
 	ended     chan struct{}  // closed when process has ended
 }
@@ -38,6 +40,7 @@ type SSHDOption func(*sshdSettings)
 type sshdSettings struct {
 	user       string
 	algorithms []string
+	boots      bool
 }
 
 // WithUser names the account, by default DefaultUser. Hosts of one test that are to differ need accounts of their
@@ -49,6 +52,11 @@ func WithUser(name string) SSHDOption {
 // WithHostKeys limits the host keys to some of Algorithms, for a host that lacks the type that a known_hosts has.
 func WithHostKeys(algorithms ...string) SSHDOption {
 	return func(s *sshdSettings) { s.algorithms = algorithms }
+}
+
+// WithBoots gives the host a boot ID of its own, for Reboot.
+func WithBoots() SSHDOption {
+	return func(s *sshdSettings) { s.boots = true }
 }
 
 // StartSSHD starts an sshd that ends with the test.
@@ -66,6 +74,9 @@ func StartSSHD(tb testing.TB, options ...SSHDOption) *SSHD {
 		keys:    map[string]key{},
 	}
 	s.configure(tb, settings.algorithms)
+	if settings.boots {
+		s.boot = s.write(tb, "boot_id", newBootID(), 0o644)
+	}
 	s.Start(tb)
 	tb.Cleanup(func() { s.Stop(tb) })
 	return s
@@ -129,7 +140,8 @@ func (s *SSHD) Start(tb testing.TB) {
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 		tb.Fatal(err)
 	}
-	process := exec.Command(s.program, "-D", "-f", filepath.Join(s.folder, "sshd_config"), "-E", s.logFile())
+	words := append(s.booted(), s.program, "-D", "-f", filepath.Join(s.folder, "sshd_config"), "-E", s.logFile())
+	process := exec.Command(words[0], words[1:]...)
 	if err := process.Start(); err != nil {
 		tb.Fatalf("start sshd: %v", err)
 	}
@@ -202,6 +214,19 @@ func (s *SSHD) Cut(tb testing.TB) int {
 	sessions := descendants(s.process.Process.Pid, "sshd")
 	killAll(sessions)
 	return len(sessions)
+}
+
+// Freeze is a host that hangs: its kernel still takes connections, and neither those nor the ones under way get an answer.
+// Commands under way on the host go on. Stop and Start end it.
+func (s *SSHD) Freeze(tb testing.TB) {
+	tb.Helper()
+	if s.process == nil {
+		tb.Fatal("freeze sshd: it is stopped")
+	}
+	listener := s.process.Process.Pid
+	for _, pid := range append([]int{listener}, descendants(listener, "sshd")...) {
+		_ = syscall.Kill(pid, syscall.SIGSTOP) // one that has ended answers no more either
+	}
 }
 
 // Addr is sshd's host and port.
