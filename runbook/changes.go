@@ -142,6 +142,7 @@ func (c *Changes) Awaited() bool { return c != nil && c.Late }
 // stand in its thread.
 const ShownMigrations = 5
 
+// Many reports whether there are more migrations than a message shows.
 func (c *Changes) Many() bool { return c != nil && len(c.Migrations) > ShownMigrations }
 
 // FromEverywhere is what all hosts run when the plan was made; nil where they differ or that isn't known.

@@ -1,12 +1,12 @@
-// Package runbook is the runbook "Rollback a Release" as code: what it decides, what it does on hosts, and what it
-// keeps of that. It knows neither Slack nor SSH nor SQL; those stand behind its ports.
+// Package runbook is the runbook "Rollback a Release" as code: its words, what is kept of a rollback, what comes next, who
+// may do what, and the ports to everything outside. It knows no engine, no shell, no Slack and no SQL.
 //
 // # The document, step by step
 //
-// The prerequisites come first. A [Planner] reads what every host runs, finds the last known-good [Release] in the
-// [History], and proves that compose would run exactly its images: a [Plan]. A person's [Request] with such a plan
-// opens a [Rollback], and a [Question]: may the images go back, and what about the migration? An engineering lead
-// answers it, on the hash of the plan they saw; where it is proven that there was no migration, the requester confirms.
+// The prerequisites come first. Package preflight reads what every host runs, finds the last known-good [Release] in the
+// history, and has each host prove that exactly its images would run: a [Plan]. A person's [Request] with such a plan
+// opens a [Rollback], and a [Question]: may the images go back, and what about the migration? An engineering lead answers
+// it, on the hash of the plan they saw; where it is proven that there was no migration, the requester confirms.
 // Then the steps, in the document's order (see stepOrder in step.go):
 //
 //  1. Identify the previous image digest: take the app's lock on every host, look again, and go on only if the plan
@@ -28,27 +28,17 @@
 // restarted process that replays the journal stands exactly where the former one stood. What the former one left
 // running on a host is waited for and looked at, never assumed to have failed.
 //
-// # After the record
-//
-// Where containers were replaced, the owner of the follow-up is asked to accept it, and a [Ticket] is opened with the
-// [Postmortem] as its body. Both are journalled like the rest, and hold neither lock nor epoch: the app is free.
-//
 // # Who does what
 //
-// The [Runner] owns the rollbacks of this process: one goroutine drives each, another keeps its messages as they should
-// be. People reach it by Request and Answer; the [Observer] keeps the history, whoever deploys.
+// The packages below this one do it: runner drives each rollback, watch keeps the history, whoever deploys, outbox keeps
+// the messages as they should be, postmortem writes the ticket's text, hostlock is the lock by hand. They reach the world
+// by these ports:
 //
-//	Target, Hosts     run a Command on a host              package ssh
+//	Hosts             an app on its hosts                  packages internal/compose, internal/standin, internal/drill
 //	Journal, Inbox    keep events and deliveries           package internal/journal
 //	Announcer         posts and updates notices            package bot
 //	Directory         says who may do what                 package bot
 //	HealthChecker     asks a health endpoint               package internal/probe
 //	ErrorRateChecker  reads the error rate                 package internal/probe
 //	Tickets, Source   opens tickets, reads the source      package internal/github
-//
-// # On a host
-//
-// Looking is plain docker and compose commands (docker.go). Whatever changes something goes through the guard, a shell
-// text that keeps a kernel lock and a lease with an epoch in ~/.rollbackbot (guard.sh): a paused or replaced process
-// changes nothing, and a command outlives the link that started it.
 package runbook

@@ -53,6 +53,7 @@ type RateSeen struct {
 // Lasted is a length of time as the runbook's texts give it: 3m10s, 2h5m0s.
 func Lasted(d time.Duration) string { return d.Round(time.Second).String() }
 
+// UTC is a time of day as the runbook's texts give it.
 func UTC(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
 
 // Text is the criterion in the runbook's words.

@@ -62,6 +62,7 @@ func (Described) Kind() string { return "described" }
 // commitPattern is an abbreviated or whole commit: git abbreviates to 7 digits at least, and a SHA-256 has 64.
 var commitPattern = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 
+// IsCommit reports whether a text is an abbreviated or whole commit.
 func IsCommit(text string) bool { return commitPattern.MatchString(strings.ToLower(text)) }
 
 // ShortCommit is a commit as git abbreviates it; what isn't one stays as it is.
@@ -78,6 +79,7 @@ type LabelReader interface {
 	Labels(ctx context.Context, image Image) (revision, version string, err error)
 }
 
+// Lacks notes what could not be learnt; it is masked and cut to 200 characters.
 func (d *Described) Lacks(format string, args ...any) {
 	d.Missing = append(d.Missing, Truncate(Mask(fmt.Sprintf(format, args...)), 200))
 }
@@ -122,6 +124,7 @@ type Suggested struct {
 // Kind is the fact's name in the journal.
 func (Suggested) Kind() string { return "suggested" }
 
+// SuggestionKey is the key of the bulletin that suggests to leave a release.
 func SuggestionKey(release string) string { return "suggestion-" + release }
 
 // Bulletin is a message about an app that belongs to no rollback: that the hosts drifted, or that a rollback is suggested.

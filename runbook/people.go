@@ -41,6 +41,7 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return e.Why }
 
+// Refusal is a *RefusedError with those words.
 func Refusal(format string, args ...any) error {
 	return &RefusedError{Why: fmt.Sprintf(format, args...)}
 }

@@ -39,6 +39,7 @@ func (e *PreflightError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// OneProblem is a *PreflightError of one problem of a host.
 func OneProblem(host Host, remedy, format string, args ...any) *PreflightError {
 	return &PreflightError{Problems: []Problem{{Host: host, What: fmt.Sprintf(format, args...), Remedy: remedy}}}
 }
@@ -58,6 +59,7 @@ func ProblemsOf(host Host, err error) []Problem {
 	return []Problem{{Host: host, What: Mask(err.Error()), Remedy: "See the bot's log"}}
 }
 
+// OrNone lists names, each once.
 func OrNone(names []string) string {
 	if len(names) == 0 {
 		return "none"

@@ -47,6 +47,7 @@ func UpperFirst(text string) string {
 	return text
 }
 
+// Count is a number with its noun, in the plural where it isn't 1.
 func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

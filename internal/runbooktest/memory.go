@@ -18,7 +18,8 @@ type Store interface {
 
 // MemoryStore keeps the promises of Journal and Inbox in memory.
 type MemoryStore struct {
-	mu     sync.Mutex
+	mu sync.Mutex
+	// Kept are the events of each app, and Opened the rollback that each has open, for tests that change them.
 	Kept   map[string][]runbook.Event
 	epochs map[string]int64
 	Opened map[string]string
@@ -26,6 +27,7 @@ type MemoryStore struct {
 	done   map[string]bool // deliveries by their keys: false while they are pending
 }
 
+// NewMemoryStore is an empty one.
 func NewMemoryStore() *MemoryStore {
 	return &MemoryStore{Kept: map[string][]runbook.Event{}, epochs: map[string]int64{}, Opened: map[string]string{}, done: map[string]bool{}}
 }

@@ -11,6 +11,7 @@ type Between struct {
 	After []runbook.Release
 }
 
+// Between gives the releases after the target, up to what runs.
 func (h History) Between(target runbook.Release, running map[string]runbook.Image) Between {
 	b := Between{Target: target}
 	current, known := h.Of(running)

@@ -322,7 +322,7 @@ func runsEverywhere(r runbook.Release, running []map[string]runbook.Image) bool 
 	return len(running) > 0
 }
 
-const MinDigestDigits = 12 // SURFACE: fewer digits name too many images by chance
+const MinDigestDigits = 12 // fewer digits name too many images by chance
 
 func (h History) named(name string) (runbook.Release, error) {
 	var found []runbook.Release

@@ -312,6 +312,7 @@ type Gate struct {
 	turn chan struct{}
 }
 
+// NewGate is one that lets the first call through at once.
 func NewGate() *Gate {
 	g := &Gate{turn: make(chan struct{}, 1)}
 	g.turn <- struct{}{}

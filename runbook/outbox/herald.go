@@ -44,6 +44,8 @@ var toldKinds = []string{runbook.Lifted{}.Kind(), runbook.Examined{}.Kind(), run
 // whom it is new at one instant would tell it twice.
 const bulletinInterval = time.Minute
 
+// NewHerald is one that has told nothing yet. report gets every event that it writes, problem what is tried again; bulletins
+// gives what is to be told besides.
 func NewHerald(j runbook.Journal, a runbook.Announcer, report func(runbook.Event), problem func(error), bulletins func(context.Context) ([]runbook.Bulletin, error)) *Herald {
 	return &Herald{
 		journal: j, announcer: a, report: report, problem: problem, bulletins: bulletins,

@@ -50,6 +50,7 @@ func readUsual(ctx context.Context, c runbook.ErrorRateChecker, a runbook.App, f
 	return b, false
 }
 
+// StepOf is how long each of so many parts of a span is, in whole milliseconds and never shorter than leastStep.
 func StepOf(span time.Duration, parts int) time.Duration {
 	return max(span/time.Duration(parts), leastStep).Round(time.Millisecond)
 }

@@ -1,0 +1,2 @@
+// Package parallel runs functions at once, and waits.
+package parallel
