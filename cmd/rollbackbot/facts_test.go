@@ -83,7 +83,7 @@ func TestFacts_FitTheSignOff(t *testing.T) {
 	t.Cleanup(func() { store.Close() })
 	slack := startSlack(t)
 	api := bot.NewClient(slack.Workspace().BotToken, slack.Workspace().AppToken, slack.APIURL())
-	host := newMemoryHost(t)
+	lab, _ := newShop()
 	app := shopApp()
 	app.Repository, app.MigrationsPaths = "acme/shop", []string{"services/shop/db/migrations"}
 	for _, fact := range []runbook.Fact{
@@ -100,17 +100,17 @@ func TestFacts_FitTheSignOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner := &runner.Runner{
-		Apps: []runbook.App{app}, Journal: store, Hosts: host.hosts(), Health: host, Policy: runbook.Policy{}, SignoffTimeout: time.Hour,
+	rollbacks := &runner.Runner{
+		Apps: []runbook.App{app}, Journal: store, Hosts: lab, Health: lab.Health(), Policy: runbook.Policy{}, SignoffTimeout: time.Hour,
 		Directory: &bot.Directory{API: api, Team: who.Team, Channel: channel, Leads: []string{lead}, Requesters: []string{onCall}},
 		Announcer: bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{lead}, Apps: []runbook.App{app}}, zerolog.Nop()),
 		Source:    hub, Judge: migration.NewProcess(),
 		Problem: func(_ string, err error) { t.Errorf("a problem: %v", err) },
 	}
-	if err := runner.Start(t.Context()); err != nil {
+	if err := rollbacks.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := runner.Request(t.Context(), runbook.Request{App: "shop", By: onCall, Reason: strings.Repeat("checkout answers 503. ", 130)}, ""); err != nil {
+	if _, err := rollbacks.Request(t.Context(), runbook.Request{App: "shop", By: onCall, Reason: strings.Repeat("checkout answers 503. ", 130)}, ""); err != nil {
 		t.Fatal(err)
 	}
 	people := &people{slack: slack, app: "shop"}

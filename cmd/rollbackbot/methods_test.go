@@ -218,7 +218,7 @@ func (b *sickbed) wantOneOfEach() {
 			b.Errorf("the journal has %d of %s, want one", facts[kind], kind)
 		}
 	}
-	if ups := b.host.upped(); ups != 1 {
+	if ups := len(b.host.UpsRun()); ups != 1 {
 		b.Errorf("containers were replaced %d times, want once", ups)
 	}
 	if pending, err := b.store.Pending(b.Context()); err != nil || len(pending) != 0 {

@@ -17,18 +17,20 @@ import (
 	"rollbackbot/bot"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/history"
 	"rollbackbot/runbook/runner"
 )
 
-// sickbed is the whole bot with its journal on disk, a Slack that may be unwell, and a host without an engine. In a
-// bubble, a rollback with all its waits takes a moment.
+// sickbed is the whole bot with its journal on disk, a Slack that may be unwell, and a host in memory. In a bubble, a
+// rollback with all its waits takes a moment.
 type sickbed struct {
 	*testing.T
 	*people
 	store *journal.Store
-	host  *memoryHost
+	lab   *standin.Lab
+	host  *standin.Host
 	app   runbook.App
 	rates runbook.ErrorRateChecker
 	draw  func(runbook.Rollback, runbook.StepRun) ([]byte, string, error)
@@ -70,10 +72,10 @@ func newSickbed(t *testing.T, folder string, options ...localslack.Option) *sick
 // newBed is one whose journal is still empty.
 func newBed(t *testing.T, folder string, options ...localslack.Option) *sickbed {
 	t.Helper()
+	lab, host := newShop()
 	b := &sickbed{
-		T: t, people: &people{slack: localslack.New(team(), options...), app: "shop"}, host: newMemoryHost(t), app: shopApp(), draw: noPicture, log: &strings.Builder{},
+		T: t, people: &people{slack: localslack.New(team(), options...), app: "shop"}, lab: lab, host: host, app: shopApp(), rates: noErrors{}, draw: noPicture, log: &strings.Builder{},
 	}
-	b.rates = b.host
 	var err error
 	if b.store, err = journal.Open(t.Context(), "sqlite:"+filepath.Join(folder, "journal.db"), journal.Options{}); err != nil {
 		t.Fatal(err)
@@ -93,23 +95,23 @@ func (b *sickbed) serve(api *slack.Client, dial func(context.Context, string, st
 	apps := []runbook.App{b.app}
 	announcer := bot.NewAnnouncer(api, bot.AnnouncerConfig{Channel: channel, Leads: []string{leads}, Deputies: b.deputies, Apps: apps, ErrorRate: b.draw}, log)
 	directory := &bot.Directory{API: api, Channel: channel, Leads: []string{leads}, ChannelMayRequest: true}
-	runner := &runner.Runner{
-		Apps: apps, Journal: b.store, Hosts: b.host.hosts(), Health: b.host, ErrorRate: b.rates, Directory: directory, Announcer: announcer,
+	rollbacks := &runner.Runner{
+		Apps: apps, Journal: b.store, Hosts: b.lab, Health: b.lab.Health(), ErrorRate: b.rates, Directory: directory, Announcer: announcer,
 		SignoffTimeout: 30 * time.Minute, Inbox: b.store,
 	}
 	if b.deputies != nil {
 		directory.Deputies = b.deputies
-		runner.Roster, runner.Policy = directory, runbook.Policy{Deputies: true, BreakGlass: true}
+		rollbacks.Roster, rollbacks.Policy = directory, runbook.Policy{Deputies: true, BreakGlass: true}
 	}
 	listener := &bot.Bot{
 		API: api, Inbox: b.store, Directory: directory, Speaker: announcer, Channel: bot.Channel{API: api, ID: channel},
-		Form:   &bot.Form{API: api, Apps: []string{"shop"}, Runner: runner},
-		Socket: &bot.Socket{API: api, Dial: dial, Log: log}, Log: log, UnderWay: runner.UnderWay,
+		Form:   &bot.Form{API: api, Apps: []string{"shop"}, Runner: rollbacks},
+		Socket: &bot.Socket{API: api, Dial: dial, Log: log}, Log: log, UnderWay: rollbacks.UnderWay,
 	}
-	desk := listener.Desk(runner)
+	desk := listener.Desk(rollbacks)
 	listener.Stored = desk.Wake
 	ctx, cancel := context.WithCancel(b.Context())
-	if err := runner.Start(ctx); err != nil {
+	if err := rollbacks.Start(ctx); err != nil {
 		b.Fatal(err)
 	}
 	var running sync.WaitGroup
@@ -128,7 +130,7 @@ func (b *sickbed) serve(api *slack.Client, dial func(context.Context, string, st
 	b.leave = sync.OnceFunc(func() {
 		cancel()
 		running.Wait()
-		runner.Wait()
+		rollbacks.Wait()
 	})
 	b.stop = sync.OnceFunc(func() {
 		b.leave()
