@@ -19,10 +19,15 @@ func (h *appHost) dockerProblem(doing string, r result) error {
 		noEngine := h.problem("Start it there: `systemctl start docker`", "the docker engine doesn't answer")
 		noEngine.Err = runbook.ErrNoEngine
 		return noEngine
-	case strings.Contains(text, "is not a docker command"), strings.Contains(text, "unknown shorthand flag: 'f'"):
+	case strings.Contains(text, "is not a docker command"), strings.Contains(text, "unknown shorthand flag: 'f'"), strings.Contains(text, "unknown flag: --short"):
+		// Without the plugin docker takes compose's first flag for one of its own.
 		return h.problem("Install the docker-compose-plugin package, or set COMPOSE_COMMAND", "`%s` isn't there: Docker Compose 2 or newer is needed", compose)
 	case r.status == 127 || strings.Contains(text, "command not found") || strings.Contains(text, ": not found"):
-		return h.problem("Install it, or set DOCKER_COMMAND and COMPOSE_COMMAND to where it is", "`%s` isn't found in a login shell's PATH", docker)
+		program := docker
+		if a.Compose[0] != a.Docker[0] && strings.Contains(text, a.Compose[0]) {
+			program = compose
+		}
+		return h.problem("Install it, or set DOCKER_COMMAND and COMPOSE_COMMAND to where it is", "`%s` isn't found in a login shell's PATH", program)
 	case strings.Contains(text, "cd: ") || strings.Contains(text, "can't cd"):
 		return h.problem("Check DIR", "there is no folder %s that the SSH user may enter", a.Dir)
 	case strings.Contains(text, "no such file or directory") && strings.Contains(text, a.ComposeFile[strings.LastIndexByte(a.ComposeFile, '/')+1:]):
@@ -42,7 +47,7 @@ func absentProblem(host runbook.Host, image runbook.Image, r result) runbook.Pro
 	switch {
 	case strings.Contains(text, "unauthorized"), strings.Contains(text, "denied"), strings.Contains(text, "no basic auth"):
 		return the("Run `docker login` there as the SSH user", "the registry doesn't let this host read %s", image)
-	case strings.Contains(text, "manifest unknown"), strings.Contains(text, "no such manifest"), strings.Contains(text, "not found"):
+	case registryAnswerOf(r) == runbook.RegistryLacks, strings.Contains(text, "not found"):
 		return the("Choose another release; `history` lists them", "%s is neither on this host nor in the registry", image)
 	}
 	return the("Fix the registry, or choose a release whose images lie on the host", "%s is not on this host, and the registry doesn't answer for it: %s", image, runbook.LastLines(r.stderr, 1))

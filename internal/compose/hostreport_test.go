@@ -1,0 +1,348 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rollbackbot/runbook"
+)
+
+// answer is what a host was seen to answer to a command: the first one counts whose part is in the command's words, of
+// which those that are exported come first.
+type answer struct {
+	part   string
+	status int
+	stdout string
+	stderr string
+}
+
+// recorded is a host that answers as others were seen to, and fails the test at anything else.
+type recorded struct {
+	t       *testing.T
+	answers []answer
+}
+
+func (r recorded) Run(_ context.Context, cmd runbook.Command, _ []byte) (status int, stdout, stderr []byte, err error) {
+	words := strings.Join(slices.Concat(cmd.Env, cmd.Args), " ")
+	for _, a := range r.answers {
+		if strings.Contains(words, a.part) {
+			return a.status, []byte(a.stdout), []byte(a.stderr), nil
+		}
+	}
+	r.t.Errorf("nobody expected the command %s", cmd)
+	return 64, nil, nil, nil
+}
+
+// The commands, each by a part of its words.
+const (
+	anything       = ""
+	around         = "missing="
+	engineAsked    = "docker version"
+	composeAsked   = "compose version"
+	placedConfig   = "rollbackbot.invalid" // with placeholders in the place of the images
+	config         = "config --format json"
+	configHash     = "config --hash"
+	containerList  = "docker ps"
+	containers     = "docker inspect"
+	hostImages     = "docker image inspect"
+	pinsRead       = "exec cat"
+	manifestIsRead = "manifest inspect"
+)
+
+const one = runbook.Host("deploy@one")
+
+func recordedApp() runbook.App {
+	return runbook.App{
+		Name: "shop", Hosts: []runbook.Host{one}, Dir: "/opt/shop", ComposeFile: "infra/docker-compose.prod.yml",
+		Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
+		Services: []runbook.Service{{Name: "api", Variable: "API_IMAGE"}, {Name: "worker", Variable: "WORKER_IMAGE"}},
+	}
+}
+
+// running is the image that a service runs on a sound host.
+func running(service string) runbook.Image {
+	return runbook.Image{Name: "ghcr.io/acme/" + service, Digest: runbook.Digest("sha256:" + strings.Repeat("2", 64))}
+}
+
+// lookedAround is what the first command prints, with some lines otherwise; a line without a value is left out.
+func lookedAround(otherwise ...string) answer {
+	lines := []string{"missing=", "compose_file=yes", "env_file=/opt/shop/infra/.env", "user=deploy:users", "pins=replaceable", "clock=" + fmt.Sprint(time.Now().Unix()), "free_kib=9999999"}
+	for _, line := range otherwise {
+		key, value, _ := strings.Cut(line, "=")
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, key+"=") })
+		if value != "" {
+			lines = append(lines, line)
+		}
+	}
+	return answer{part: around, stdout: strings.Join(lines, "\n") + "\n"}
+}
+
+// stack is how Compose 5.6 prints a stack of these services, each given as its JSON.
+func stack(services ...string) string {
+	return `{"name": "shop", "networks": {"default": {"name": "shop_default", "ipam": {}}}, "services": {` + strings.Join(services, ", ") + `}}`
+}
+
+func service(name, image string, more ...string) string {
+	return fmt.Sprintf(`%q: {"command": null, "entrypoint": null, "image": %q, "networks": {"default": null}%s}`, name, image, strings.Join(append([]string{""}, more...), ", "))
+}
+
+const (
+	forLong = `"restart": "always"`
+	secret  = `"environment": {"PASSWORD": "hunter2"}`
+)
+
+// placed is a stack that takes its images from the variables, and more services.
+func placed(more ...string) answer {
+	services := recordedApp().Services
+	return answer{part: placedConfig, stdout: stack(append([]string{service("api", placeholder(services[0]), forLong, secret), service("worker", placeholder(services[1]), forLong)}, more...)...)}
+}
+
+// sound is what a host answers that has all that a rollback needs.
+func sound() []answer {
+	api, worker := running("api").String(), running("worker").String()
+	container := func(service, hash string) string {
+		return fmt.Sprintf(`{"id":"c-%[1]s","name":"/shop-%[1]s-1","image_id":"i-%[1]s","ref":%[2]q,"restarts":0,"state":"running","health":"","service":%[1]q,"oneoff":"False","config_hash":%[3]q}`, service, running(service), hash)
+	}
+	image := func(service string) string {
+		return fmt.Sprintf(`{"id":"i-%s","digests":[%q],"revision":"3f2c1ab","version":"v2"}`, service, running(service))
+	}
+	return []answer{
+		lookedAround(),
+		{part: engineAsked, stdout: "20.10.24+dfsg1\n"},
+		{part: composeAsked, stdout: "5.6.0\n"},
+		placed(),
+		{part: config, stdout: stack(service("api", api, forLong, secret), service("worker", worker, forLong))},
+		{part: configHash, stdout: "api de18e3\nworker 31299b\n"},
+		{part: containerList, stdout: "c-api\nc-worker\n"},
+		{part: containers, stdout: container("api", "de18e3") + "\n" + container("worker", "31299b") + "\n"},
+		{part: hostImages, stdout: image("api") + "\n" + image("worker") + "\n"},
+		{part: pinsRead, stdout: "PASSWORD=hunter2\nAPI_IMAGE=" + api + "\nWORKER_IMAGE=" + worker + "\n"},
+	}
+}
+
+// hostThat is a sound host that answers some commands otherwise.
+func hostThat(t *testing.T, says ...answer) *appHost {
+	t.Helper()
+	return &appHost{app: recordedApp(), host: one, shell: recorded{t, append(says, sound()...)}}
+}
+
+// wantProblem fails the test unless all that is wrong is this, word for word.
+func wantProblem(t *testing.T, err error, what, fix string) {
+	t.Helper()
+	var found *runbook.PreflightError
+	if !errors.As(err, &found) {
+		t.Fatalf("got %v; want the problem %q", err, what)
+	}
+	want := []runbook.Problem{{Host: one, What: what, Remedy: fix}}
+	if !slices.Equal(found.Problems, want) {
+		t.Errorf("the problems are\n%q, want\n%q", found.Problems, want)
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a secret shows: %v", err)
+	}
+}
+
+func TestPreflight_ASoundHost(t *testing.T) {
+	report, err := hostThat(t).Preflight(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, known := report.Set()
+	if !known || set["api"] != running("api") || set["worker"] != running("worker") || report.Project != "shop" {
+		t.Errorf("it runs %v as %q", report.Running(), report.Project)
+	}
+	if report.PinsFile != "/opt/shop/infra/.env" || report.FreeBytes != 9999999<<10 || report.ClockOff != 0 || len(report.Warnings) != 0 {
+		t.Errorf("the report is %+v", report)
+	}
+	if want := (runbook.ServiceReport{Scale: 1, ConfigHash: "de18e3"}); len(report.Stack) != 2 || report.Stack[0] != want {
+		t.Errorf("the stack is %+v", report.Stack)
+	}
+	if want := "Free some, as by `docker image prune`, which leaves what containers use"; report.MakeRoom != want {
+		t.Errorf("room is made so: %q, want %q", report.MakeRoom, want)
+	}
+}
+
+func TestPreflight_ClockAndRoom(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		says  string
+		clock func(off time.Duration) bool
+		free  int64
+	}{
+		{"a clock that is behind", fmt.Sprintf("clock=%d", time.Now().Add(-5*time.Minute).Unix()), func(off time.Duration) bool { return off > 4*time.Minute && off < 6*time.Minute }, 9999999 << 10},
+		{"a clock that is ahead", fmt.Sprintf("clock=%d", time.Now().Add(5*time.Minute).Unix()), func(off time.Duration) bool { return off > 4*time.Minute && off < 6*time.Minute }, 9999999 << 10},
+		{"no clock", "clock=", func(off time.Duration) bool { return off == -1 }, 9999999 << 10},
+		{"no room", "free_kib=1024", func(off time.Duration) bool { return off == 0 }, 1 << 20},
+		{"a disk that df doesn't know", "free_kib=", func(off time.Duration) bool { return off == 0 }, -1},
+	} {
+		report, err := hostThat(t, lookedAround(row.says)).Preflight(t.Context(), false)
+		if err != nil || !row.clock(report.ClockOff) || report.FreeBytes != row.free {
+			t.Errorf("%s: the clock is off by %s and %d bytes are free, %v", row.name, report.ClockOff, report.FreeBytes, err)
+		}
+	}
+}
+
+// What a host answers is read as what is wrong, and as its fix. The answers are those of Docker 20.10.24 and 28.2.2, Compose
+// 1.29.2 and 5.6.0, dash and bash.
+func TestPreflight_TellsWhatIsWrong(t *testing.T) {
+	const (
+		pins     = "the pins file, /opt/shop/infra/.env, "
+		warned   = "time=\"2026-12-01T00:48:22Z\" level=warning msg=\"The \\\"WORKER_IMAGE\\\" variable is not set. Defaulting to a blank string.\"\n"
+		usage    = "Usage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker --help' for more information\n"
+		oldUsage = "See 'docker --help'.\n\nUsage:  docker [OPTIONS] COMMAND\n\nTo get more help with docker, check out our guides at https://docs.docker.com/go/guides/\n"
+		noPlugin = "`docker compose` isn't there: Docker Compose 2 or newer is needed"
+		plugin   = "Install the docker-compose-plugin package, or set COMPOSE_COMMAND"
+		noDocker = "`docker` isn't found in a login shell's PATH"
+		install  = "Install it, or set DOCKER_COMMAND and COMPOSE_COMMAND to where it is"
+		noFolder = "there is no folder /opt/shop that the SSH user may enter"
+	)
+	for _, row := range []struct {
+		name      string
+		says      []answer
+		what, fix string
+	}{
+		{"no flock", []answer{lookedAround("missing= flock")}, "a rollback needs these, which a login shell doesn't find: flock", "Install util-linux and coreutils there"},
+		{"no compose file", []answer{lookedAround("compose_file=")}, "there is no readable compose file infra/docker-compose.prod.yml in /opt/shop", "Check DIR and COMPOSE_FILE"},
+		{"no folder for the pins", []answer{lookedAround("pins=no-folder")}, "the pins file would be /opt/shop/infra/.env, and there is no such folder", "Check ENV_FILE, or make the folder there: mkdir -p /opt/shop/infra"},
+		{"a folder in the place of the pins", []answer{lookedAround("pins=no-file")}, pins + "is no file", "Check ENV_FILE"},
+		{"pins that can't be read", []answer{lookedAround("pins=unreadable")}, pins + "can't be read by the SSH user", "Let the SSH user own it, as root there: chown deploy /opt/shop/infra/.env"},
+		{"pins in a folder that can't be written", []answer{lookedAround("pins=unwritable")}, pins + "can't be replaced: the SSH user may not write into its folder", "Let the SSH user write there, as root: chown deploy /opt/shop/infra"},
+		{"pins of root's", []answer{lookedAround("pins=owner", "owner=root:root, mode 644")}, pins + "belongs to root:root, mode 644: the SSH user can't replace it without changing that", "Let the SSH user own it, as root there: chown deploy:users /opt/shop/infra/.env"},
+		{"pins of root's, with our group", []answer{lookedAround("pins=owner", "owner=root:users, mode 664", "group=kept")}, pins + "belongs to root:users, mode 664: the SSH user can't replace it without changing that", "Let the SSH user own it, as root there: chown deploy /opt/shop/infra/.env"},
+		{"pins of which nothing is said", []answer{lookedAround("pins=")}, "whether " + pins + "can be replaced could not be tried", "Log in there as the SSH user, and see whether a file can be written beside it"},
+		{"an old Compose", []answer{{part: composeAsked, stdout: "1.29.2\n"}}, "this is Docker Compose 1.29.2: version 2 or newer is needed", plugin},
+		{"no Compose", []answer{
+			{part: composeAsked, status: 125, stderr: "unknown flag: --short\n\n" + usage}, {part: "compose -f", status: 125, stderr: "unknown shorthand flag: 'f' in -f\n\n" + usage},
+		}, noPlugin, plugin},
+		{"no Compose for an old Docker", []answer{
+			{part: composeAsked, status: 125, stderr: "unknown flag: --short\n" + oldUsage}, {part: "compose -f", status: 125, stderr: "unknown shorthand flag: 'f' in -f\n" + oldUsage},
+		}, noPlugin, plugin},
+		{"no Docker", []answer{lookedAround("free_kib="), {part: "docker", status: 127, stderr: "bash: docker: command not found\n"}}, noDocker, install},
+		{"no Docker, says dash", []answer{lookedAround("free_kib="), {part: "docker", status: 127, stderr: "sh: 1: docker: not found\n"}}, noDocker, install},
+		{"no right to Docker", []answer{lookedAround("free_kib="), {part: engineAsked, status: 1, stdout: "\n", stderr: "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get \"http://%2Fvar%2Frun%2Fdocker.sock/v1.50/version\": dial unix /var/run/docker.sock: connect: permission denied\n"}},
+			"the SSH user may not talk to the docker engine", "Let the SSH user use docker (`usermod -aG docker USER`), or set DOCKER_COMMAND and COMPOSE_COMMAND, as in `sudo -n docker`"},
+		{"no folder", []answer{{part: anything, status: 2, stderr: "sh: 1: cd: can't cd to /opt/shop\n"}}, noFolder, "Check DIR"},
+		{"no folder, says bash", []answer{{part: anything, status: 1, stderr: "bash: line 1: cd: /opt/shop: No such file or directory\n"}}, noFolder, "Check DIR"},
+		{"a compose file that is gone in between", []answer{{part: config, status: 1, stderr: "compose file \"/opt/shop/infra/docker-compose.prod.yml\" is invalid: open /opt/shop/infra/docker-compose.prod.yml: no such file or directory\n"}},
+			"there is no compose file infra/docker-compose.prod.yml in /opt/shop", "Check DIR and COMPOSE_FILE"},
+		{"a variable that has to be there", []answer{{part: config, status: 1, stderr: "error while interpolating services.api.environment.PASSWORD: required variable PASSWORD is missing a value: not set\n"}},
+			"compose can't read the stack in a login shell: error while interpolating services.api.environment.PASSWORD: required variable PASSWORD is missing a value: not set", "Write the missing variable into infra/.env"},
+		{"a file that isn't right", []answer{{part: config, status: 15, stderr: "services.api.ports must be a list\n"}}, "can't read the compose file (status 15): services.api.ports must be a list", "Run it there by hand in a login shell and fix what it says"},
+		{"another program by that name", []answer{{part: config, stdout: "name: shop\n"}}, "compose printed no JSON: invalid character 'a' in literal null (expecting 'u')", "Check COMPOSE_COMMAND; Docker Compose 2 or newer is needed"},
+		{"a service that isn't there", []answer{{part: placedConfig, stdout: stack(service("api", placeholder(recordedApp().Services[0])))}}, `the compose file has no service "worker"`, "Check IMAGES"},
+		{"an image that isn't taken from the variable", []answer{{part: placedConfig, stdout: stack(service("api", "api:latest"), service("worker", placeholder(recordedApp().Services[1])))}},
+			"api doesn't take its image from API_IMAGE, so a rollback would change nothing", "Write `image: ${API_IMAGE}` for api in the compose file"},
+		{"another service that takes the variable", []answer{placed(service("cron", placeholder(recordedApp().Services[0]), forLong))}, "cron takes API_IMAGE too and would be left on the failed image", "Add cron=API_IMAGE to IMAGES"},
+		{"variables that aren't set", []answer{{part: placedConfig, stdout: placed().stdout, stderr: warned + warned}}, "compose would start containers with blanks, since these variables are not set in a login shell: WORKER_IMAGE", "Write them into infra/.env or the login shell's profile"},
+		{"a variable that wins over the pins", []answer{placed(), {part: config, stdout: stack(service("api", "ghcr.io/acme/api:exported"), service("worker", running("worker").String()))}},
+			"/opt/shop/infra/.env says API_IMAGE=" + running("api").String() + ", but compose reads ghcr.io/acme/api:exported: pins written there would not count", "Take API_IMAGE out of the login shell's profile, or point ENV_FILE at the file that compose reads"},
+		{"a docker that prints something else", []answer{{part: containers, stdout: "[]\n"}}, "docker printed something unexpected: json: cannot unmarshal array into Go value of type compose.container", "Check DOCKER_COMMAND"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := hostThat(t, row.says...).Preflight(t.Context(), false)
+			wantProblem(t, err, row.what, row.fix)
+		})
+	}
+}
+
+// A Compose that is a program of its own is named where it is the one that isn't found.
+func TestPreflight_NamesTheProgramThatIsNotFound(t *testing.T) {
+	h := hostThat(t, answer{part: "docker-compose", status: 127, stderr: "sh: 1: docker-compose: not found\n"})
+	h.app.Compose = []string{"docker-compose"}
+	_, err := h.Preflight(t.Context(), false)
+	wantProblem(t, err, "`docker-compose` isn't found in a login shell's PATH", "Install it, or set DOCKER_COMMAND and COMPOSE_COMMAND to where it is")
+}
+
+// Whatever is asked, an engine that doesn't answer is told as that, and can be waited for.
+func TestPreflight_NoEngine(t *testing.T) {
+	const says = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n"
+	for _, part := range []string{engineAsked, containerList, containers} {
+		_, err := hostThat(t, answer{part: part, status: 1, stdout: "[]\n", stderr: says}).Preflight(t.Context(), false)
+		if wantProblem(t, err, "the docker engine doesn't answer", "Start it there: `systemctl start docker`"); !errors.Is(err, runbook.ErrNoEngine) {
+			t.Errorf("%s: it isn't told as an engine that doesn't answer: %v", part, err)
+		}
+	}
+}
+
+// All that is wrong with a compose file comes together.
+func TestPreflight_TellsAllOfAFile(t *testing.T) {
+	_, err := hostThat(t, answer{part: placedConfig, stdout: stack(service("api", "api:latest"))}).Preflight(t.Context(), false)
+	var found *runbook.PreflightError
+	if !errors.As(err, &found) || len(found.Problems) != 2 {
+		t.Errorf("got %v, want two problems", err)
+	}
+}
+
+// What isn't wrong, and whoever signs should know.
+func TestPreflight_Warns(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		says answer
+		want string
+	}{
+		{"fewer containers", answer{part: placedConfig, stdout: stack(service("api", placeholder(recordedApp().Services[0]), forLong, `"deploy": {"replicas": 3}`), service("worker", placeholder(recordedApp().Services[1])))},
+			"api runs in 1 containers, the compose file says 3: `up` starts the others"},
+		{"another configuration", answer{part: configHash, stdout: "api de18e3\nworker 777777\n"}, "`up` will change more of worker than its image: its configuration is not the one that its containers were made with"},
+		{"a one-shot", placed(service("migrate", placeholder(recordedApp().Services[0]))), "migrate takes API_IMAGE too; it is a one-shot and is not started"},
+		{"a pin in the environment", placed(service("proxy", "nginx", `"environment": {"API_IMAGE": "x"}`)), "proxy has API_IMAGE in its environment (env_file?): the new pin changes its configuration"},
+	} {
+		report, err := hostThat(t, row.says).Preflight(t.Context(), false)
+		if err != nil || !slices.Equal(report.Warnings, []string{row.want}) {
+			t.Errorf("%s: it warns %q, %v; want %q", row.name, report.Warnings, err, row.want)
+		}
+	}
+}
+
+func TestProve_TellsWhatIsWrong(t *testing.T) {
+	planned := map[string]runbook.Image{"api": running("api"), "worker": running("worker")}
+	other := answer{part: config, stdout: stack(service("api", "api:latest"), service("worker", running("worker").String()))}
+	for from, want := range map[runbook.PinSource]runbook.Problem{
+		runbook.FromPlan: {What: "compose would run api as api:latest and not as " + running("api").String(), Remedy: "Write `image: ${API_IMAGE}` for it in the compose file"},
+		runbook.FromFile: {What: "the pins are written to infra/.env, but compose renders api as api:latest: another file or an exported variable wins", Remedy: "Take API_IMAGE out of the login shell's profile, or point ENV_FILE at the file that compose reads"},
+	} {
+		if err := hostThat(t).Prove(t.Context(), planned, from); err != nil {
+			t.Errorf("on a sound host: %v", err)
+		}
+		wantProblem(t, hostThat(t, other).Prove(t.Context(), planned, from), want.What, want.Remedy)
+	}
+}
+
+// Why an image can't be had, which the host lacks.
+func TestImages_TellsWhyOneCantBeHad(t *testing.T) {
+	former := runbook.Image{Name: "ghcr.io/acme/api", Digest: runbook.Digest("sha256:" + strings.Repeat("1", 64))}
+	ref := former.String()
+	lacks := answer{part: hostImages, status: 1, stdout: "\n", stderr: "Error response from daemon: no such image: " + ref + ": No such image: " + ref + "\n"}
+	const elsewhere = "Choose another release; `history` lists them"
+	gone := ref + " is neither on this host nor in the registry"
+	for _, row := range []struct {
+		name      string
+		says      answer
+		registry  runbook.RegistryAnswer
+		what, fix string
+	}{
+		{"the registry has it", answer{stdout: `{"config":{"size":1000},"layers":[{"size":99000000}]}`}, runbook.RegistryHas, "", ""},
+		{"it is gone", answer{status: 1, stderr: "no such manifest: " + ref + "\n"}, runbook.RegistryLacks, gone, elsewhere},
+		{"it is gone, says another registry", answer{status: 1, stderr: "manifest unknown\n"}, runbook.RegistryLacks, gone, elsewhere},
+		{"its repository is gone", answer{status: 1, stderr: "errors:\nname unknown: repository name not known to registry\n"}, runbook.RegistryLacks, gone, elsewhere},
+		{"no login", answer{status: 1, stderr: "unauthorized: authentication required\n"}, runbook.RegistrySilent, "the registry doesn't let this host read " + ref, "Run `docker login` there as the SSH user"},
+		{"no registry", answer{status: 1, stderr: "failed to configure transport: error pinging v2 registry: Get \"https://ghcr.io/v2/\": dial tcp: lookup ghcr.io on 10.0.0.53:53: no such host\n"}, runbook.RegistrySilent,
+			ref + " is not on this host, and the registry doesn't answer for it: failed to configure transport: error pinging v2 registry: Get \"https://ghcr.io/v2/\": dial tcp: lookup ghcr.io on 10.0.0.53:53: no such host", "Fix the registry, or choose a release whose images lie on the host"},
+	} {
+		row.says.part = manifestIsRead
+		states, err := hostThat(t, lacks, row.says).Images(t.Context(), []runbook.Image{former}, true)
+		want := runbook.ImageState{Image: former, Registry: row.registry}
+		if row.what != "" {
+			want.Problem = runbook.Problem{Host: one, What: row.what, Remedy: row.fix}
+		} else {
+			want.Bytes = 4 * 99000000
+		}
+		if err != nil || !slices.Equal(states, []runbook.ImageState{want}) {
+			t.Errorf("%s: got %+v, %v; want %+v", row.name, states, err, want)
+		}
+	}
+}
