@@ -2,146 +2,74 @@ package compose
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
 
 	"rollbackbot/runbook"
 )
 
-// ReadPins gives what the file of the pins says of each of the app's variables, in their order. Where a variable
-// stands more than once, the last one counts, as it does for compose.
-func ReadPins(content []byte, a runbook.App) []runbook.Pin {
-	pins := make([]runbook.Pin, len(a.Services))
-	for i, service := range a.Services {
-		pins[i] = runbook.Pin{Variable: service.Variable, Absent: true}
-		for _, e := range entries(content) {
-			if e.key == service.Variable {
-				pins[i] = runbook.Pin{Variable: service.Variable, Value: string(content[e.value:e.valueEnd])}
-			}
+// pinLines are the pins as they stand in their file. Only their lines leave the host: the others are secrets. nil where
+// the file can't be read.
+func (h *appHost) pinLines(ctx context.Context) ([]runbook.Pin, error) {
+	r, err := h.ask(ctx, readPinLines(h.app))
+	if err != nil || r.status > 1 && r.status != fileAbsent {
+		return nil, err
+	}
+	return ReadPins(r.stdout, h.app), nil
+}
+
+// readPinsFile reads the whole file, and gives what a write compares it by: its SHA-256, or "absent".
+func (h *appHost) readPinsFile(ctx context.Context, file string) (content []byte, sum string, err error) {
+	r, err := h.ask(ctx, readFile(h.app, file))
+	switch {
+	case err != nil:
+		return nil, "", err
+	case r.status == fileAbsent:
+		return nil, "absent", nil
+	case r.status != 0:
+		return nil, "", h.problem("Let the SSH user read and write it", "the pins file, %s, can't be read", file)
+	}
+	return r.stdout, sumOf(r.stdout), nil
+}
+
+func sumOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// EditPins reads the file, changes the pins' values in it, and replaces the whole file if it still is what was read. A link
+// that was cut leaves it whole, either old or new: so it is looked at again.
+func (h *appHost) EditPins(ctx context.Context, lease runbook.Lease, file string, edit func(now []runbook.Pin) ([]runbook.Pin, error)) error {
+	content, oldSum, err := h.readPinsFile(ctx, file)
+	if err != nil {
+		return err
+	}
+	change, err := edit(ReadPins(content, h.app))
+	if err != nil {
+		return err
+	}
+	wanted := EditPins(content, change)
+	if bytes.Equal(wanted, content) {
+		return nil
+	}
+	newSum := sumOf(wanted)
+	r, err := h.run(ctx, writePins(h.app.Name, lease, file, oldSum, newSum, wanted))
+	if errors.Is(err, runbook.ErrLost) {
+		_, now, readErr := h.readPinsFile(ctx, file)
+		switch {
+		case readErr != nil:
+			// What couldn't be looked at says nothing about what was begun: the error must not read as that nothing was.
+			return fmt.Errorf("%w; looking at the file again: %v", err, readErr)
+		case now == newSum:
+			return nil
 		}
+		return err
 	}
-	return pins
-}
-
-// EditPins gives the content with each pin's value in place of what stood there, wherever its variable stands; a
-// variable that doesn't stand there yet is appended, and the line of an Absent pin goes. Every other byte stays.
-// Only the value of a line is replaced: `export`, blanks and a comment behind it stay as they are.
-func EditPins(content []byte, pins []runbook.Pin) []byte {
-	for _, pin := range pins {
-		content = editPin(content, pin)
+	if err != nil {
+		return err
 	}
-	return content
-}
-
-func editPin(content []byte, pin runbook.Pin) []byte {
-	var out bytes.Buffer
-	kept, found := 0, false
-	for _, e := range entries(content) {
-		if e.key != pin.Variable {
-			continue
-		}
-		found = true
-		if pin.Absent {
-			out.Write(content[kept:e.start])
-			kept = e.end
-			continue
-		}
-		out.Write(content[kept:e.value])
-		out.WriteString(pin.Value)
-		kept = e.valueEnd
-	}
-	out.Write(content[kept:])
-	if !found && !pin.Absent {
-		newline := "\n"
-		if bytes.Contains(content, []byte("\r\n")) {
-			newline = "\r\n"
-		}
-		if out.Len() > 0 && !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
-			out.WriteString(newline)
-		}
-		out.WriteString(pin.Variable + "=" + pin.Value + newline)
-	}
-	return out.Bytes()
-}
-
-// entry is one assignment of a dotenv file: [start, end) with its line break, [value, valueEnd) with its quotes.
-type entry struct {
-	key                         string
-	start, value, valueEnd, end int
-}
-
-// entries reads a dotenv file as compose does: a quoted value may hold line breaks, so that a line which looks like an
-// assignment need not be one; what can't be read is passed over line by line.
-func entries(content []byte) []entry {
-	var all []entry
-	for at := 0; at < len(content); {
-		e, ok := readEntry(content, at)
-		if ok {
-			all = append(all, e)
-		}
-		at = e.end
-	}
-	return all
-}
-
-func readEntry(content []byte, start int) (entry, bool) {
-	e := entry{start: start, end: lineEnd(content, start)}
-	line := content[start:e.end]
-	at := skipBlanks(line, 0)
-	if bytes.HasPrefix(line[at:], []byte("export ")) || bytes.HasPrefix(line[at:], []byte("export\t")) {
-		at = skipBlanks(line, at+len("export "))
-	}
-	keyStart := at
-	for at < len(line) && isKeyByte(line[at]) {
-		at++
-	}
-	e.key = string(line[keyStart:at])
-	at = skipBlanks(line, at)
-	if e.key == "" || at >= len(line) || line[at] != '=' && line[at] != ':' {
-		return e, false
-	}
-	at = skipBlanks(line, at+1)
-	e.value = start + at
-	if at < len(line) && (line[at] == '"' || line[at] == '\'') {
-		if closing := closingQuote(content, e.value); closing > 0 {
-			e.valueEnd = closing + 1
-			e.end = lineEnd(content, e.valueEnd)
-			return e, true
-		}
-	}
-	value := line[at:]
-	if comment := bytes.Index(value, []byte(" #")); comment >= 0 {
-		value = value[:comment]
-	}
-	e.valueEnd = e.value + len(bytes.TrimRight(value, " \t\r\n\v\f"))
-	return e, true
-}
-
-func lineEnd(content []byte, from int) int {
-	if i := bytes.IndexByte(content[from:], '\n'); i >= 0 {
-		return from + i + 1
-	}
-	return len(content)
-}
-
-func skipBlanks(line []byte, at int) int {
-	for at < len(line) && (line[at] == ' ' || line[at] == '\t') {
-		at++
-	}
-	return at
-}
-
-func isKeyByte(b byte) bool {
-	return b == '_' || b == '.' || b == '-' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
-}
-
-// closingQuote finds the quote that ends the value opened at; a backslash hides the one behind it. 0: there is none.
-func closingQuote(content []byte, open int) int {
-	for i := open + 1; i < len(content); i++ {
-		switch content[i] {
-		case '\\':
-			i++
-		case content[open]:
-			return i
-		}
-	}
-	return 0
+	return guardError(h.host, r)
 }
