@@ -100,7 +100,7 @@ func (h *Host) Take(ctx context.Context, l runbook.Lease, first bool, wait time.
 		if err := h.mayTake(s, l, first); err != nil {
 			return err
 		}
-		h.write(s, l, cmp.Or(l.For, runbook.LeaseTime))
+		h.write(s, l, time.Now().Add(cmp.Or(l.For, runbook.LeaseTime)))
 		return nil
 	})
 }
@@ -124,10 +124,10 @@ func (h *Host) mayTake(s *State, l runbook.Lease, first bool) error {
 	return nil
 }
 
-// write makes it this lease's turn for so long.
-func (h *Host) write(s *State, l runbook.Lease, lasts time.Duration) {
+// write makes it this lease's turn until then.
+func (h *Host) write(s *State, l runbook.Lease, until time.Time) {
 	s.Lease = &Lease{
-		Rollback: l.Rollback, Epoch: l.Epoch, Boot: s.Boot, Until: time.Now().Add(lasts),
+		Rollback: l.Rollback, Epoch: l.Epoch, Boot: s.Boot, Until: until,
 		Holder: runbook.OneLine(l.Holder), Since: l.Since.UTC().Format(time.RFC3339), Reason: runbook.OneLine(l.Reason),
 	}
 }
@@ -142,7 +142,7 @@ func (h *Host) Release(ctx context.Context, l runbook.Lease, force bool) (releas
 		return released, err
 	}
 	err = h.act(ctx, call{method: "Release", patience: releasePatience}, l, func(s *State) error {
-		s.Lease.Boot, s.Lease.Until = s.Boot, time.Now()
+		s.Lease.Boot, s.Lease.Until = s.Boot, time.Time{}
 		return nil
 	})
 	return released, err
@@ -162,6 +162,6 @@ func (h *Host) force(s *State, l runbook.Lease) (released runbook.Released, err 
 	if s.Lease != nil && !s.Lease.Damaged {
 		l.Epoch = max(l.Epoch, s.Lease.Epoch+1)
 	}
-	h.write(s, l, 0)
+	h.write(s, l, time.Time{})
 	return released, nil
 }

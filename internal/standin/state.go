@@ -80,7 +80,7 @@ type Lease struct {
 	Rollback              string
 	Epoch                 int64
 	Holder, Since, Reason string
-	Until                 time.Time
+	Until                 time.Time // zero: it was given back
 	Boot                  int
 	Damaged               bool // it can't be read
 }
