@@ -43,7 +43,7 @@ func TestRollback_ItsAppIsNotConfiguredAnyMore(t *testing.T) {
 		}
 		end()
 		r.Wait()
-		if ups := w.hosts["deploy@one"].upsRun(); len(ups) > 0 || w.only().State != runbook.StateRequested {
+		if ups := w.hosts["deploy@one"].UpsRun(); len(ups) > 0 || w.only().State != runbook.StateRequested {
 			t.Errorf("%d ups, and the rollback is %s", len(ups), w.only().State)
 		}
 
@@ -89,8 +89,8 @@ func TestRollback_AHostIsNotConfiguredAnyMore(t *testing.T) {
 				}
 				w.stop(r, p)
 				w.app.Hosts = w.app.Hosts[:1]
-				if row.asked { // and out of the balancer
-					w.health.hosts = map[runbook.Host]*fakeHost{"deploy@one": w.hosts["deploy@one"]}
+				if row.asked { // and out of the balancer: the others are asked by their names
+					w.app.Health.URLs = []string{"http://{host}/health"}
 				}
 				r, p = w.start(0)
 				w.play(r, p, goingWell)
@@ -103,7 +103,7 @@ func TestRollback_AHostIsNotConfiguredAnyMore(t *testing.T) {
 					t.Errorf("signed anew: %t, want %t", replanned, row.asked)
 				}
 				for service, want := range row.second(w) {
-					if got := w.hosts["deploy@two"].containers[service]; !slices.Equal(got, []string{want.String()}) {
+					if got := w.runsNow("deploy@two", service); !slices.Equal(got, []runbook.Image{want}) {
 						t.Errorf("deploy@two runs %s for %s, want %s", got, service, want)
 					}
 				}

@@ -99,16 +99,11 @@ func TestObserver_SaysSinceWhenAReleaseMayRun(t *testing.T) {
 		defer stop()
 		w.deploy(w.v1)
 		time.Sleep(30 * time.Minute)
-		h := w.hosts["deploy@one"]
-		h.mu.Lock()
-		h.down = true
-		h.mu.Unlock()
+		w.down("deploy@one", true)
 		left := time.Now()
 		time.Sleep(10 * time.Minute)
 		w.deploy(w.v2)
-		h.mu.Lock()
-		h.down = false
-		h.mu.Unlock()
+		w.down("deploy@one", false)
 		time.Sleep(5 * time.Minute)
 		var last runbook.Observed
 		for _, e := range w.events() {

@@ -2,13 +2,14 @@ package runner
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"rollbackbot/internal/compose"
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/history"
 	"rollbackbot/runbook/preflight"
@@ -89,7 +90,7 @@ func TestAnswer_ARefusedClickIsJournalledAndChangesNothing(t *testing.T) {
 		if now := w.only(); now.State != runbook.StateRequested {
 			t.Errorf("the state is %s", now.State)
 		}
-		if ups := w.hosts["deploy@one"].upsRun(); len(ups) > 0 {
+		if ups := w.hosts["deploy@one"].UpsRun(); len(ups) > 0 {
 			t.Errorf("something ran: %v", ups)
 		}
 	})
@@ -166,7 +167,7 @@ func TestRollback_NoLeadNeededTheRequesterConfirms(t *testing.T) {
 			t.Fatalf("%v, asked %+v", err, rb.Question())
 		}
 		time.Sleep(time.Minute)
-		if len(w.hosts["deploy@one"].upsRun()) > 0 {
+		if len(w.hosts["deploy@one"].UpsRun()) > 0 {
 			t.Error("it ran on the mere command")
 		}
 		w.play(r, p, goingWell)
@@ -179,7 +180,7 @@ func TestRollback_NoLeadNeededTheRequesterConfirms(t *testing.T) {
 
 func TestPolicy_WhatProvesThatThereWasNoMigration(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		planner := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}
+		planner := preflight.Planner{Hosts: w.lab, Journal: w.journal}
 		needs := func(request runbook.Request) string {
 			t.Helper()
 			plan, err := planner.Plan(t.Context(), w.app, request)
@@ -214,13 +215,7 @@ func TestRollback_SomebodyDeploysWhileTheLeadSleeps(t *testing.T) {
 		rb, _ := r.Request(t.Context(), w.request(), "")
 		h := w.hosts["deploy@one"]
 		v3 := runbooktest.Release(3)
-		h.mu.Lock()
-		for _, s := range w.app.Services {
-			h.containers[s.Name] = []string{v3[s.Name].String()}
-			h.images[v3[s.Name].String()] = true
-			h.env = string(compose.EditPins([]byte(h.env), []runbook.Pin{{Variable: s.Variable, Value: v3[s.Name].String()}}))
-		}
-		h.mu.Unlock()
+		w.deploy(v3)
 		if err := w.click(r, rb, runbook.SignoffInPlace, "ULEAD"); err != nil {
 			t.Fatal(err)
 		}
@@ -229,8 +224,8 @@ func TestRollback_SomebodyDeploysWhileTheLeadSleeps(t *testing.T) {
 		if now.State != runbook.StateRequested || now.Plan.Hash() == rb.Plan.Hash() || now.Signoff.By != "" {
 			t.Errorf("the sign-off was not voided: %s, signed by %q", now.State, now.Signoff.By)
 		}
-		if len(h.upsRun()) > 0 {
-			t.Errorf("something ran on a plan that was not true any more: %v", h.upsRun())
+		if len(h.UpsRun()) > 0 {
+			t.Errorf("something ran on a plan that was not true any more: %v", h.UpsRun())
 		}
 		if err := w.click(r, rb, runbook.SignoffInPlace, "ULEAD"); err == nil {
 			t.Error("a click on the old plan counted")
@@ -247,11 +242,11 @@ func TestRollback_SomebodyDeploysWhileTheLeadSleeps(t *testing.T) {
 func TestRollback_AbortBeforeUpPutsThePinsBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		h := w.hosts["deploy@one"]
-		before := h.env
-		h.exported["WEB_IMAGE"] = w.v2["web"].String() // wins over the pins, which is found out after they are written
+		before := pinsFile(h)
+		w.exports("WEB_IMAGE", w.v2["web"]) // wins over the pins, which is found out after they are written
 		rb := w.run(answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}, runbook.AskFailed: {"UONCALL", runbook.Abort}})
-		if rb.Outcome != runbook.Aborted || h.env != before || len(h.upsRun()) > 0 {
-			t.Errorf("outcome %s, %d ups, pins back: %v", rb.Outcome, len(h.upsRun()), h.env == before)
+		if rb.Outcome != runbook.Aborted || pinsFile(h) != before || len(h.UpsRun()) > 0 {
+			t.Errorf("outcome %s, %d ups, pins back: %v", rb.Outcome, len(h.UpsRun()), pinsFile(h) == before)
 		}
 	})
 }
@@ -278,7 +273,7 @@ func TestRollback_AbortWhileWatching(t *testing.T) {
 
 func TestRollback_UpFailsAndIsTriedAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.hosts["deploy@one"].upFails = 1
+		w.failsUp("deploy@one", 1)
 		rb := w.run(goingWell)
 		if rb.Outcome != runbook.Succeeded {
 			t.Errorf("outcome %s: %s", rb.Outcome, rb.Why)
@@ -292,7 +287,7 @@ func TestRollback_UpFailsAndIsTriedAgain(t *testing.T) {
 
 func TestRollback_TheOldImageIsSickTooAndALeadGoesForward(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.health.sick[w.v1["api"].String()] = true
+		w.lab.SetSick(w.v1["api"], true)
 		rb := w.run(answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}, runbook.AskFailed: {"ULEAD", runbook.RollForward}})
 		// v2 is as sick as v1: going forward fails as well, and nothing is left but to say so.
 		if rb.Outcome != runbook.Failed || rb.Direction != runbook.Forward {
@@ -304,7 +299,7 @@ func TestRollback_TheOldImageIsSickTooAndALeadGoesForward(t *testing.T) {
 
 func TestRollback_Forward(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.health.sick = map[string]bool{w.v1["api"].String(): true}
+		w.sick(w.v1["api"])
 		rb := w.run(answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}, runbook.AskFailed: {"ULEAD", runbook.RollForward}, runbook.AskErrorRate: {"UONCALL", runbook.ErrorRateBaseline}})
 		if rb.Outcome != runbook.RolledForward {
 			t.Errorf("outcome %s: %s", rb.Outcome, rb.Why)
@@ -316,7 +311,7 @@ func TestRollback_Forward(t *testing.T) {
 func TestRollback_AHostThatCantBeReachedIsLeftOutByName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "deploy@one", "deploy@two")
-		w.hosts["deploy@two"].down = true
+		w.down("deploy@two", true)
 		w.note(runbook.Deployed{Images: w.v2, Version: "v2", Migration: runbook.MigrationNone})
 		r, p := w.start(0)
 		rb, err := r.Request(t.Context(), w.request(), "")
@@ -328,7 +323,7 @@ func TestRollback_AHostThatCantBeReachedIsLeftOutByName(t *testing.T) {
 		}
 		w.play(r, p, goingWell)
 		w.stop(r, p)
-		if got := w.hosts["deploy@two"].containers["api"][0]; got != w.v2["api"].String() {
+		if got := w.runsNow("deploy@two", "api"); !slices.Equal(got, []runbook.Image{w.v2["api"]}) {
 			t.Errorf("the host that was left out runs %s", got)
 		}
 	})
@@ -338,9 +333,9 @@ func TestRollback_SecondHostIsNotTouchedBeforeTheFirstIsHealthy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "deploy@one", "deploy@two")
 		w.app.Health.URLs = []string{"http://{host}/health"}
-		w.health.sick[w.v1["api"].String()] = true
+		w.lab.SetSick(w.v1["api"], true)
 		w.run(answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}})
-		if ups := w.hosts["deploy@two"].upsRun(); len(ups) > 0 {
+		if ups := w.hosts["deploy@two"].UpsRun(); len(ups) > 0 {
 			t.Errorf("the second host was touched: %v", ups)
 		}
 	})
@@ -348,8 +343,7 @@ func TestRollback_SecondHostIsNotTouchedBeforeTheFirstIsHealthy(t *testing.T) {
 
 func TestRollback_AnotherHoldsTheHost(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		h := w.hosts["deploy@one"]
-		h.lease = map[string]string{"rollback": "lock", "epoch": "7", "boot": "0", "until": "99999999999", "holder": "CI of shop", "since": "2026-01-01T03:00:00Z", "reason": "deploying v4"}
+		w.leased("deploy@one", standin.Lease{Rollback: "lock", Epoch: 7, Until: longAfter, Holder: "CI of shop", Since: "2026-01-01T03:00:00Z", Reason: "deploying v4"})
 		rb := w.run(answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}})
 		if rb.Outcome != runbook.Failed || !strings.Contains(rb.Why, "CI of shop") || !strings.Contains(rb.Why, "deploying v4") {
 			t.Errorf("outcome %s: %s", rb.Outcome, rb.Why)
@@ -360,7 +354,7 @@ func TestRollback_AnotherHoldsTheHost(t *testing.T) {
 
 func TestRollback_AnOldDatabaseDoesNotLockItselfOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.hosts["deploy@one"].lease = map[string]string{"rollback": "rb-old", "epoch": "41", "until": "0"}
+		w.leased("deploy@one", standin.Lease{Rollback: "rb-old", Epoch: 41})
 		if rb := w.run(goingWell); rb.Outcome != runbook.Succeeded || rb.Hosts["deploy@one"].Epoch <= 41 {
 			t.Errorf("outcome %s with epoch %d", rb.Outcome, rb.Hosts["deploy@one"].Epoch)
 		}
@@ -372,23 +366,21 @@ func TestRollback_TheLeaseIsRemovedUnderWay(t *testing.T) {
 		r, p := w.start(0)
 		rb, _ := r.Request(t.Context(), w.request(), "")
 		h := w.hosts["deploy@one"]
-		h.upFails = 1
+		w.failsUp("deploy@one", 1)
 		if err := w.click(r, rb, runbook.SignoffInPlace, "ULEAD"); err != nil {
 			t.Fatal(err)
 		}
 		for w.only().Question() == nil {
 			time.Sleep(time.Second)
 		}
-		h.mu.Lock()
-		h.lease = nil
-		h.mu.Unlock()
-		ups := len(h.upsRun())
+		h.Set(func(s *standin.State) { s.Lease = nil })
+		ups := len(h.UpsRun())
 		if err := w.click(r, w.only(), runbook.Retry, "UONCALL"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "gone") || len(h.upsRun()) != ups {
-			t.Errorf("it acted in the dark: %d ups, asked %+v", len(h.upsRun()), q)
+		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "gone") || len(h.UpsRun()) != ups {
+			t.Errorf("it acted in the dark: %d ups, asked %+v", len(h.UpsRun()), q)
 		}
 		w.play(r, p, goingWell)
 		w.stop(r, p)

@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 )
 
-// strike does something to a job of a rollback, as long after its command was begun; what the command did is cut short.
-func (w *world) strike(step runbook.StepName, after time.Duration, what func(h *fakeHost, job *fakeJob)) (*Runner, *process) {
+// strike does something to the host while a rollback's job runs there, so long after its command was begun.
+func (w *world) strike(step runbook.StepName, after time.Duration, what func(h *standin.Host)) (*Runner, *process) {
 	w.t.Helper()
 	r, p := w.start(0)
 	h, struck := w.hosts["deploy@one"], false
@@ -18,20 +19,12 @@ func (w *world) strike(step runbook.StepName, after time.Duration, what func(h *
 			return
 		}
 		struck = true
-		time.AfterFunc(after, func() {
-			h.set(func() {
-				for _, job := range h.jobs {
-					if now := time.Now(); now.Before(job.endsAt) {
-						what(h, job)
-					}
-				}
-			})
-		})
+		time.AfterFunc(after, func() { what(h) })
 	}
 	if _, err := r.Request(w.t.Context(), w.request(), ""); err != nil {
 		w.t.Fatal(err)
 	}
-	h.set(func() { delete(h.images, w.v1["worker"].String()) }) // pruned since: the fetch step pulls it
+	w.prune("deploy@one", w.v1["worker"]) // since then: the fetch step pulls it
 	if err := w.click(r, w.only(), runbook.SignoffInPlace, "ULEAD"); err != nil {
 		w.t.Fatal(err)
 	}
@@ -43,17 +36,14 @@ func (w *world) strike(step runbook.StepName, after time.Duration, what func(h *
 func TestRollback_SomebodyKillsUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		h := w.hosts["deploy@one"]
-		r, p := w.strike(runbook.StepDeploy, inTheMidst, func(_ *fakeHost, job *fakeJob) {
-			job.endsAt, job.state = time.Now(), "killed"
-			job.cutShort()
-		})
-		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "somebody killed it") || len(h.upsRun()) != 1 {
-			t.Errorf("`up` ran as %v, asked is %+v", h.upsRun(), q)
+		r, p := w.strike(runbook.StepDeploy, inTheMidst, func(h *standin.Host) { h.Strike(runbook.JobKilled) })
+		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "somebody killed it") || len(h.UpsRun()) != 1 {
+			t.Errorf("`up` ran as %v, asked is %+v", h.UpsRun(), q)
 		}
 		w.play(r, p, goingWell)
 		w.stop(r, p)
-		if rb := w.only(); rb.Outcome != runbook.Succeeded || len(h.upsRun()) != 2 {
-			t.Errorf("outcome %s (%s), `up` ran as %v", rb.Outcome, rb.Why, h.upsRun())
+		if rb := w.only(); rb.Outcome != runbook.Succeeded || len(h.UpsRun()) != 2 {
+			t.Errorf("outcome %s (%s), `up` ran as %v", rb.Outcome, rb.Why, h.UpsRun())
 		}
 		w.wantRunning(w.v1)
 	})
@@ -63,15 +53,14 @@ func TestRollback_SomebodyKillsUp(t *testing.T) {
 func TestRollback_TheHostRebootsAndSomebodyElseIsFaster(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		h := w.hosts["deploy@one"]
-		r, p := w.strike(runbook.StepDeploy, inTheMidst, func(h *fakeHost, job *fakeJob) {
-			job.endsAt, job.state = time.Now(), "restarted"
-			job.cutShort()
-			h.lease = map[string]string{"rollback": "lock:ci", "epoch": "70", "boot": "0", "until": "99999999999", "holder": "CI of shop", "reason": "deploying v4"}
+		r, p := w.strike(runbook.StepDeploy, inTheMidst, func(h *standin.Host) {
+			h.Strike(runbook.JobRestarted)
+			h.TakeByHand("CI of shop", "deploying v4", 24*time.Hour)
 		})
 		w.play(r, p, nil)
 		w.stop(r, p)
-		if rb := w.only(); rb.Outcome != runbook.Failed || !strings.Contains(rb.Why, "CI of shop") || len(h.upsRun()) != 1 {
-			t.Errorf("outcome %s (%s), `up` ran as %v", rb.Outcome, rb.Why, h.upsRun())
+		if rb := w.only(); rb.Outcome != runbook.Failed || !strings.Contains(rb.Why, "CI of shop") || len(h.UpsRun()) != 1 {
+			t.Errorf("outcome %s (%s), `up` ran as %v", rb.Outcome, rb.Why, h.UpsRun())
 		}
 	})
 }
@@ -79,13 +68,10 @@ func TestRollback_TheHostRebootsAndSomebodyElseIsFaster(t *testing.T) {
 func TestRollback_TheFolderOfACommandIsRemoved(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		h := w.hosts["deploy@one"]
-		r, p := w.strike(runbook.StepDeploy, inTheMidst, func(_ *fakeHost, job *fakeJob) {
-			job.gone = true
-			job.cutShort()
-		})
+		r, p := w.strike(runbook.StepDeploy, inTheMidst, func(h *standin.Host) { h.Strike(runbook.JobGone) })
 		run, _ := w.only().Step(runbook.StepDeploy)
-		if run.Verdict != runbook.Unknown || !strings.Contains(run.Detail, "somebody removed it") || len(h.upsRun()) != 1 {
-			t.Errorf("%s: %s; `up` ran as %v", run.Verdict, run.Detail, h.upsRun())
+		if run.Verdict != runbook.Unknown || !strings.Contains(run.Detail, "somebody removed it") || len(h.UpsRun()) != 1 {
+			t.Errorf("%s: %s; `up` ran as %v", run.Verdict, run.Detail, h.UpsRun())
 		}
 		w.stop(r, p)
 	})
@@ -95,7 +81,9 @@ func TestRollback_TheFolderOfACommandIsRemoved(t *testing.T) {
 func TestRollback_AnAbortStopsThePull(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		h := w.hosts["deploy@one"]
-		r, p := w.strike(runbook.StepFetch, inTheMidst, func(_ *fakeHost, job *fakeJob) { job.endsAt = time.Now().Add(10 * time.Minute) })
+		r, p := w.strike(runbook.StepFetch, inTheMidst, func(h *standin.Host) {
+			h.Set(func(s *standin.State) { s.Held = true })
+		})
 		if run, _ := w.only().Step(runbook.StepFetch); !run.EndedAt.IsZero() {
 			t.Fatalf("the pull ended: %+v", run)
 		}
@@ -103,8 +91,9 @@ func TestRollback_AnAbortStopsThePull(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(15 * time.Second)
-		if rb := w.only(); rb.Outcome != runbook.Aborted || h.lease["until"] != "0" || h.runningJob() != nil {
-			t.Errorf("outcome %q, a pull runs: %t, the lease is %v", rb.Outcome, h.runningJob() != nil, h.lease)
+		lock, err := h.Lock(t.Context())
+		if rb := w.only(); err != nil || rb.Outcome != runbook.Aborted || !leaseOn(h).Until.IsZero() || lock.CommandRuns {
+			t.Errorf("outcome %q, the lock is %+v, %v", rb.Outcome, lock, err)
 		}
 		w.wantRunning(w.v2)
 		w.stop(r, p)

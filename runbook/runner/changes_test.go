@@ -90,7 +90,7 @@ func withSource(w *world, files ...string) *fakeSource {
 
 func planWith(t *testing.T, w *world, s *fakeSource) runbook.Plan {
 	t.Helper()
-	plan, err := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Source: s, Judge: s}.Plan(t.Context(), w.app, w.request())
+	plan, err := preflight.Planner{Hosts: w.lab, Journal: w.journal, Source: s, Judge: s}.Plan(t.Context(), w.app, w.request())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestChanges_ReleaseByRelease(t *testing.T) {
 		s.compared["cf...c2"] = runbook.Comparison{Commits: 12, Behind: 1, Files: changed("main.go")}
 		request := w.request()
 		request.Release = "v1"
-		plan, err := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Source: s, Judge: s}.Plan(t.Context(), w.app, request)
+		plan, err := preflight.Planner{Hosts: w.lab, Journal: w.journal, Source: s, Judge: s}.Plan(t.Context(), w.app, request)
 		if err != nil {
 			t.Fatal(err)
 		}

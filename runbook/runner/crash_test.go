@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"rollbackbot/internal/compose"
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/hostlock"
 	"rollbackbot/runbook/outbox"
@@ -34,23 +35,23 @@ var courses = []course{
 	{
 		name: "it goes well", people: goingWell, outcome: runbook.Succeeded,
 		prepare: func(w *world) {
-			delete(w.hosts["deploy@one"].images, w.v1["worker"].String())
+			w.prune("deploy@one", w.v1["worker"])
 			w.tickets, w.app.Repository = &fakeTickets{}, "acme/shop"
 		},
 	}, {
 		name: "up fails and is tried again", people: goingWell, outcome: runbook.Succeeded,
-		prepare: func(w *world) { w.hosts["deploy@one"].upFails = 1 },
+		prepare: func(w *world) { w.failsUp("deploy@one", 1) },
 	}, {
 		name: "a lead goes forward", outcome: runbook.RolledForward, forward: true,
 		people: answers{
 			runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}, runbook.AskFailed: {"ULEAD", runbook.RollForward}, runbook.AskErrorRate: {"UONCALL", runbook.ErrorRateBaseline},
 		},
-		prepare: func(w *world) { w.health.sick = map[string]bool{w.v1["api"].String(): true} },
+		prepare: func(w *world) { w.sick(w.v1["api"]) },
 	}, {
 		name: "it is stopped before up", outcome: runbook.Aborted, forward: true,
 		people: answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}, runbook.AskFailed: {"UONCALL", runbook.Abort}},
 		// A variable of the login shell wins over the pins, which is found out after they are written.
-		prepare: func(w *world) { w.hosts["deploy@one"].exported["WEB_IMAGE"] = w.v2["web"].String() },
+		prepare: func(w *world) { w.exports("WEB_IMAGE", w.v2["web"]) },
 	}, {
 		name: "it is stopped after up", people: answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}}, outcome: runbook.Aborted,
 		prepare: func(w *world) { w.abortIn = runbook.StepErrorRate },
@@ -105,7 +106,8 @@ func (c course) crash(t *testing.T, store string, open func(*testing.T) runbookt
 	play := func(t *testing.T, at int) {
 		s := open(t)
 		synctest.Test(t, func(t *testing.T) {
-			w, life := c.killedAt(t, s, at)
+			w := newCrashWorld(t, s)
+			life := c.killedAt(w, at)
 			missing, twice := w.lost(c), w.doubled()
 			for _, problem := range append(missing, twice...) {
 				t.Error(problem)
@@ -135,12 +137,16 @@ func (c course) crash(t *testing.T, store string, open func(*testing.T) runbookt
 	}
 }
 
-// killedAt plays a rollback whose first process dies at a point, and gives how many points that one passed.
-func (c course) killedAt(t *testing.T, store runbooktest.Store, at int) (*world, int) {
+// newCrashWorld is one with short waits: in longer ones nothing happens but that messages tick and leases are renewed.
+func newCrashWorld(t *testing.T, store runbooktest.Store) *world {
 	w := newWorldOn(t, store)
-	// In longer waits nothing happens but that messages tick and leases are renewed.
 	w.timeout, w.app.ErrorRate.Window = 2*time.Minute, 20*time.Second
 	w.app.Health.Attempts, w.app.Health.Interval = 3, 2*time.Second
+	return w
+}
+
+// killedAt plays a rollback whose first process dies at a point, and gives how many points that one passed.
+func (c course) killedAt(w *world, at int) int {
 	if c.prepare != nil {
 		c.prepare(w)
 	}
@@ -153,7 +159,7 @@ func (c course) killedAt(t *testing.T, store runbooktest.Store, at int) (*world,
 	w.stop(r, p)
 	points := p.passed()
 	if !p.isDead() {
-		return w, points
+		return points
 	}
 	r, p = w.start(0)
 	w.workOff(r, p)
@@ -162,7 +168,7 @@ func (c course) killedAt(t *testing.T, store runbooktest.Store, at int) (*world,
 	}
 	w.play(r, p, c.people)
 	w.stop(r, p)
-	return w, points
+	return points
 }
 
 // saying is what a person said, as the inbox keeps it.
@@ -255,8 +261,8 @@ func (w *world) lost(c course) (problems []string) {
 	}
 	problems = append(problems, w.leftOpen(rb)...)
 	for name, h := range w.hosts {
-		if h.lease != nil && h.lease["until"] != "0" {
-			problems = append(problems, fmt.Sprintf("%s: the lease was not given back: %v", name, h.lease))
+		if lease := leaseOn(h); lease != nil && !lease.Until.IsZero() {
+			problems = append(problems, fmt.Sprintf("%s: the lease was not given back: %+v", name, lease))
 		}
 	}
 	if pending, err := w.journal.Pending(w.t.Context()); err != nil || len(pending) > 0 {
@@ -298,20 +304,23 @@ func (w *world) doubled() (problems []string) {
 		}
 	}
 	for name, h := range w.hosts {
-		if !slices.IsSorted(h.upsRun()) {
-			problems = append(problems, fmt.Sprintf("%s: an older owner's up ran after a newer one's: %v", name, h.upsRun()))
+		if !slices.IsSorted(h.UpsRun()) {
+			problems = append(problems, fmt.Sprintf("%s: an older owner's up ran after a newer one's: %v", name, h.UpsRun()))
 		}
 	}
 	return problems
 }
 
-// PlayAll plays every course unharmed, each on the store that open gives for its name.
-func PlayAll(t *testing.T, open func(t *testing.T, name string) runbooktest.Store) {
+// PlayAll plays every course unharmed, each on the store that open gives for its name, with the hosts as through gives
+// them.
+func PlayAll(t *testing.T, through func(runbook.Hosts) runbook.Hosts, open func(t *testing.T, name string) runbooktest.Store) {
 	for _, c := range slices.Concat(courses, quietCourses) {
 		t.Run(c.name, func(t *testing.T) {
 			s := open(t, c.name)
 			synctest.Test(t, func(t *testing.T) {
-				w, _ := c.killedAt(t, s, 0)
+				w := newCrashWorld(t, s)
+				w.through = through
+				c.killedAt(w, 0)
 				for _, problem := range w.lost(c) {
 					t.Error(problem)
 				}
@@ -323,8 +332,8 @@ func PlayAll(t *testing.T, open func(t *testing.T, name string) runbooktest.Stor
 // observedMuch is what an observer may note of releases beside that they run.
 func (w *world) observedMuch() {
 	v1, v2 := runbook.ReleaseID(w.v1), runbook.ReleaseID(w.v2)
-	w.note(runbook.Observed{Images: w.v2, ConfigHashes: map[string][]string{"api": {hashOf("api")}}, Hosts: w.app.Hosts},
-		runbook.Reconfigured{Images: w.v2, ConfigHashes: map[string][]string{"api": {hashOf("another api")}}},
+	w.note(runbook.Observed{Images: w.v2, ConfigHashes: map[string][]string{"api": {strings.Repeat("a1", 32)}}, Hosts: w.app.Hosts},
+		runbook.Reconfigured{Images: w.v2, ConfigHashes: map[string][]string{"api": {strings.Repeat("b2", 32)}}},
 		runbook.HealthChanged{Images: w.v2, Reason: "https://api.example.com/health answers 503"},
 		runbook.Suggested{Release: v2, Target: v1, Evidence: []runbook.Criterion{{Name: runbook.CriterionHealth, Held: runbook.HeldYes, Detail: "v2 has been failing for 6m0s"}}},
 		runbook.HealthChanged{Images: w.v2, Healthy: true},
@@ -377,16 +386,16 @@ var quietCourses = []course{
 	},
 	{
 		name: "it fails and nobody decides", people: answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}}, outcome: runbook.Failed,
-		prepare: func(w *world) { w.health.sick = map[string]bool{w.v1["api"].String(): true} },
+		prepare: func(w *world) { w.sick(w.v1["api"]) },
 	},
 }
 
 // FinishOn makes a world in which everything is as the store's journal says, and has the bot finish what is under way
-// there: it succeeds, with one record.
-func FinishOn(t *testing.T, store runbooktest.Store) {
+// there: it succeeds, with one record. The bot sees the hosts as through gives them.
+func FinishOn(t *testing.T, store runbooktest.Store, through func(runbook.Hosts) runbook.Hosts) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newEmptyWorld(t, store)
-		w.timeout = time.Hour // for questions of ours: those of the journal have their own deadline
+		w.through, w.timeout = through, time.Hour // for questions of ours: those of the journal have their own deadline
 		events := w.events()
 		time.Sleep(time.Until(events[len(events)-1].At))
 		w.standAt(w.only())
@@ -402,26 +411,29 @@ func FinishOn(t *testing.T, store runbooktest.Store) {
 // standAt makes hosts and Slack what a rollback has made of them.
 func (w *world) standAt(rb runbook.Rollback) {
 	w.deploy(rb.Plan.From())
-	for host, state := range rb.Hosts {
-		h := w.hosts[host]
-		if state.Epoch > 0 {
-			h.lease = map[string]string{
-				"rollback": rb.ID, "epoch": fmt.Sprint(state.Epoch), "until": fmt.Sprint(time.Now().Add(runbook.LeaseTime).Unix()),
-				"holder": rb.Request.By, "since": rb.Request.At.Format(time.RFC3339), "reason": rb.Request.Reason,
+	for _, plan := range rb.Plan.Hosts {
+		w.hosts[plan.Host].Set(func(s *standin.State) {
+			state := rb.Hosts[plan.Host]
+			s.PinsFile = plan.EnvFile
+			if state.Epoch > 0 {
+				s.Lease = &standin.Lease{
+					Rollback: rb.ID, Epoch: state.Epoch, Holder: rb.Request.By, Since: rb.Request.At.Format(time.RFC3339), Reason: rb.Request.Reason,
+				}
+				if rb.State != runbook.StateEnded {
+					s.Lease.Until = time.Now().Add(runbook.LeaseTime)
+				}
 			}
-		}
-		if state.PinsProven {
-			plan, _ := rb.Plan.Host(host)
-			h.env = string(compose.EditPins([]byte(h.env), plan.Pins()))
-		}
-		if run, _ := rb.Step(runbook.StepDeploy); run.Verdict == runbook.Passed {
-			for service, image := range w.v1 {
-				h.containers[service] = []string{image.String()}
+			if state.PinsProven {
+				for _, pin := range plan.Pins() {
+					s.Pins[pin.Variable] = pin.Value
+				}
 			}
-		}
-		if rb.State == runbook.StateEnded {
-			h.lease["until"] = "0"
-		}
+			if run, _ := rb.Step(runbook.StepDeploy); run.Verdict == runbook.Passed {
+				for service, image := range w.v1 {
+					put(s, service, image)
+				}
+			}
+		})
 	}
 	for key, post := range rb.Posts {
 		if post.TS != "" {

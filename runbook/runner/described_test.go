@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/watch"
 )
@@ -37,18 +38,13 @@ func (h *historyOf) count() int {
 	return h.asked
 }
 
-// label has all hosts' docker say that an image was built so.
+// label has images say on all hosts that they were built so.
 func (w *world) label(images map[string]runbook.Image, revision, version string) {
-	for _, h := range w.hosts {
-		h.mu.Lock()
+	w.onAll(func(s *standin.State) {
 		for _, image := range images {
-			if h.labels == nil {
-				h.labels = map[string]runbook.Label{}
-			}
-			h.labels[image.String()] = runbook.Label{Revision: revision, Version: version}
+			s.Labels[image] = runbook.Label{Revision: revision, Version: version}
 		}
-		h.mu.Unlock()
-	}
+	})
 }
 
 func (w *world) describedAs() (facts []runbook.Described) {

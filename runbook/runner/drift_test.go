@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"rollbackbot/internal/compose"
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 )
 
@@ -45,7 +45,12 @@ func (w *world) afterRollback() {
 }
 
 func TestDrift(t *testing.T) {
-	one := func(w *world) *fakeHost { return w.hosts["deploy@one"] }
+	pin := func(w *world, variable, value string) {
+		w.hosts["deploy@one"].Set(func(s *standin.State) { s.Pins[variable] = value })
+	}
+	unpin := func(w *world) {
+		w.hosts["deploy@one"].Set(func(s *standin.State) { clear(s.Pins) })
+	}
 	for _, c := range []struct {
 		name     string
 		rollback bool
@@ -54,28 +59,25 @@ func TestDrift(t *testing.T) {
 	}{
 		{"nothing", false, func(*world) {}, nil},
 		{"a host runs something else than its peers", false, func(w *world) {
-			one(w).containers["web"], one(w).env = []string{w.v2["web"].String()}, string(compose.EditPins([]byte(one(w).env), []runbook.Pin{{Variable: "WEB_IMAGE", Value: w.v2["web"].String()}}))
+			w.hosts["deploy@one"].Set(func(s *standin.State) { s.Deploy(map[string]runbook.Image{"web": w.v2["web"]}) })
 		}, []string{"deploy@one: web runs ghcr.io/acme/shop/web@sha256:7765"}},
 		{"a pin is changed and nothing brought up", false, func(w *world) {
-			one(w).env = string(compose.EditPins([]byte(one(w).env), []runbook.Pin{{Variable: "API_IMAGE", Value: w.v2["api"].String()}}))
+			pin(w, "API_IMAGE", w.v2["api"].String())
 		}, []string{"deploy@one: API_IMAGE in the pins file says ghcr.io/acme/shop/api@sha256:"}},
 		{"a pin is a tag", false, func(w *world) {
-			one(w).env = string(compose.EditPins([]byte(one(w).env), []runbook.Pin{{Variable: "API_IMAGE", Value: "ghcr.io/acme/shop/api:latest"}}))
+			pin(w, "API_IMAGE", "ghcr.io/acme/shop/api:latest")
 		}, nil},
-		{"there are no pins", false, func(w *world) { one(w).env = "SECRET=hunter2\n" }, nil},
-		{"the rollback's pin is taken out", true, func(w *world) { one(w).env = "SECRET=hunter2\n" },
+		{"there are no pins", false, unpin, nil},
+		{"the rollback's pin is taken out", true, unpin,
 			[]string{"somebody took API_IMAGE out", "somebody took WORKER_IMAGE out", "somebody took WEB_IMAGE out"}},
 		{"the rollback's pin is changed", true, func(w *world) {
-			one(w).env = string(compose.EditPins([]byte(one(w).env), []runbook.Pin{{Variable: "API_IMAGE", Value: runbooktest.Release(3)["api"].String()}}))
+			pin(w, "API_IMAGE", runbooktest.Release(3)["api"].String())
 		}, []string{"deploy@one: somebody changed API_IMAGE, which rollback rb-1 wrote"}},
 		{"everywhere something else runs than the rollback pinned", true, func(w *world) {
-			for _, h := range w.hosts {
-				ref := runbooktest.Release(3)["web"].String()
-				h.containers["web"], h.images[ref] = []string{ref}, true
-			}
+			w.onAll(func(s *standin.State) { put(s, "web", runbooktest.Release(3)["web"]) })
 		}, []string{"deploy@one: web runs ghcr.io/acme/shop/web@sha256:", "deploy@three: web runs", "deploy@two: web runs"}},
-		{"an ordinary deployment after a rollback", true, func(w *world) { w.deployLocked(runbooktest.Release(3)) }, nil},
-		{"what the rollback took away is deployed again", true, func(w *world) { w.deployLocked(w.v2) },
+		{"an ordinary deployment after a rollback", true, func(w *world) { w.deploy(runbooktest.Release(3)) }, nil},
+		{"what the rollback took away is deployed again", true, func(w *world) { w.deploy(w.v2) },
 			[]string{"which rollback rb-1 took away", "which rollback rb-1 took away", "which rollback rb-1 took away"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -87,13 +89,7 @@ func TestDrift(t *testing.T) {
 					w.afterRollback()
 					time.Sleep(5 * time.Minute)
 				}
-				for _, h := range w.hosts {
-					h.mu.Lock()
-				}
 				c.change(w)
-				for _, h := range w.hosts {
-					h.mu.Unlock()
-				}
 				time.Sleep(9 * time.Minute)
 				if got := w.drifted(); len(got) != 0 {
 					t.Errorf("said after 9 minutes, while somebody may be deploying: %q", got)
@@ -125,16 +121,6 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// deployLocked is deploy for whoever holds the hosts' locks.
-func (w *world) deployLocked(images map[string]runbook.Image) {
-	for _, h := range w.hosts {
-		for service, image := range images {
-			h.containers[service], h.images[image.String()] = []string{image.String()}, true
-		}
-		h.env = string(compose.EditPins([]byte(h.env), pinsOf(w.app, images)))
-	}
-}
-
 // A deployment that goes host by host, slowly, is no drift.
 func TestDrift_RollingDeploymentIsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -142,11 +128,8 @@ func TestDrift_RollingDeploymentIsNone(t *testing.T) {
 		defer stop()
 		w.deploy(w.v1)
 		time.Sleep(15 * time.Minute)
-		all := w.hosts
 		for _, name := range w.app.Hosts {
-			w.hosts = map[runbook.Host]*fakeHost{name: all[name]}
-			w.deploy(runbooktest.Release(3))
-			w.hosts = all
+			w.hosts[name].Set(func(s *standin.State) { s.Deploy(runbooktest.Release(3)) })
 			time.Sleep(8 * time.Minute)
 		}
 		time.Sleep(30 * time.Minute)

@@ -22,14 +22,14 @@ func (w *world) drilled(people answers) (rb runbook.Rollback, printed []string) 
 	w.t.Helper()
 	own := runbooktest.NewMemoryStore()
 	var mu sync.Mutex
-	hosts := &drill.Hosts{Hosts: newFakeHosts(w.hosts, &process{kill: func() {}}), Print: func(host runbook.Host, command string) {
+	hosts := &drill.Hosts{Hosts: w.lab, Print: func(host runbook.Host, command string) {
 		mu.Lock()
 		defer mu.Unlock()
 		printed = append(printed, string(host)+": "+command)
 	}}
 	ctx, stop := context.WithCancel(w.t.Context())
 	r := &Runner{
-		Apps: []runbook.App{w.app}, Journal: own, Past: w.journal, Drill: true, Hosts: hosts, Health: w.health, ErrorRate: w.rate,
+		Apps: []runbook.App{w.app}, Journal: own, Past: w.journal, Drill: true, Hosts: hosts, Health: w.lab.Health(), ErrorRate: w.rate,
 		Directory: w.people, Announcer: w.slack, Policy: w.policy, SignoffTimeout: w.timeout,
 	}
 	if err := r.Start(ctx); err != nil {
@@ -57,12 +57,11 @@ func (w *world) drilled(people answers) (rb runbook.Rollback, printed []string) 
 	return rb, nil
 }
 
-// hostState is all that a rollback could change on a host.
+// hostStates is all that a rollback could change on a host.
 func (w *world) hostStates() string {
 	var out strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(w.hosts)) {
-		h := w.hosts[name]
-		fmt.Fprintln(&out, name, h.env, h.images, h.containers, h.lease, h.ups, len(h.jobs))
+		fmt.Fprintln(&out, w.hosts[name])
 	}
 	return out.String()
 }
@@ -71,8 +70,8 @@ func (w *world) hostStates() string {
 func TestDrill_ChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "deploy@one", "deploy@two")
-		w.health.sick[w.v2["api"].String()] = false // a healthy app: people practise in peace
-		delete(w.hosts["deploy@two"].images, w.v1["web"].String())
+		w.sick() // a healthy app: people practise in peace
+		w.prune("deploy@two", w.v1["web"])
 		hosts, events := w.hostStates(), len(w.events())
 		rb, printed := w.drilled(goingWell)
 		if rb.Outcome != runbook.Succeeded || !rb.Drill() || !runbook.IsDrill(rb.ID) || len(rb.FollowUp.Askings) != 0 {
@@ -88,17 +87,17 @@ func TestDrill_ChangesNothing(t *testing.T) {
 			t.Errorf("the history knows of it: %v %v", history.Blocked(), history.Rollbacks())
 		}
 		for _, want := range []string{
-			"deploy@two: cd /opt/shop && docker pull " + w.v1["web"].String(),
-			"deploy@one: write /opt/shop/infra/.env, with API_IMAGE=" + w.v1["api"].String() + " WORKER_IMAGE=",
-			"deploy@one: cd /opt/shop && docker compose -f infra/docker-compose.prod.yml up -d --no-deps --pull never api worker web",
-			"deploy@two: cd /opt/shop && docker compose -f infra/docker-compose.prod.yml up -d --no-deps --pull never api worker web",
+			"deploy@two: cd /opt/shop && standin fetch " + w.v1["web"].String(),
+			"deploy@one: write /opt/shop/pins, with API_IMAGE=" + w.v1["api"].String() + " WORKER_IMAGE=",
+			"deploy@one: cd /opt/shop && standin up api worker web",
+			"deploy@two: cd /opt/shop && standin up api worker web",
 		} {
 			if !slices.ContainsFunc(printed, func(line string) bool { return strings.HasPrefix(line, want) }) {
 				t.Errorf("it didn't print %q, but:\n%s", want, strings.Join(printed, "\n"))
 			}
 		}
 		if strings.Contains(strings.Join(printed, "\n"), "hunter2") {
-			t.Error("it printed a secret of the file of the pins")
+			t.Error("it printed a secret of the pins file")
 		}
 		if text := strings.Join(rb.NotProven(), "\n"); !strings.Contains(text, "the images that hosts lack, 1 in all") || !strings.Contains(text, "no container was replaced") {
 			t.Errorf("it says that it didn't prove %q", text)
@@ -119,7 +118,7 @@ func TestDrill_GoesWrongAsARollbackWould(t *testing.T) {
 	}{
 		"locked": {func(w *world) {
 			lease := runbook.Lease{Rollback: "lock:ci", Epoch: 7, Holder: "ci", Since: time.Now(), Reason: "deploying", For: 10 * time.Hour}
-			if err := newFakeHosts(w.hosts, &process{}).On(w.app, "deploy@one").Take(w.t.Context(), lease, true, 0); err != nil {
+			if err := w.lab.On(w.app, "deploy@one").Take(w.t.Context(), lease, true, 0); err != nil {
 				w.t.Fatal(err)
 			}
 		}, answers{runbook.AskSignoff: goingWell[runbook.AskSignoff]}, runbook.Failed, "held by ci"},
@@ -130,10 +129,8 @@ func TestDrill_GoesWrongAsARollbackWould(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				if name == "sick" {
-					w.health.sick[w.v2["api"].String()] = true
-				} else {
-					w.health.sick[w.v2["api"].String()] = false
+				if name != "sick" {
+					w.sick()
 				}
 				c.make(w)
 				before := w.hostStates()

@@ -28,10 +28,7 @@ func TestErrorRate_ARestartBetweenTwoLooksIsSeen(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Until(began.Add(w.app.ErrorRate.Window - 20*time.Millisecond)))
-		h := w.hosts["deploy@one"]
-		h.mu.Lock()
-		h.restarts["api"]++
-		h.mu.Unlock()
+		w.restarts("deploy@one", "api", 1)
 		for w.only().Question() == nil {
 			time.Sleep(time.Second)
 		}
@@ -54,8 +51,7 @@ func TestErrorRate_ARestartWhileTheBotWasAwayIsSeen(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		w.stop(r, p)
-		h := w.hosts["deploy@one"]
-		h.restarts["worker"] = 4
+		w.restarts("deploy@one", "worker", 4)
 		r, p = w.start(0)
 		for w.only().Question() == nil {
 			time.Sleep(time.Second)

@@ -127,7 +127,7 @@ func TestMeasureRate_OnAPlan(t *testing.T) {
 			}
 			return plan.Evidence[1]
 		}
-		planner := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Rate: rate.MeasureRate(rates)}
+		planner := preflight.Planner{Hosts: w.lab, Journal: w.journal, Rate: rate.MeasureRate(rates)}
 		if c := criterion(planner); c.Held != runbook.HeldYes || !strings.Contains(c.Detail, "40 %") {
 			t.Errorf("the criterion is %+v", c)
 		}

@@ -66,7 +66,7 @@ func TestEvidence_JoinsTheReason(t *testing.T) {
 			}
 			return runbook.RateSeen{Measured: true, Above: true, Detail: "12 %, baseline 0.1 %"}
 		}
-		planner := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Rate: rate}
+		planner := preflight.Planner{Hosts: w.lab, Journal: w.journal, Rate: rate}
 		plan, err := planner.Plan(t.Context(), w.app, w.request())
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/preflight"
 )
@@ -15,13 +16,13 @@ import (
 func TestRetry_TheFailedHostOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "deploy@one", "deploy@two")
-		w.hosts["deploy@two"].upFails = 1
+		w.failsUp("deploy@two", 1)
 		rb := w.run(goingWell)
 		if run, _ := rb.Step(runbook.StepDeploy); rb.Outcome != runbook.Succeeded || run.Attempt != 2 {
 			t.Errorf("outcome %s after %d attempts: %s", rb.Outcome, run.Attempt, rb.Why)
 		}
 		for host, want := range map[runbook.Host]int{"deploy@one": 1, "deploy@two": 2} {
-			if got := len(w.hosts[host].upsRun()); got != want {
+			if got := len(w.hosts[host].UpsRun()); got != want {
 				t.Errorf("%d `up` on %s, want %d", got, host, want)
 			}
 		}
@@ -33,7 +34,7 @@ func TestRetry_TheFailedHostOnly(t *testing.T) {
 func TestRetry_WhatIsNotRightAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "deploy@one", "deploy@two")
-		w.hosts["deploy@two"].upFails = 1
+		w.failsUp("deploy@two", 1)
 		r, p := w.start(0)
 		rb, err := r.Request(t.Context(), w.request(), "")
 		if err != nil {
@@ -46,13 +47,11 @@ func TestRetry_WhatIsNotRightAnyMore(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		one := w.hosts["deploy@one"]
-		one.mu.Lock()
-		one.containers["worker"] = nil
-		one.mu.Unlock()
+		one.Set(func(s *standin.State) { s.Containers["worker"] = nil })
 		w.play(r, p, goingWell)
 		w.stop(r, p)
-		if rb := w.only(); rb.Outcome != runbook.Succeeded || len(one.upsRun()) != 2 {
-			t.Errorf("outcome %s with %d `up` on the host that lost a container: %s", rb.Outcome, len(one.upsRun()), rb.Why)
+		if rb := w.only(); rb.Outcome != runbook.Succeeded || len(one.UpsRun()) != 2 {
+			t.Errorf("outcome %s with %d `up` on the host that lost a container: %s", rb.Outcome, len(one.UpsRun()), rb.Why)
 		}
 		w.wantRunning(w.v1)
 	})
@@ -65,16 +64,16 @@ func TestPrevious_NotWhereARollbackJustFailed(t *testing.T) {
 		w := newEmptyWorld(t, runbooktest.NewMemoryStore(), "deploy@one", "deploy@two")
 		w.app.Health.URLs = []string{"http://{host}/health"}
 		v0 := runbooktest.Release(0)
-		for _, h := range w.hosts {
+		w.onAll(func(s *standin.State) {
 			for _, image := range v0 {
-				h.images[image.String()] = true
+				s.Here[image] = true
 			}
-		}
+		})
 		for version, images := range []map[string]runbook.Image{v0, w.v1} {
 			w.note(runbook.Deployed{Images: images, Version: []string{"v0", "v1"}[version], Migration: runbook.MigrationNone}, runbook.Observed{Images: images}, runbook.Verified{Images: images})
 		}
 		w.note(runbook.Deployed{Images: w.v2, Version: "v2", Migration: runbook.MigrationNone}, runbook.Observed{Images: w.v2})
-		w.health.sick[w.v1["api"].String()] = true
+		w.lab.SetSick(w.v1["api"], true)
 		rb := w.run(answers{runbook.AskConfirm: {"UONCALL", runbook.Confirm}, runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}, runbook.AskFailed: {"UONCALL", runbook.Abort}})
 		if rb.Outcome != runbook.Aborted || rb.Plan.Target.Version != "v1" {
 			t.Fatalf("the first went to %s and ended as %s: %s", rb.Plan.Target.Version, rb.Outcome, rb.Why)
@@ -83,7 +82,7 @@ func TestPrevious_NotWhereARollbackJustFailed(t *testing.T) {
 			t.Helper()
 			request := w.request()
 			request.Release = release
-			plan, err := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}.Plan(t.Context(), w.app, request)
+			plan, err := preflight.Planner{Hosts: w.lab, Journal: w.journal}.Plan(t.Context(), w.app, request)
 			if err != nil {
 				t.Fatal(err)
 			}

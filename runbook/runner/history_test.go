@@ -3,7 +3,6 @@ package runner
 import (
 	"testing"
 
-	"rollbackbot/internal/compose"
 	"rollbackbot/internal/runbooktest"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/preflight"
@@ -13,13 +12,8 @@ func TestPolicy_HostsThatDifferedInBetweenProveNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		v3 := runbooktest.Release(3)
 		w.note(runbook.Observed{Images: w.v1}, runbook.Diverged{Detail: "deploy@one runs something else"}, runbook.Deployed{Images: v3, Version: "v3", Migration: runbook.MigrationNone}, runbook.Observed{Images: v3})
-		h := w.hosts["deploy@one"]
-		for _, s := range w.app.Services {
-			h.containers[s.Name] = []string{v3[s.Name].String()}
-			h.images[v3[s.Name].String()] = true
-			h.env = string(compose.EditPins([]byte(h.env), []runbook.Pin{{Variable: s.Variable, Value: v3[s.Name].String()}}))
-		}
-		plan, err := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}.Plan(t.Context(), w.app, runbook.Request{App: "shop", Release: "v1"})
+		w.deploy(v3)
+		plan, err := preflight.Planner{Hosts: w.lab, Journal: w.journal}.Plan(t.Context(), w.app, runbook.Request{App: "shop", Release: "v1"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,37 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/hostlock"
 	"rollbackbot/runbook/preflight"
 )
 
 func (w *world) byHand(holder string) hostlock.HostLock {
-	return hostlock.HostLock{App: w.app, Journal: w.journal, Hosts: newFakeHosts(w.hosts, &process{}), Holder: holder}
-}
-
-// held is who holds a host's lease now: as the lease names them; "" for nobody.
-func (h *fakeHost) held() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	until, _ := strconv.ParseInt(h.lease["until"], 10, 64)
-	if time.Now().Unix() >= until {
-		return ""
-	}
-	return h.lease["rollback"]
+	return hostlock.HostLock{App: w.app, Journal: w.journal, Hosts: w.lab, Holder: holder}
 }
 
 func (w *world) wantHeld(want string) {
 	w.t.Helper()
 	for name, h := range w.hosts {
-		if got := h.held(); got != want {
+		if got := heldBy(h); got != want {
 			w.t.Errorf("%s is held by %q, want %q", name, got, want)
 		}
 	}
@@ -98,9 +87,9 @@ func TestHostLock_KeepsARollbackOutWhichLearnsWhy(t *testing.T) {
 // A plan that is made anew under the rollback's own lock does not warn of it.
 func TestPlanner_ItsOwnLockIsNoNews(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.hosts["deploy@one"].lease = map[string]string{"rollback": "rb-a", "epoch": "1", "until": "99999999999", "holder": "UONCALL", "since": "", "reason": ""}
+		w.leased("deploy@one", standin.Lease{Rollback: "rb-a", Epoch: 1, Until: longAfter, Holder: "UONCALL"})
 		for own, want := range map[string]bool{"rb-a": false, "rb-b": true, "": true} {
-			plan, err := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Rollback: own}.Plan(t.Context(), w.app, w.request())
+			plan, err := preflight.Planner{Hosts: w.lab, Journal: w.journal, Rollback: own}.Plan(t.Context(), w.app, w.request())
 			if got := strings.Contains(strings.Join(plan.Warnings, "\n"), "rollback rb-a of UONCALL"); err != nil || got != want {
 				t.Errorf("the plan of %q warns of it: %t, %v", own, got, err)
 			}
@@ -140,7 +129,7 @@ func TestHostLock_TheSameNameProlongsItAndAnotherIsRefused(t *testing.T) {
 		}
 		time.Sleep(20 * time.Minute)
 		w.wantHeld("lock:ana@laptop")
-		if since := w.hosts["deploy@one"].lease["since"]; since != "2000-01-01T00:05:00Z" {
+		if since := leaseOn(w.hosts["deploy@one"]).Since; since != "2000-01-01T00:05:00Z" {
 			t.Errorf("who prolongs it holds it since %s", since)
 		}
 		lines, err = ci.GiveBack(t.Context(), false)
@@ -249,13 +238,13 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 		want   string // what is said of the second host
 		late   bool   // a lease is left there that runs out by itself
 	}{
-		{"it can't be reached", func(w *world, _ *meddling) { w.hosts["deploy@two"].down = true }, "it can't be reached", false},
+		{"it can't be reached", func(w *world, _ *meddling) { w.down("deploy@two", true) }, "it can't be reached", false},
 		{"somebody holds it", func(w *world, _ *meddling) {
-			w.hosts["deploy@two"].lease = map[string]string{"rollback": "lock:ben", "epoch": "7", "until": "99999999999", "holder": "ben"}
+			w.leased("deploy@two", standin.Lease{Rollback: "lock:ben", Epoch: 7, Until: longAfter, Holder: "ben"})
 		}, "held by ben", false},
-		{"its lease is rubbish", func(w *world, _ *meddling) { w.hosts["deploy@two"].lease = map[string]string{"x": "y"} }, "can't be read", false},
+		{"its lease is rubbish", func(w *world, _ *meddling) { w.leased("deploy@two", standin.Lease{Damaged: true}) }, "can't be read", false},
 		{"a command runs there", func(w *world, _ *meddling) {
-			w.hosts["deploy@two"].jobs["x"] = &fakeJob{endsAt: time.Now().Add(time.Hour)}
+			w.busy("deploy@two", time.Hour)
 		}, "a command still runs", false},
 		{"it goes away in the first round", func(_ *world, m *meddling) {
 			gone := takes(1)
@@ -288,9 +277,7 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 			gone := takes(2)
 			m.before = func(host runbook.Host, method string) error {
 				if gone(host, method) {
-					w.hosts["deploy@two"].mu.Lock()
-					w.hosts["deploy@two"].down = true
-					w.hosts["deploy@two"].mu.Unlock()
+					w.down("deploy@two", true)
 					return runbook.ErrLost
 				}
 				return nil
@@ -300,7 +287,7 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 			first := takes(1)
 			m.before = func(host runbook.Host, method string) error {
 				if first(host, method) {
-					w.hosts["deploy@two"].lease = map[string]string{"rollback": "rb-x", "epoch": "9", "boot": strconv.Itoa(w.hosts["deploy@two"].boot), "until": "99999999999", "holder": "UONCALL"}
+					w.leased("deploy@two", standin.Lease{Rollback: "rb-x", Epoch: 9, Until: longAfter, Holder: "UONCALL"})
 				}
 				return nil
 			}
@@ -317,13 +304,13 @@ func TestHostLock_OnAllHostsOrOnNone(t *testing.T) {
 					t.Fatalf("lock: %v %v", lines, err)
 				}
 				runbooktest.WantText(t, "deploy@two", lines[1].String(), "deploy@two: ", c.want)
-				if held := w.hosts["deploy@one"].held(); held != "" {
+				if held := heldBy(w.hosts["deploy@one"]); held != "" {
 					t.Errorf("deploy@one is held by %q: half of it was left", held)
 				}
 				if c.late {
 					time.Sleep(runbook.LeaseTime)
 				}
-				if held := w.hosts["deploy@two"].held(); held == "lock:ana@laptop" {
+				if held := heldBy(w.hosts["deploy@two"]); held == "lock:ana@laptop" {
 					t.Errorf("deploy@two is held by %q: half of it was left", held)
 				}
 				if slices.Contains(w.kinds(), "lock_taken") {
@@ -341,7 +328,7 @@ func TestHostLock_ProlongedInVain(t *testing.T) {
 		if _, err := lock.Take(t.Context(), "", time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		w.hosts["deploy@two"].down = true
+		w.down("deploy@two", true)
 		if lines, err := lock.Take(t.Context(), "", time.Hour); !errors.Is(err, hostlock.ErrNotLocked) {
 			t.Errorf("prolonged: %v %v", lines, err)
 		}
@@ -361,8 +348,8 @@ func TestHostLock_WithoutAJournal(t *testing.T) {
 					t.Errorf("lock: %v", err)
 				}
 				w.wantHeld("")
-				if h := w.hosts["deploy@one"]; writes == 0 && h.lease != nil {
-					t.Errorf("it acted before it was journalled: %v", h.lease)
+				if lease := leaseOn(w.hosts["deploy@one"]); writes == 0 && lease != nil {
+					t.Errorf("it acted before it was journalled: %+v", lease)
 				}
 			})
 		})
@@ -395,7 +382,7 @@ func (w *world) stuck() (*Runner, *process) {
 	if err := w.click(r, rb, runbook.SignoffInPlace, "ULEAD"); err != nil {
 		w.t.Fatal(err)
 	}
-	for len(w.hosts["deploy@one"].upsRun()) == 0 {
+	for len(w.hosts["deploy@one"].UpsRun()) == 0 {
 		time.Sleep(100 * time.Millisecond)
 	}
 	return r, p
@@ -404,24 +391,24 @@ func (w *world) stuck() (*Runner, *process) {
 func TestUnlock_ARollbacksLockOnlyByForce(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		h := w.hosts["deploy@one"]
-		h.upFails = 1 // killed in the middle, it replaced nothing
+		w.failsUp("deploy@one", 1) // killed in the middle, it replaced nothing
 		r, p := w.stuck()
 		id := w.only().ID
 		ben := w.byHand("ben@laptop")
 		lines, err := ben.GiveBack(t.Context(), false)
-		if !errors.Is(err, hostlock.ErrNotUnlocked) || h.held() != id {
+		if !errors.Is(err, hostlock.ErrNotUnlocked) || heldBy(h) != id {
 			t.Errorf("without --force it was given back: %v %v", lines, err)
 		}
 		runbooktest.WantText(t, "the refusal", textOf(lines), "deploy@one: a command still runs under the app's lock", id, "UONCALL", "checkout answers 500", "--force")
 		if lines, err = ben.GiveBack(t.Context(), true); err != nil {
 			t.Errorf("by force: %v %v", lines, err)
 		}
-		runbooktest.WantText(t, "by force", textOf(lines), "deploy@one: taken from rollback "+id+" of UONCALL", "killed: docker compose up -d")
+		runbooktest.WantText(t, "by force", textOf(lines), "deploy@one: taken from rollback "+id+" of UONCALL", "killed: cd /opt/shop && standin up api worker web")
 		time.Sleep(time.Minute) // its renewals come to nothing
 		w.wantHeld("")
-		ups := len(h.upsRun())
-		if q := w.only().Question(); q == nil || q.Kind != runbook.AskFailed || len(h.upsRun()) != ups {
-			t.Errorf("it goes on: %d ups, asked %+v", len(h.upsRun()), q)
+		ups := len(h.UpsRun())
+		if q := w.only().Question(); q == nil || q.Kind != runbook.AskFailed || len(h.UpsRun()) != ups {
+			t.Errorf("it goes on: %d ups, asked %+v", len(h.UpsRun()), q)
 		}
 		w.play(r, p, goingWell)
 		w.stop(r, p)
@@ -430,7 +417,7 @@ func TestUnlock_ARollbacksLockOnlyByForce(t *testing.T) {
 		}
 		for _, e := range w.events() {
 			if fact, ok := e.Fact.(runbook.Unlocked); ok && fact.Force {
-				runbooktest.WantText(t, "the journal", fact.By+strings.Join(fact.Hosts, ""), "ben@laptop", "killed: docker compose up -d")
+				runbooktest.WantText(t, "the journal", fact.By+strings.Join(fact.Hosts, ""), "ben@laptop", "killed: cd /opt/shop && standin up api worker web")
 				return
 			}
 		}
@@ -442,15 +429,15 @@ func TestUnlock_ARollbacksLockOnlyByForce(t *testing.T) {
 func TestUnlock_WhatSudoRunsIsLeftAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		h := w.hosts["deploy@one"]
-		h.sudo = true
+		h.Set(func(s *standin.State) { s.Sudo = true })
 		r, p := w.stuck()
 		id := w.only().ID
 		lines, err := w.byHand("ben@laptop").GiveBack(t.Context(), true)
-		if !errors.Is(err, hostlock.ErrNotUnlocked) || h.held() != id {
+		if !errors.Is(err, hostlock.ErrNotUnlocked) || heldBy(h) != id {
 			t.Errorf("it was taken: %v %v", lines, err)
 		}
 		text := textOf(lines)
-		runbooktest.WantText(t, "by force", text, "a command still runs under the app's lock", "end it there by hand: process 41: docker compose up -d")
+		runbooktest.WantText(t, "by force", text, "a command still runs under the app's lock", "end it there by hand: process 41: cd /opt/shop && standin up api worker web")
 		if strings.Contains(text, "killed") {
 			t.Errorf("it is said to be killed: %s", text)
 		}
@@ -465,7 +452,7 @@ func TestUnlock_WhatSudoRunsIsLeftAlone(t *testing.T) {
 func TestUnlock_WhatElseIsThere(t *testing.T) {
 	for _, c := range []struct {
 		what  string
-		lease map[string]string
+		lease *standin.Lease
 		down  bool
 		force bool
 		want  string
@@ -473,28 +460,27 @@ func TestUnlock_WhatElseIsThere(t *testing.T) {
 	}{
 		{"nothing", nil, false, false, "nobody held", true},
 		{"nothing, by force", nil, false, true, "nobody held", true},
-		{"one that ran out", map[string]string{"rollback": "lock:ana", "epoch": "4", "until": "1"}, false, true, "nobody held", true},
-		{"rubbish", map[string]string{"x": "y"}, false, false, "can't be read", false},
-		{"rubbish, by force", map[string]string{"x": "y"}, false, true, "is replaced", true},
+		{"one that ran out", &standin.Lease{Rollback: "lock:ana", Epoch: 4, Until: time.Unix(1, 0)}, false, true, "nobody held", true},
+		{"rubbish", &standin.Lease{Damaged: true}, false, false, "can't be read", false},
+		{"rubbish, by force", &standin.Lease{Damaged: true}, false, true, "is replaced", true},
 		{"no answer", nil, true, false, "it can't be reached: it does not answer", false},
 		{"no answer, by force", nil, true, true, "it can't be reached: it does not answer", false},
-		{"a rollback's", map[string]string{"rollback": "rb-a", "epoch": "4", "until": "99999999999", "holder": "UONCALL"}, false, false, "held by rollback rb-a of UONCALL", false},
-		{"a rollback's, by force", map[string]string{"rollback": "rb-a", "epoch": "4", "until": "99999999999", "holder": "UONCALL"}, false, true, "taken from rollback rb-a", true},
+		{"a rollback's", &standin.Lease{Rollback: "rb-a", Epoch: 4, Until: longAfter, Holder: "UONCALL"}, false, false, "held by rollback rb-a of UONCALL", false},
+		{"a rollback's, by force", &standin.Lease{Rollback: "rb-a", Epoch: 4, Until: longAfter, Holder: "UONCALL"}, false, true, "taken from rollback rb-a", true},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			onTwo(t, func(t *testing.T, w *world) {
-				two := w.hosts["deploy@two"]
-				w.hosts["deploy@one"].lease = map[string]string{"rollback": "lock:ana", "epoch": "3", "until": "99999999999", "holder": "ana"}
-				two.lease, two.down = c.lease, c.down
+				w.leased("deploy@one", standin.Lease{Rollback: "lock:ana", Epoch: 3, Until: longAfter, Holder: "ana"})
+				w.hosts["deploy@two"].Set(func(s *standin.State) { s.Lease, s.Down = c.lease, c.down })
 				lines, err := w.byHand("ben").GiveBack(t.Context(), c.force)
 				if (err == nil) != c.ok || lines[1].OK != c.ok {
 					t.Errorf("unlock: %v %v", lines, err)
 				}
 				runbooktest.WantText(t, "deploy@two", lines[1].String(), c.want)
-				if held := w.hosts["deploy@one"].held(); held != "" || !lines[0].OK {
+				if held := heldBy(w.hosts["deploy@one"]); held != "" || !lines[0].OK {
 					t.Errorf("deploy@one, where nothing is wrong, is held by %q: %s", held, lines[0])
 				}
-				if c.ok && c.lease["x"] != "" {
+				if c.ok && c.lease != nil && c.lease.Damaged {
 					if _, err := w.byHand("ben").Take(t.Context(), "", time.Hour); err != nil {
 						t.Errorf("it is of no use afterwards: %v", err)
 					}
@@ -508,21 +494,19 @@ func TestUnlock_WhatElseIsThere(t *testing.T) {
 func TestRollback_TheLeaseIsDamagedUnderWay(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		h := w.hosts["deploy@one"]
-		h.upFails = 1
+		w.failsUp("deploy@one", 1)
 		r, p := w.stuck()
-		h.mu.Lock()
-		h.lease = map[string]string{"x": "y"}
-		h.mu.Unlock()
+		w.leased("deploy@one", standin.Lease{Damaged: true})
 		for w.only().Question() == nil {
 			time.Sleep(time.Second)
 		}
-		ups := len(h.upsRun())
+		ups := len(h.UpsRun())
 		if err := w.click(r, w.only(), runbook.Retry, "UONCALL"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "can't be read") || len(h.upsRun()) != ups {
-			t.Errorf("it acted in the dark: %d ups, asked %+v", len(h.upsRun()), q)
+		if q := w.only().Question(); q == nil || !strings.Contains(q.Text, "can't be read") || len(h.UpsRun()) != ups {
+			t.Errorf("it acted in the dark: %d ups, asked %+v", len(h.UpsRun()), q)
 		}
 		if lines, err := w.byHand("ben").GiveBack(t.Context(), true); err != nil {
 			t.Errorf("unlock --force: %v %v", lines, err)

@@ -3,9 +3,11 @@ package runner_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"rollbackbot/internal/compose"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/runbooktest"
 	"rollbackbot/runbook"
@@ -51,7 +54,7 @@ var cuts = []struct{ name, of, kind, body string }{
 // have to hold every kind of event that this version writes.
 func TestJournals_AsWrittenNow(t *testing.T) {
 	written := map[string][]byte{}
-	runner.PlayAll(t, func(t *testing.T, name string) runbooktest.Store {
+	runner.PlayAll(t, released, func(t *testing.T, name string) runbooktest.Store {
 		store := open(t, sqliteURL(t)).(*outside)
 		t.Cleanup(func() {
 			var out bytes.Buffer
@@ -87,6 +90,31 @@ func TestJournals_AsWrittenNow(t *testing.T) {
 			t.Errorf("no file of %s has an event of kind %s", version, kind)
 		}
 	}
+}
+
+// released has hosts say what they said to the versions that wrote the journals: a plan that is made again there has to
+// be the one that was signed. The lines are those of package compose, and a service's configuration has the hash that
+// those tests gave it, by its image.
+func released(hosts runbook.Hosts) runbook.Hosts { return releasedHosts{hosts} }
+
+type releasedHosts struct{ runbook.Hosts }
+
+func (h releasedHosts) On(app runbook.App, host runbook.Host) runbook.AppHost {
+	return releasedHost{h.Hosts.On(app, host)}
+}
+
+func (releasedHosts) Commands(app runbook.App, host runbook.Host, services []runbook.ServicePlan) runbook.Commands {
+	return (&compose.Hosts{}).Commands(app, host, services)
+}
+
+type releasedHost struct{ runbook.AppHost }
+
+func (h releasedHost) Preflight(ctx context.Context, again bool) (runbook.HostReport, error) {
+	report, err := h.AppHost.Preflight(ctx, again)
+	for i := range report.Stack {
+		report.Stack[i].ConfigHash = fmt.Sprintf("%x", sha256.Sum256([]byte(report.Services[i].Image.String())))
+	}
+	return report, err
 }
 
 // cutAfter is an export up to its first event of a kind whose body starts so.
@@ -135,7 +163,7 @@ func TestJournals_OfEveryVersionAreFinished(t *testing.T) {
 			url := sqliteURL(t)
 			store := open(t, url)
 			restore(t, url, file)
-			runner.FinishOn(t, store)
+			runner.FinishOn(t, store, released)
 		})
 	}
 }

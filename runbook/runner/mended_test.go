@@ -21,7 +21,11 @@ func newMendable(hosts runbook.Hosts) *mendable {
 		if problem := m.problem.Load(); problem != nil {
 			return problem
 		}
-		return do()
+		err := do()
+		if m.problem.Load() != nil { // the link that the call was under way on is cut
+			return runbook.ErrLost
+		}
+		return err
 	}}
 	return m
 }
@@ -47,7 +51,7 @@ func (w *world) unusable(when func(runbook.Fact) bool, problem *runbook.HostErro
 	if _, err := r.Request(w.t.Context(), w.request(), ""); err != nil {
 		w.t.Fatal(err)
 	}
-	delete(w.hosts["deploy@one"].images, w.v1["worker"].String()) // pruned since: the fetch step pulls it
+	w.prune("deploy@one", w.v1["worker"]) // since then: the fetch step pulls it
 	return hosts, r, p
 }
 

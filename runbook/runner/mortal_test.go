@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"rollbackbot/internal/compose"
 	"rollbackbot/internal/runbooktest"
 	"rollbackbot/runbook"
 )
@@ -83,33 +82,25 @@ func (m mortalStore) Done(ctx context.Context, key string) error {
 	return err
 }
 
-// newFakeHosts are the hosts as one process sees them. It dies before or after calls that change something; looking has
-// no effect to lose.
-func newFakeHosts(hosts map[runbook.Host]*fakeHost, p *process) runbook.Hosts {
-	shells := &compose.Hosts{Shell: func(host runbook.Host) compose.Shell { return mortalShell{hosts[host], p} }}
-	return hooked{shells, func(_ runbook.Host, method string, do func() error) error {
-		switch {
-		case p.isDead():
+// mortalHosts are hosts as one process sees them. It dies before or after calls that change something: looking has no
+// effect to lose. Once it is dead, nothing more is asked of a host, and nobody hears an answer.
+func mortalHosts(hosts runbook.Hosts, p *process) runbook.Hosts {
+	changes := []string{"Take", "Start", "EditPins", "Release"}
+	return hooked{hosts, func(_ runbook.Host, method string, do func() error) error {
+		if p.isDead() {
 			return errDead
-		case slices.Contains([]string{"Take", "Start", "EditPins", "Release"}, method):
-			_, err := around(p, func() (bool, error) { return true, do() })
-			return err
 		}
-		return do()
+		var err error
+		if slices.Contains(changes, method) {
+			_, err = around(p, func() (bool, error) { return true, do() })
+		} else {
+			err = do()
+		}
+		if p.isDead() {
+			return errDead
+		}
+		return err
 	}}
-}
-
-// mortalShell sends nothing more once its process is dead.
-type mortalShell struct {
-	host    *fakeHost
-	process *process
-}
-
-func (m mortalShell) Run(ctx context.Context, cmd runbook.Command, stdin []byte) (status int, stdout, stderr []byte, err error) {
-	if m.process.isDead() {
-		return 0, nil, nil, errDead
-	}
-	return m.host.Run(ctx, cmd, stdin)
 }
 
 // mortalSlack is Slack as one process sees it.

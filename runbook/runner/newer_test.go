@@ -58,7 +58,7 @@ func TestRollback_ANewerVersionWritesMeanwhile(t *testing.T) {
 		}
 		successor.Wait()
 		w.wantRunning(w.v2)
-		if ups := w.hosts["deploy@one"].upsRun(); len(ups) > 0 {
+		if ups := w.hosts["deploy@one"].UpsRun(); len(ups) > 0 {
 			t.Errorf("it acted in the dark: %v", ups)
 		}
 	})

@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"rollbackbot/internal/compose"
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/history"
 	"rollbackbot/runbook/outbox"
@@ -26,7 +26,7 @@ func (w *world) observeOn() (*world, func()) { return observedBy(w.t, w, func(*w
 
 func observedBy(t *testing.T, w *world, with func(*watch.Observer)) (*world, func()) {
 	ctx, stop := context.WithCancel(t.Context())
-	o := watch.Observer{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal, Health: w.health, Interval: time.Minute,
+	o := watch.Observer{Hosts: w.lab, Journal: w.journal, Health: w.lab.Health(), Interval: time.Minute,
 		Suggest: true, Problem: func(app string, err error) { t.Logf("%s: %v", app, err) }}
 	r := Runner{Journal: w.journal}
 	h := outbox.NewHerald(w.journal, w.slack, func(runbook.Event) {}, func(err error) { t.Log(err) }, r.bulletinsOf([]runbook.App{w.app}))
@@ -47,19 +47,6 @@ func (w *world) kinds() (kinds []string) {
 
 func (w *world) history() history.History {
 	return history.New(w.events())
-}
-
-// deploy is what a person does by hand, on every host.
-func (w *world) deploy(images map[string]runbook.Image) {
-	for _, h := range w.hosts {
-		h.mu.Lock()
-		for service, image := range images {
-			h.containers[service] = []string{image.String()}
-			h.images[image.String()], h.registry[image.String()] = true, true
-			h.env = string(compose.EditPins([]byte(h.env), pinsOf(w.app, images)))
-		}
-		h.mu.Unlock()
-	}
 }
 
 // With nobody noting anything: v1 runs well, v2 is broken, and previous is v1.
@@ -97,10 +84,7 @@ func TestObserver_ARestartBreaksTheCount(t *testing.T) {
 		w.deploy(w.v1)
 		for range 20 {
 			time.Sleep(5 * time.Minute)
-			h := w.hosts["deploy@one"]
-			h.mu.Lock()
-			h.restarts["api"]++
-			h.mu.Unlock()
+			w.restarts("deploy@one", "api", 1)
 		}
 		if slices.Contains(w.kinds(), "verified") {
 			t.Error("a container that restarts every five minutes counts as known-good after ten")
@@ -115,13 +99,9 @@ func TestObserver_WhatItCantSeeIsNotHealthy(t *testing.T) {
 		w.deploy(w.v1)
 		for range 10 {
 			time.Sleep(8 * time.Minute)
-			w.hosts["deploy@two"].mu.Lock()
-			w.hosts["deploy@two"].down = true
-			w.hosts["deploy@two"].mu.Unlock()
+			w.down("deploy@two", true)
 			time.Sleep(2 * time.Minute)
-			w.hosts["deploy@two"].mu.Lock()
-			w.hosts["deploy@two"].down = false
-			w.hosts["deploy@two"].mu.Unlock()
+			w.down("deploy@two", false)
 		}
 		if slices.Contains(w.kinds(), "verified") {
 			t.Error("a release that was never seen for ten minutes on end counts as known-good")
@@ -133,21 +113,10 @@ func TestObserver_SaysOnceThatHostsDiffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, stop := observed(t, "deploy@one", "deploy@two")
 		defer stop()
-		w.hosts["deploy@two"].mu.Lock()
-		w.hosts["deploy@two"].containers["web"] = []string{w.v1["web"].String()}
-		w.hosts["deploy@two"].mu.Unlock()
+		w.hosts["deploy@two"].Set(func(s *standin.State) { put(s, "web", w.v1["web"]) })
 		time.Sleep(time.Hour)
 		if got := w.kinds(); !slices.Equal(got, []string{"diverged", "drifted", "notice_intended", "notice_posted"}) {
 			t.Errorf("the journal has %v", got)
 		}
 	})
-}
-
-// pinsOf are the pins that bring those images.
-func pinsOf(a runbook.App, images map[string]runbook.Image) []runbook.Pin {
-	var pins []runbook.Pin
-	for _, service := range a.Services {
-		pins = append(pins, runbook.Pin{Variable: service.Variable, Value: images[service.Name].String()})
-	}
-	return pins
 }

@@ -10,7 +10,7 @@ import (
 
 func TestAnswer_ToAnotherQuestionThanTheOneThatIsOpen(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		w.hosts["deploy@one"].upFails = 2
+		w.failsUp("deploy@one", 2)
 		r, p := w.start(0)
 		rb, _ := r.Request(t.Context(), w.request(), "")
 		if err := w.click(r, rb, runbook.SignoffInPlace, "ULEAD"); err != nil {

@@ -17,7 +17,7 @@ func TestPlan_ANameThatIsLearntChangesNothing(t *testing.T) {
 		w.note(runbook.Observed{Images: w.v1}, runbook.Verified{Images: w.v1}, runbook.Observed{Images: w.v2})
 		plan := func() runbook.Plan {
 			t.Helper()
-			plan, err := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}.Plan(t.Context(), w.app, w.request())
+			plan, err := preflight.Planner{Hosts: w.lab, Journal: w.journal}.Plan(t.Context(), w.app, w.request())
 			if err != nil {
 				t.Fatal(err)
 			}

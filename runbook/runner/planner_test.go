@@ -5,15 +5,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook/preflight"
 )
 
 func TestPlanner_AHostThatHangsIsLeftOutByName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "deploy@one", "deploy@two")
-		w.hosts["deploy@two"].hangs = true
+		w.hosts["deploy@two"].Set(func(s *standin.State) { s.Hangs = true })
 		began := time.Now()
-		plan, err := preflight.Planner{Hosts: newFakeHosts(w.hosts, &process{}), Journal: w.journal}.Plan(t.Context(), w.app, w.request())
+		plan, err := preflight.Planner{Hosts: w.lab, Journal: w.journal}.Plan(t.Context(), w.app, w.request())
 		if err != nil || len(plan.Excluded) != 1 || plan.Excluded[0].Host != "deploy@two" {
 			t.Errorf("excluded %v, %v", plan.Excluded, err)
 		}

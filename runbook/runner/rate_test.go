@@ -15,8 +15,8 @@ import (
 
 // fakeRate answers by what the hosts' api runs: sick releases have a high error rate.
 type fakeRate struct {
-	hosts map[runbook.Host]*fakeHost
-	rates map[string]float64 // by the image of the api; 0 for others
+	world *world
+	rates map[runbook.Image]float64 // by the image of the api; 0 for others
 
 	mu    sync.Mutex
 	err   *runbook.NoRateError // what comes in place of an answer; nil: none
@@ -26,7 +26,7 @@ type fakeRate struct {
 
 func newFakeRate(w *world) *fakeRate {
 	w.app.ErrorRate.Query, w.app.ErrorRate.Tolerance, w.app.ErrorRate.Floor = "errors / requests", 0.1, 0.01
-	f := &fakeRate{hosts: w.hosts, rates: map[string]float64{w.v1["api"].String(): 0.002, w.v2["api"].String(): 0.4}}
+	f := &fakeRate{world: w, rates: map[runbook.Image]float64{w.v1["api"]: 0.002, w.v2["api"]: 0.4}}
 	w.rate = f
 	return f
 }
@@ -35,10 +35,8 @@ func (f *fakeRate) Now(ctx context.Context, _ runbook.App) (runbook.Sample, erro
 	if err := f.answer(ctx); err != nil {
 		return runbook.Sample{}, err
 	}
-	for _, h := range f.hosts {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		return runbook.Sample{At: time.Now(), Rate: f.rates[h.containers["api"][0]]}, nil
+	for name := range f.world.hosts {
+		return runbook.Sample{At: time.Now(), Rate: f.rates[f.world.runsNow(name, "api")[0]]}, nil
 	}
 	return runbook.Sample{}, runbooktest.NoSeries
 }
@@ -122,7 +120,7 @@ func TestErrorRate_BackAtItsBaselineNobodyIsAsked(t *testing.T) {
 func TestErrorRate_StillElevatedTheStepFails(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		f := newFakeRate(w)
-		f.rates[w.v1["api"].String()] = 0.4
+		f.rates[w.v1["api"]] = 0.4
 		rb := w.run(signsOff)
 		run, _ := rb.Step(runbook.StepErrorRate)
 		if rb.Outcome != runbook.Failed || run.Rate == nil || run.Rate.Verdict != runbook.RateElevated || !strings.Contains(rb.Why, "still elevated") || !strings.Contains(rb.Why, "40 %") {
@@ -179,7 +177,7 @@ func TestErrorRate_APersonDecidesWherePrometheusCannot(t *testing.T) {
 		f := newFakeRate(w)
 		w.journal = runbooktest.NewMemoryStore()
 		w.note(runbook.Deployed{Images: w.v1, Version: "v1", Migration: runbook.MigrationNone}, runbook.Observed{Images: w.v1}, runbook.Verified{Images: w.v1}, runbook.Observed{Images: w.v2})
-		f.rates[w.v1["api"].String()] = 0.1
+		f.rates[w.v1["api"]] = 0.1
 		rb := w.run(goingWell)
 		run, _ := rb.Step(runbook.StepErrorRate)
 		if rb.Outcome != runbook.Succeeded || run.Rate == nil || run.Rate.Verdict != runbook.RateNoData || w.slack.count("error-rate-1") != 1 {

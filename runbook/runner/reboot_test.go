@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 )
 
@@ -24,7 +25,7 @@ var reboots = []struct {
 	asks  bool // a person is asked; what was begun goes on by itself
 }{
 	{"while images are fetched beforehand", is[runbook.Requested], atOnce, false, false, true},
-	{"before an image is pulled", commandOf(runbook.StepFetch), atOnce, false, false, true},
+	{"before an image is pulled", commandOf(runbook.StepFetch), atOnce, false, false, false},
 	{"while an image is pulled", commandOf(runbook.StepFetch), inTheMidst, true, false, false},
 	{"between the pins and up", passed(runbook.StepPin), atOnce, false, false, false},
 	{"before up", commandOf(runbook.StepDeploy), atOnce, false, false, false},
@@ -68,8 +69,9 @@ func TestRollback_TheHostReboots(t *testing.T) {
 				if n := w.slack.count("record"); n != 1 {
 					t.Errorf("%d records, want 1", n)
 				}
-				if givenBack := h.lease["boot"] == "1" && h.lease["until"] == "0"; h.boot != 1 || givenBack == row.held {
-					t.Errorf("after %d reboots the lease is %v", h.boot, h.lease)
+				lease := leaseOn(h)
+				if givenBack := lease.Boot == 1 && lease.Until.IsZero(); bootOf(h) != 1 || givenBack == row.held {
+					t.Errorf("after %d reboots the lease is %+v", bootOf(h), lease)
 				}
 				wantNothingWrong(t, w, row.lost)
 				if asked := w.failures(); (asked > 0) != row.asks {
@@ -78,6 +80,15 @@ func TestRollback_TheHostReboots(t *testing.T) {
 			})
 		})
 	}
+}
+
+// never is how long a host is away that doesn't come back.
+const never = 365 * 24 * time.Hour
+
+// bootOf is how often a host was started again.
+func bootOf(h *standin.Host) (boot int) {
+	h.Set(func(s *standin.State) { boot = s.Boot })
+	return boot
 }
 
 // failures counts how often people were asked what to do about one.
@@ -95,8 +106,8 @@ func (w *world) failures() (n int) {
 func (w *world) rebooting(when func(runbook.Fact) bool, after, back time.Duration, people answers) runbook.Rollback {
 	w.t.Helper()
 	r, p := w.start(0)
-	h, rebooted := w.hosts["deploy@one"], false
-	prune := func() { h.set(func() { delete(h.images, w.v1["worker"].String()) }) }
+	rebooted := false
+	prune := func() { w.prune("deploy@one", w.v1["worker"]) }
 	prune()
 	r.Report = func(e runbook.Event) {
 		if is[runbook.Fetched](e.Fact) {
@@ -106,7 +117,7 @@ func (w *world) rebooting(when func(runbook.Fact) bool, after, back time.Duratio
 			return
 		}
 		rebooted = true
-		time.AfterFunc(after, func() { h.reboot(back) })
+		time.AfterFunc(after, func() { w.hosts["deploy@one"].Reboot(back) })
 	}
 	if _, err := r.Request(w.t.Context(), w.request(), ""); err != nil {
 		w.t.Fatal(err)

@@ -53,13 +53,8 @@ func TestStanding_FollowsARollback(t *testing.T) {
 			t.Errorf("in quarantine are %+v", s.Quarantines)
 		}
 		// Somebody deploys a third release, and the next rollback is open beside the last one that ended.
-		third, host := runbooktest.Release(3), w.hosts["deploy@one"]
-		host.set(func() {
-			for _, service := range w.app.Services {
-				ref := third[service.Name].String()
-				host.images[ref], host.containers[service.Name] = true, []string{ref}
-			}
-		})
+		third := runbooktest.Release(3)
+		w.deploy(third)
 		w.note(runbook.Observed{Images: third})
 		again, err := r.Request(t.Context(), w.request(), "")
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 )
 
@@ -21,13 +22,6 @@ func (w *world) stocks() (facts []runbook.ImagesChecked) {
 	return facts
 }
 
-// onAll changes every host at once.
-func (w *world) onAll(change func(h *fakeHost)) {
-	for _, h := range w.hosts {
-		h.set(func() { change(h) })
-	}
-}
-
 func TestStock_DailyAndFetchedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, stop := observed(t, "deploy@one", "deploy@two")
@@ -35,8 +29,7 @@ func TestStock_DailyAndFetchedAgain(t *testing.T) {
 		w.deploy(w.v1)
 		time.Sleep(15 * time.Minute)
 		w.deploy(runbooktest.Release(3))
-		two := w.hosts["deploy@two"]
-		two.set(func() { delete(two.images, w.v1["api"].String()) })
+		w.prune("deploy@two", w.v1["api"])
 		time.Sleep(15 * time.Minute)
 		checked := w.stocks()
 		if len(checked) != 1 || checked[0].Release != runbook.ReleaseID(w.v1) || len(checked[0].Gone) != 0 {
@@ -45,11 +38,9 @@ func TestStock_DailyAndFetchedAgain(t *testing.T) {
 		if on := checked[0].Hosts[1]; len(on.Missing) != 0 || !slices.Equal(on.Fetched, []runbook.Image{w.v1["api"]}) {
 			t.Errorf("deploy@two: %+v, want its api fetched", on)
 		}
-		two.set(func() {
-			if !two.images[w.v1["api"].String()] {
-				t.Error("it was not fetched")
-			}
-		})
+		if !w.has("deploy@two", w.v1["api"]) {
+			t.Error("it was not fetched")
+		}
 		time.Sleep(23 * time.Hour)
 		if got := len(w.stocks()); got != 1 {
 			t.Errorf("checked %d times within a day", got)
@@ -69,19 +60,19 @@ func TestStock_GoneEverywhereIsNotChosen(t *testing.T) {
 		time.Sleep(15 * time.Minute)
 		w.deploy(w.v1)
 		time.Sleep(15 * time.Minute)
-		ref := w.v1["web"].String()
+		web := w.v1["web"]
 		w.deploy(w.v2)
-		w.onAll(func(h *fakeHost) { delete(h.images, ref); delete(h.registry, ref) })
+		w.onAll(func(s *standin.State) { delete(s.Here, web); delete(s.Registry, web) })
 		time.Sleep(20 * time.Minute)
 		history := w.history()
 		v1, _ := history.Of(w.v1)
-		if !slices.Equal(v1.Gone, []runbook.Image{w.v1["web"]}) || !strings.Contains(runbook.Describe(v1), "its images are gone") {
+		if !slices.Equal(v1.Gone, []runbook.Image{web}) || !strings.Contains(runbook.Describe(v1), "its images are gone") {
 			t.Errorf("v1 is %s, gone: %v", runbook.Describe(v1), v1.Gone)
 		}
 		if target, err := history.Choose(w.app, runbook.Request{}, []map[string]runbook.Image{w.v2}); err != nil || target.ID != runbook.ReleaseID(runbooktest.Release(4)) {
 			t.Errorf("previous is %v, %v", target.ID, err)
 		}
-		w.onAll(func(h *fakeHost) { h.registry[ref] = true })
+		w.onAll(func(s *standin.State) { s.Registry[web] = true })
 		time.Sleep(26 * time.Hour)
 		if v1, _ = w.history().Of(w.v1); len(v1.Gone) != 0 {
 			t.Errorf("the registry has it again for a day, and it still counts as gone: %v", v1.Gone)

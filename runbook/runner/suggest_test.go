@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/watch"
 )
@@ -59,8 +60,8 @@ func TestSuggest_OncePerRelease(t *testing.T) {
 			t.Errorf("after a restart, and when it came again, posted %v, want %v", got, want)
 		}
 		for _, h := range w.hosts {
-			if len(h.ups) > 0 {
-				t.Errorf("the observer changed what runs: %v", h.ups)
+			if begun := h.Begun(); len(begun) > 0 {
+				t.Errorf("the observer changed what runs: %v", begun)
 			}
 		}
 	})
@@ -83,11 +84,11 @@ func TestSuggest_Withdrawn(t *testing.T) {
 		act  func(w *world)
 		want string
 	}{
-		{"healthy again", func(w *world) { w.onAll(func(*fakeHost) { delete(w.health.sick, w.v2["api"].String()) }) }, "the health checks pass again"},
+		{"healthy again", func(w *world) { w.sick() }, "the health checks pass again"},
 		{"a rollback is asked for", func(w *world) { w.afterRollback() }, "a rollback was asked for: rb-1"},
 		{"another release", func(w *world) { w.deploy(runbooktest.Release(3)) }, "another release runs now"},
 		{"the hosts differ", func(w *world) {
-			w.hosts["deploy@one"].set(func() { w.hosts["deploy@one"].containers["web"] = []string{"built:here"} })
+			w.hosts["deploy@one"].Set(func(s *standin.State) { s.Containers["web"] = []standin.Container{{Tag: "built:here"}} })
 		}, "the hosts don't all run one known release"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

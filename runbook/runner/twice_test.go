@@ -5,8 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"rollbackbot/internal/compose"
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 )
 
@@ -18,10 +18,7 @@ func TellTwice(t *testing.T, open func(t *testing.T) runbooktest.Store) {
 		change              func(w *world)
 	}{
 		{"drift", "drift-", runbook.Drifted{}.Kind(), func(w *world) {
-			one := w.hosts["deploy@one"]
-			one.set(func() {
-				one.env = string(compose.EditPins([]byte(one.env), []runbook.Pin{{Variable: "API_IMAGE", Value: w.v2["api"].String()}}))
-			})
+			w.hosts["deploy@one"].Set(func(s *standin.State) { s.Pins["API_IMAGE"] = w.v2["api"].String() })
 		}},
 		{"suggestion", "suggestion-", runbook.Suggested{}.Kind(), func(w *world) { w.deploy(w.v2) }},
 	} {

@@ -414,7 +414,7 @@ func TestWaiting_WhoIsWrittenTo(t *testing.T) {
 func TestWaiting_RollForwardStaysALeads(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		waitingWorld(w)
-		w.hosts["deploy@one"].upFails = 1
+		w.failsUp("deploy@one", 1)
 		r, p := w.start(0)
 		w.requests(r)
 		if err := w.click(r, w.only(), runbook.SignoffInPlace, "ULEAD"); err != nil {

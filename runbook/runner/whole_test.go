@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"rollbackbot/internal/compose"
 	"rollbackbot/internal/runbooktest"
+	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/history"
 )
@@ -20,11 +19,12 @@ import (
 type world struct {
 	t       *testing.T
 	app     runbook.App
-	hosts   map[runbook.Host]*fakeHost
+	lab     *standin.Lab
+	hosts   map[runbook.Host]*standin.Host          // those of the lab
+	through func(hosts runbook.Hosts) runbook.Hosts // how the bot sees the lab's hosts; nil: as they are
 	journal runbooktest.Store
 	slack   *fakeSlack
 	people  fakePeople
-	health  fakeHealth
 	rate    runbook.ErrorRateChecker
 	policy  runbook.Policy
 	inbox   runbook.Inbox
@@ -56,7 +56,7 @@ func newEmptyWorld(t *testing.T, store runbooktest.Store, names ...runbook.Host)
 		names = []runbook.Host{"deploy@one"}
 	}
 	w := &world{
-		t: t, timeout: 30 * time.Minute, journal: store, slack: &fakeSlack{}, hosts: map[runbook.Host]*fakeHost{}, v1: runbooktest.Release(1), v2: runbooktest.Release(2),
+		t: t, timeout: 30 * time.Minute, journal: store, slack: &fakeSlack{}, lab: &standin.Lab{}, hosts: map[runbook.Host]*standin.Host{}, v1: runbooktest.Release(1), v2: runbooktest.Release(2),
 		people: fakePeople{"UONCALL": {Requester: true}, "ULEAD": {Lead: true}, "UBOTH": {Lead: true, Requester: true}, "UOTHER": {}, "UDEPUTY": {Deputy: true}, "USECOND": {Requester: true}},
 		app: runbook.App{
 			Name: "shop", Hosts: names, Dir: "/opt/shop", ComposeFile: "infra/docker-compose.prod.yml",
@@ -67,9 +67,9 @@ func newEmptyWorld(t *testing.T, store runbooktest.Store, names ...runbook.Host)
 		},
 	}
 	for _, name := range names {
-		w.hosts[name] = newFakeHost(t, w.app, name, w.v2, w.v1)
+		w.hosts[name] = w.lab.Add(w.app, name, w.v2, w.v1)
 	}
-	w.health = fakeHealth{hosts: w.hosts, sick: map[string]bool{w.v2["api"].String(): true}}
+	w.sick(w.v2["api"])
 	return w
 }
 
@@ -88,8 +88,12 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	w.t.Helper()
 	ctx, kill := context.WithCancel(w.t.Context())
 	p := &process{dieAt: dieAt, kill: kill}
+	hosts := runbook.Hosts(w.lab)
+	if w.through != nil {
+		hosts = w.through(hosts)
+	}
 	r := &Runner{
-		Apps: []runbook.App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: newFakeHosts(w.hosts, p), Health: w.health, ErrorRate: w.rate,
+		Apps: []runbook.App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: mortalHosts(hosts, p), Health: w.lab.Health(), ErrorRate: w.rate,
 		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox, Roster: w.roster, Chronicle: &history.Chronicle{},
 	}
 	if w.tickets != nil {
@@ -258,18 +262,12 @@ func (w *world) unlike(images map[string]runbook.Image) (problems []string) {
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	for name, h := range w.hosts {
 		for service, want := range images {
-			if got := h.containers[service]; !slices.Equal(got, []string{want.String()}) {
+			if got := w.runsNow(name, service); !slices.Equal(got, []runbook.Image{want}) {
 				problem("%s runs %s for %s, want %s", name, got, service, want)
 			}
 		}
-		for _, pin := range compose.ReadPins([]byte(h.env), w.app) {
-			service := strings.ToLower(strings.TrimSuffix(pin.Variable, "_IMAGE"))
-			if pin.Value != images[service].String() {
-				problem("%s: pin %s is %s, want %s", name, pin.Variable, pin.Value, images[service])
-			}
-		}
-		if !strings.HasPrefix(h.env, "# the shop\nSECRET=hunter2\n") {
-			problem("%s: other lines of the file of the pins changed: %q", name, h.env)
+		if got, want := pinsFile(h), fileWith(w.app, images); got != want {
+			problem("%s: the pins file holds\n%s\nwant\n%s", name, got, want)
 		}
 	}
 	return problems
@@ -278,7 +276,7 @@ func (w *world) unlike(images map[string]runbook.Image) (problems []string) {
 func TestRollback_FromRequestToRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "deploy@one", "deploy@two")
-		delete(w.hosts["deploy@two"].images, w.v1["web"].String())
+		w.prune("deploy@two", w.v1["web"])
 		rb := w.run(goingWell)
 		if rb.Outcome != runbook.Succeeded {
 			t.Errorf("outcome %s (%s), want succeeded", rb.Outcome, rb.Why)
@@ -296,8 +294,8 @@ func TestRollback_FromRequestToRecord(t *testing.T) {
 			t.Errorf("quarantined are %v", history.Blocked())
 		}
 		for name, h := range w.hosts {
-			if h.lease["until"] != "0" {
-				t.Errorf("%s: the lease was not given back: %v", name, h.lease)
+			if lease := leaseOn(h); lease == nil || !lease.Until.IsZero() {
+				t.Errorf("%s: the lease was not given back: %+v", name, lease)
 			}
 		}
 	})
