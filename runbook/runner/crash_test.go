@@ -391,7 +391,7 @@ var quietCourses = []course{
 }
 
 // FinishOn makes a world in which everything is as the store's journal says, and has the bot finish what is under way
-// there: it succeeds, with one record. The bot sees the hosts as through gives them.
+// there: it succeeds, by the plan that is there, with one record. The bot sees the hosts as through gives them.
 func FinishOn(t *testing.T, store runbooktest.Store, through func(runbook.Hosts) runbook.Hosts) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newEmptyWorld(t, store)
@@ -404,6 +404,11 @@ func FinishOn(t *testing.T, store runbooktest.Store, through func(runbook.Hosts)
 		w.stop(r, p)
 		for _, problem := range append(w.lost(courses[0]), w.doubled()...) {
 			t.Error(problem)
+		}
+		for _, e := range w.events()[len(events):] {
+			if fact, ok := e.Fact.(runbook.Replanned); ok {
+				t.Errorf("made again, the plan is another one: %s", fact.Why)
+			}
 		}
 	})
 }

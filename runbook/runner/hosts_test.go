@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -8,6 +9,33 @@ import (
 	"rollbackbot/internal/standin"
 	"rollbackbot/runbook"
 )
+
+// seen are the hosts as the bot sees them.
+func (w *world) seen() runbook.Hosts {
+	if w.through != nil {
+		return w.through(w.lab)
+	}
+	return w.lab
+}
+
+// wantMeant fails the test where the command of a job that was begun isn't the hosts' own line for what the job means: a
+// stand-in does what is meant, and a real host does what the command says.
+func (w *world) wantMeant() {
+	for name, h := range w.hosts {
+		for _, begun := range h.Begun() {
+			var want runbook.Command
+			switch job := begun.Job; {
+			case len(job.Up) > 0:
+				want = w.seen().Commands(w.app, name, job.Up).Up
+			case !job.Fetch.IsZero():
+				want = w.seen().Commands(w.app, name, []runbook.ServicePlan{{To: job.Fetch}}).Pulls[0]
+			}
+			if got := begun.Job.Command; !reflect.DeepEqual(got, want) {
+				w.t.Errorf("%s: the job %s runs %s, and means %s", name, begun.Job.Name, got, want)
+			}
+		}
+	}
+}
 
 // sick has these images of the api answer 503, and those of the world's other releases 200.
 func (w *world) sick(images ...runbook.Image) {

@@ -27,7 +27,7 @@ import (
 // under way. The files of a released version never change: journals outlive binaries, and this is the proof that ours are
 // still read. A new version adds a folder of its own: make it, set version, then
 //
-//	go test ./runbook -run TestJournals_AsWrittenNow -update
+//	go test ./runbook/runner -run TestJournals_AsWrittenNow -update
 const version = "v0.2"
 
 var update = flag.Bool("update", false, "write this version's journals into testdata/journals")

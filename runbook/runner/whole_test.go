@@ -70,6 +70,7 @@ func newEmptyWorld(t *testing.T, store runbooktest.Store, names ...runbook.Host)
 		w.hosts[name] = w.lab.Add(w.app, name, w.v2, w.v1)
 	}
 	w.sick(w.v2["api"])
+	t.Cleanup(w.wantMeant)
 	return w
 }
 
@@ -88,12 +89,8 @@ func (w *world) start(dieAt int) (*Runner, *process) {
 	w.t.Helper()
 	ctx, kill := context.WithCancel(w.t.Context())
 	p := &process{dieAt: dieAt, kill: kill}
-	hosts := runbook.Hosts(w.lab)
-	if w.through != nil {
-		hosts = w.through(hosts)
-	}
 	r := &Runner{
-		Apps: []runbook.App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: mortalHosts(hosts, p), Health: w.lab.Health(), ErrorRate: w.rate,
+		Apps: []runbook.App{w.app}, Journal: mortalStore{w.journal, p}, Hosts: mortalHosts(w.seen(), p), Health: w.lab.Health(), ErrorRate: w.rate,
 		Directory: w.people, Announcer: mortalSlack{w.slack, p}, Policy: w.policy, SignoffTimeout: w.timeout, Inbox: w.inbox, Roster: w.roster, Chronicle: &history.Chronicle{},
 	}
 	if w.tickets != nil {
