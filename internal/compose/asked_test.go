@@ -13,30 +13,30 @@ import (
 	"rollbackbot/runbook"
 )
 
-// recorded is a host that answers as Docker 20.10.24 and Compose 5.6.0 do, with what they printed for a stack like this
+// scripted is a host that answers as Docker 20.10.24 and Compose 5.6.0 do, with what they printed for a stack like this
 // one, and keeps what it was asked. A command that has no answer fails the test.
-type recorded struct {
+type scripted struct {
 	t          *testing.T
-	containers []recordedContainer // as `docker ps` lists them
+	containers []scriptedContainer // as `docker ps` lists them
 
 	mu    sync.Mutex
 	asked []string
 }
 
-type recordedContainer struct {
+type scriptedContainer struct {
 	id, service string
 	image       runbook.Image
 }
 
 // onRecorded gives an app on a host whose containers run a release.
-func onRecorded(t *testing.T, running map[string]runbook.Image) (*recorded, runbook.AppHost) {
+func onRecorded(t *testing.T, running map[string]runbook.Image) (*scripted, runbook.AppHost) {
 	a := runbook.App{
 		Name: "shop", Dir: "/opt/shop", ComposeFile: "infra/docker-compose.prod.yml", Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
 		Services: []runbook.Service{{Name: "api", Variable: "API_IMAGE"}, {Name: "worker", Variable: "WORKER_IMAGE"}, {Name: "web", Variable: "WEB_IMAGE"}},
 	}
-	r := &recorded{t: t}
+	r := &scripted{t: t}
 	for _, service := range a.Services {
-		r.containers = append(r.containers, recordedContainer{service.Name + "-1", service.Name, running[service.Name]})
+		r.containers = append(r.containers, scriptedContainer{service.Name + "-1", service.Name, running[service.Name]})
 	}
 	hosts := &Hosts{Shell: func(runbook.Host) Shell { return r }}
 	return r, hosts.On(a, "deploy@one")
@@ -65,7 +65,7 @@ var answers = []struct{ words, prints string }{
 var recordedPins = fmt.Sprintf("API_IMAGE=%s\nWORKER_IMAGE=%s\nWEB_IMAGE=%s\n", runbooktest.Image("api", 2), runbooktest.Image("worker", 2), runbooktest.Image("web", 2))
 
 // Run answers.
-func (r *recorded) Run(_ context.Context, cmd runbook.Command, _ []byte) (status int, stdout, stderr []byte, err error) {
+func (r *scripted) Run(_ context.Context, cmd runbook.Command, _ []byte) (status int, stdout, stderr []byte, err error) {
 	line := strings.Join(cmd.Args, " ")
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,7 +99,7 @@ func given(env []string) func(variable string) string {
 	}
 }
 
-func (r *recorded) list() (text string) {
+func (r *scripted) list() (text string) {
 	for _, c := range r.containers {
 		text += c.id + "\n"
 	}
@@ -118,7 +118,7 @@ func each(names []string, what string, inspect func(name string) string) (status
 	return status, stdout, stderr, nil
 }
 
-func (r *recorded) inspect(id string) string {
+func (r *scripted) inspect(id string) string {
 	for _, c := range r.containers {
 		if c.id == id {
 			return fmt.Sprintf(`{"id":%q,"name":"/shop-%[1]s","image_id":"sha256:of-%[2]s","ref":%[2]q,"restarts":0,"state":"running","health":"","service":%[3]q,"oneoff":"False","config_hash":%[2]q}`, c.id, c.image, c.service)
@@ -127,13 +127,13 @@ func (r *recorded) inspect(id string) string {
 	return ""
 }
 
-func (r *recorded) inspectImage(id string) string {
+func (r *scripted) inspectImage(id string) string {
 	ref := strings.TrimPrefix(id, "sha256:of-")
 	return fmt.Sprintf(`{"id":"sha256:of-%s","digests":[%[1]q],"revision":"","version":""}`, ref)
 }
 
 // count is how many commands were asked whose line holds the words, since the last count.
-func (r *recorded) count(words string) (n int) {
+func (r *scripted) count(words string) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, line := range r.asked {
@@ -164,12 +164,12 @@ func TestLook_AsksOnceWhatAnImageIs(t *testing.T) {
 	if n := r.count("docker image inspect"); n != 1 {
 		t.Errorf("docker was asked %d times what the images are, want once", n)
 	}
-	r.containers[0] = recordedContainer{"api-2", "api", v1["api"]}
+	r.containers[0] = scriptedContainer{"api-2", "api", v1["api"]}
 	if view := look(); view.Services[0].Image != v1["api"] {
 		t.Errorf("saw %+v, want the api of v1", view.Services)
 	}
 	// What was there a moment ago is inspected while docker lists; what isn't there any more is no answer.
-	r.containers = append(r.containers[:2], recordedContainer{"api-3", "api", v1["api"]})
+	r.containers = append(r.containers[:2], scriptedContainer{"api-3", "api", v1["api"]})
 	if view := look(); view.Services[0].Containers != 2 || view.Services[2].Containers != 0 || !view.Stopped() {
 		t.Errorf("saw %+v, want two containers of api and none of web", view.Services)
 	}
