@@ -47,7 +47,7 @@ func TestPlan_SaysWhatIsWrongWithAHost(t *testing.T) {
 			[]string{"refuses connections on port", "check that sshd runs"}},
 		{"Compose v1", map[string]string{app("COMPOSE_COMMAND"): w.script(t, `case "$*" in *version*) echo 1.29.2; exit ;; esac; exec docker compose "$@"`)},
 			[]string{"this is Docker Compose 1.29.2", "docker-compose-plugin"}},
-		{"no Compose at all", map[string]string{app("COMPOSE_COMMAND"): w.script(t, `echo "docker: 'compose' is not a docker command." >&2; exit 1`)},
+		{"no Compose at all", map[string]string{app("COMPOSE_COMMAND"): w.script(t, `case "$*" in *--short) echo "unknown flag: --short" >&2 ;; *) echo "unknown shorthand flag: 'f' in -f" >&2 ;; esac; exit 125`)},
 			[]string{"Docker Compose 2 or newer is needed", "docker-compose-plugin"}},
 		{"no docker", map[string]string{app("DOCKER_COMMAND"): "dockerr"},
 			[]string{"`dockerr` isn't found", "DOCKER_COMMAND"}},

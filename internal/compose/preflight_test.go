@@ -250,12 +250,18 @@ func TestPreflight_TellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A Compose that is a program of its own is named where it is the one that isn't found.
+// Where Docker and Compose are two programs, the one that isn't found is named.
 func TestPreflight_NamesTheProgramThatIsNotFound(t *testing.T) {
+	const fix = "Install it, or set DOCKER_COMMAND and COMPOSE_COMMAND to where it is"
 	h := hostThat(t, answer{part: "docker-compose", status: 127, stderr: "sh: 1: docker-compose: not found\n"})
 	h.app.Compose = []string{"docker-compose"}
 	_, err := h.Preflight(t.Context(), false)
-	wantProblem(t, err, "`docker-compose` isn't found in a login shell's PATH", "Install it, or set DOCKER_COMMAND and COMPOSE_COMMAND to where it is")
+	wantProblem(t, err, "`docker-compose` isn't found in a login shell's PATH", fix)
+
+	h = hostThat(t, lookedAround(), answer{part: "dockerr", status: 127, stderr: "bash: line 1: dockerr: command not found\n"})
+	h.app.Docker = []string{"dockerr"}
+	_, err = h.Preflight(t.Context(), false)
+	wantProblem(t, err, "`dockerr` isn't found in a login shell's PATH", fix)
 }
 
 // Whatever is asked, an engine that doesn't answer is told as that, and can be waited for.

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rollbackbot/runbook"
@@ -24,7 +25,7 @@ func (h *appHost) dockerProblem(doing string, r result) error {
 		return h.problem("Install the docker-compose-plugin package, or set COMPOSE_COMMAND", "`%s` isn't there: Docker Compose 2 or newer is needed", compose)
 	case r.status == 127 || strings.Contains(text, "command not found") || strings.Contains(text, ": not found"):
 		program := docker
-		if a.Compose[0] != a.Docker[0] && strings.Contains(text, a.Compose[0]) {
+		if a.Compose[0] != a.Docker[0] && names(text, a.Compose[0]) {
 			program = compose
 		}
 		return h.problem("Install it, or set DOCKER_COMMAND and COMPOSE_COMMAND to where it is", "`%s` isn't found in a login shell's PATH", program)
@@ -36,6 +37,11 @@ func (h *appHost) dockerProblem(doing string, r result) error {
 		return h.problem("Write the missing variable into "+envPath(a), "compose can't read the stack in a login shell: %s", runbook.LastLines(r.stderr, 2))
 	}
 	return h.problem("Run it there by hand in a login shell and fix what it says", "can't %s (status %d): %s", doing, r.status, runbook.LastLines(r.stderr, 3))
+}
+
+// names reports whether a shell's complaint names a program, as in "bash: docker-compose: command not found".
+func names(complaint, program string) bool {
+	return slices.ContainsFunc(strings.Fields(complaint), func(word string) bool { return strings.Trim(word, ":'\"`") == program })
 }
 
 // absentProblem says why an image that the host lacks can't be had from the registry.
