@@ -19,9 +19,9 @@ import (
 const slackPatience = 3 * time.Second
 
 // door is where what people say in terminals comes in, in the process that acts.
-func (r *replica) door(runner *runner.Runner) *terminal.Door {
+func (r *replica) door(rollbacks *runner.Runner) *terminal.Door {
 	return &terminal.Door{
-		Runner: runner, Inbox: r.store, Roles: r.rolesOf,
+		Runner: rollbacks, Inbox: r.store, Roles: r.rolesOf,
 		Signers: func() (terminal.Signers, error) { return loadSigners(r.cfg) },
 		Problem: func(err error) {
 			r.log.Error().Str("component", "door").Err(err).Msg("what was said in a terminal can't be dealt with now; trying again")

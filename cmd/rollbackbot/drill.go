@@ -15,7 +15,7 @@ import (
 
 	"rollbackbot/bot"
 	"rollbackbot/config"
-	runbookdrill "rollbackbot/internal/drill"
+	"rollbackbot/internal/drill"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/migration"
 	"rollbackbot/internal/picture"
@@ -56,7 +56,7 @@ func drillCommand() *cobra.Command {
 					return err
 				}
 			}
-			d := &drill{cfg: cfg, app: app, out: cmd.OutOrStdout(), log: newLogger(cfg, cmd.ErrOrStderr())}
+			d := &drillProcess{cfg: cfg, app: app, out: cmd.OutOrStdout(), log: newLogger(cfg, cmd.ErrOrStderr())}
 			return d.run(cmd.Context(), request)
 		},
 	}
@@ -65,8 +65,8 @@ func drillCommand() *cobra.Command {
 	return cmd
 }
 
-// drill is one drill, wired: a Runner with a journal of its own, which reads the app's history from the real one.
-type drill struct {
+// drillProcess is one drill, wired: a Runner with a journal of its own, which reads the app's history from the real one.
+type drillProcess struct {
 	cfg config.Config
 	app runbook.App
 	out io.Writer
@@ -93,7 +93,7 @@ const (
 	drillEnd = 30 * time.Second
 )
 
-func (d *drill) run(ctx context.Context, request runbook.Request) error {
+func (d *drillProcess) run(ctx context.Context, request runbook.Request) error {
 	store, err := journal.Open(ctx, d.cfg.DatabaseURL.Reveal(), journal.Options{MustExist: true})
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (d *drill) run(ctx context.Context, request runbook.Request) error {
 		return err
 	}
 	defer pool.Close()
-	if err := d.wire(ctx, own, &runbookdrill.Hosts{Hosts: hostsOf(pool), Print: d.would}); err != nil {
+	if err := d.wire(ctx, own, &drill.Hosts{Hosts: hostsOf(pool), Print: d.would}); err != nil {
 		return err
 	}
 	// What is under way is put down in its own order when the command is told to stop.
@@ -138,7 +138,7 @@ func (d *drill) run(ctx context.Context, request runbook.Request) error {
 }
 
 // wire makes the parts of the drill, and proves that Slack takes what it says.
-func (d *drill) wire(ctx context.Context, own *journal.Store, hosts runbook.Hosts) error {
+func (d *drillProcess) wire(ctx context.Context, own *journal.Store, hosts runbook.Hosts) error {
 	cfg := d.cfg
 	api := bot.NewClient(cfg.Slack.BotToken.Reveal(), cfg.Slack.AppToken.Reveal(), cfg.Slack.APIURL)
 	who, err := bot.Identify(ctx, api)
@@ -187,10 +187,12 @@ func (j drillJournal) Append(ctx context.Context, entry runbook.Entry) ([]runboo
 	return j.Store.Append(ctx, entry)
 }
 
-func (d *drill) form() *bot.Form { return &bot.Form{Apps: []string{d.app.Name}, Runner: d.runner} }
+func (d *drillProcess) form() *bot.Form {
+	return &bot.Form{Apps: []string{d.app.Name}, Runner: d.runner}
+}
 
 // play asks for the drill and waits for its end.
-func (d *drill) play(ctx, base context.Context, desks *sync.WaitGroup, request runbook.Request) error {
+func (d *drillProcess) play(ctx, base context.Context, desks *sync.WaitGroup, request runbook.Request) error {
 	if err := d.free(ctx); err != nil {
 		return err
 	}
@@ -229,7 +231,7 @@ func (d *drill) play(ctx, base context.Context, desks *sync.WaitGroup, request r
 }
 
 // interrupted says why the drill has to stop; "" where it needn't.
-func (d *drill) interrupted(ctx, base context.Context) string {
+func (d *drillProcess) interrupted(ctx, base context.Context) string {
 	if ctx.Err() != nil {
 		return "this command was told to end"
 	}
@@ -243,6 +245,6 @@ func (d *drill) interrupted(ctx, base context.Context) string {
 }
 
 // free refuses beside a real rollback of the app: nobody practises then.
-func (d *drill) free(ctx context.Context) error {
+func (d *drillProcess) free(ctx context.Context) error {
 	return runbook.OpenRollback(ctx, d.store, d.app.Name)
 }

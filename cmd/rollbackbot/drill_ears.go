@@ -12,7 +12,7 @@ import (
 
 // listen hears what people say while no bot acts for the journal: where one does, it hears, and puts what is about the
 // drill into the inbox. Nothing else than that is heard here, since nobody would work it off.
-func (d *drill) listen(ctx context.Context) {
+func (d *drillProcess) listen(ctx context.Context) {
 	for {
 		acts, err := d.served(ctx)
 		switch {
@@ -28,7 +28,7 @@ func (d *drill) listen(ctx context.Context) {
 }
 
 // hear keeps sockets to Slack until a bot acts.
-func (d *drill) hear(ctx context.Context) {
+func (d *drillProcess) hear(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	socket := &bot.Socket{API: d.directory.API, Handle: d.handler.Handle, Log: component(d.log, "socket")}
 	d.setSocket(socket)
@@ -44,14 +44,14 @@ func (d *drill) hear(ctx context.Context) {
 	}
 }
 
-func (d *drill) setSocket(s *bot.Socket) {
+func (d *drillProcess) setSocket(s *bot.Socket) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.socket = s
 }
 
 // connected reports whether this process itself hears what people say.
-func (d *drill) connected() bool {
+func (d *drillProcess) connected() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.socket != nil && d.socket.State().Connected
@@ -68,7 +68,7 @@ func waited(ctx context.Context, wait time.Duration) bool {
 }
 
 // served reports whether a bot acts for the journal: whoever gets the ownership knows that none does, and gives it back.
-func (d *drill) served(ctx context.Context) (bool, error) {
+func (d *drillProcess) served(ctx context.Context) (bool, error) {
 	owner, err := d.store.Own(ctx)
 	var owned *journal.OwnedError
 	switch {
@@ -82,7 +82,7 @@ func (d *drill) served(ctx context.Context) (bool, error) {
 }
 
 // heard waits until somebody hears what people say.
-func (d *drill) heard(ctx context.Context) error {
+func (d *drillProcess) heard(ctx context.Context) error {
 	for deadline := time.Now().Add(drillHeard); ; {
 		if d.connected() {
 			return nil

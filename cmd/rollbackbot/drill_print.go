@@ -8,7 +8,7 @@ import (
 )
 
 // conclude says how long everything took, and what was not proven.
-func (d *drill) conclude(rb runbook.Rollback) error {
+func (d *drillProcess) conclude(rb runbook.Rollback) error {
 	d.say("\nThe drill ended: %s. %s", rb.Outcome, rb.Why)
 	for _, part := range []struct {
 		name     string
@@ -33,19 +33,19 @@ func (d *drill) conclude(rb runbook.Rollback) error {
 	return nil
 }
 
-func (d *drill) say(format string, args ...any) {
+func (d *drillProcess) say(format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	fmt.Fprintf(d.out, format+"\n", args...)
 }
 
 // would prints a command that is not run.
-func (d *drill) would(host runbook.Host, command string) {
+func (d *drillProcess) would(host runbook.Host, command string) {
 	d.say("would run on %s: %s", host, command)
 }
 
 // tell prints what happens.
-func (d *drill) tell(e runbook.Event) {
+func (d *drillProcess) tell(e runbook.Event) {
 	at := e.At.UTC().Format("15:04:05 UTC")
 	switch fact := e.Fact.(type) {
 	case runbook.Answered:

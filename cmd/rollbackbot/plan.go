@@ -72,11 +72,11 @@ func printPlan(cmd *cobra.Command, cfg config.Config, request runbook.Request) e
 	if err != nil {
 		return err
 	}
-	runner := runner.Runner{Apps: cfg.Apps, Journal: store, Hosts: hostsOf(pool), Health: probe.Health{}, ErrorRate: rates, Policy: policy(cfg)}
+	planner := runner.Runner{Apps: cfg.Apps, Journal: store, Hosts: hostsOf(pool), Health: probe.Health{}, ErrorRate: rates, Policy: policy(cfg)}
 	if hub != nil {
-		runner.Source, runner.Judge = hub, migration.NewProcess()
+		planner.Source, planner.Judge = hub, migration.NewProcess()
 	}
-	plan, needsLead, err := runner.Plan(cmd.Context(), request)
+	plan, needsLead, err := planner.Plan(cmd.Context(), request)
 	if err != nil {
 		return err
 	}

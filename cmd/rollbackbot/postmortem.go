@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollbackbot/internal/journal"
-	runbookpostmortem "rollbackbot/runbook/postmortem"
+	"rollbackbot/runbook/postmortem"
 )
 
 func postmortemCommand() *cobra.Command {
@@ -32,7 +32,7 @@ func printPostmortem(cmd *cobra.Command, store *journal.Store, rollback string) 
 	if err != nil {
 		return err
 	}
-	text, err := runbookpostmortem.Postmortem(events, rollback, runbookpostmortem.Reader{})
+	text, err := postmortem.Postmortem(events, rollback, postmortem.Reader{})
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 func TestPostmortem_NeedsTheDatabaseAlone(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "bot.db")
 	t.Setenv("ROLLBACK_DATABASE_URL", url)
-	if status, _, _ := postmortem("rb-1"); status != exitFailed {
+	if status, _, _ := runPostmortem("rb-1"); status != exitFailed {
 		t.Errorf("without a database the status is %d", status)
 	}
 	store, err := journal.Open(t.Context(), url, journal.Options{})
@@ -33,19 +33,19 @@ func TestPostmortem_NeedsTheDatabaseAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, out, errs := postmortem("rb-1")
+	status, out, errs := runPostmortem("rb-1")
 	if status != exitOK || !strings.Contains(out, "## What broke") || !strings.Contains(out, "checkout answers 500") {
 		t.Errorf("status %d: %s%s", status, out, errs)
 	}
-	if status, out, errs := postmortem("rb-2"); status != exitFailed || out != "" || !strings.Contains(errs, `no rollback "rb-2"`) {
+	if status, out, errs := runPostmortem("rb-2"); status != exitFailed || out != "" || !strings.Contains(errs, `no rollback "rb-2"`) {
 		t.Errorf("of no rollback: status %d: %s%s", status, out, errs)
 	}
-	if status, _, _ := postmortem(); status != exitUsage {
+	if status, _, _ := runPostmortem(); status != exitUsage {
 		t.Errorf("without an ID the status is %d", status)
 	}
 }
 
-func postmortem(args ...string) (status int, stdout, stderr string) {
+func runPostmortem(args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	status = run(context.Background(), append([]string{"postmortem"}, args...), &out, &errs)
 	return status, out.String(), errs.String()

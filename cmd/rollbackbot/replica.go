@@ -83,7 +83,7 @@ func newReplica(cfg config.Config, log zerolog.Logger, store *journal.Store, poo
 	r.listener = &bot.Bot{
 		API: api, Inbox: store, Directory: r.directory, Speaker: r.announcer, Channel: bot.Channel{API: api, ID: cfg.Slack.Channel},
 		// A form is opened by whichever replica hears of it; it only reads, which needs no ownership.
-		Form:   &bot.Form{API: api, Apps: appNames(cfg), Runner: r.runner(r.announcer)},
+		Form:   &bot.Form{API: api, Apps: appNames(cfg), Runner: r.newRunner(r.announcer)},
 		Socket: &bot.Socket{API: api, Sockets: r.sockets, Log: component(log, "socket")},
 		Log:    log, Stored: r.stored, UnderWay: r.underWay,
 		Others: terminal.IsKind, Doctor: r.examine, Version: version, Heard: r.lastHeard, Sight: r.sight,
@@ -102,7 +102,7 @@ func (r *replica) sockets() int {
 }
 
 // run listens, and acts whenever the journal is this replica's, until ctx ends. An error is one that ends the process:
-// only a person can mend it, or a start anew.
+// only a person can fix it, or the next start.
 func (r *replica) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -148,30 +148,30 @@ func (r *replica) act(ctx context.Context, owner *journal.Ownership) error {
 	ctx, stop := owner.Context(ctx)
 	defer stop()
 	r.tally.forget()
-	runner := r.runner(fenced{r.announcer, owner})
-	if err := r.start(ctx, runner); err != nil {
+	rollbacks := r.newRunner(fenced{r.announcer, owner})
+	if err := r.start(ctx, rollbacks); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return err
 	}
-	t := &term{owner: owner, runner: runner, desk: r.listener.Desk(runner), since: time.Now()}
+	t := &term{owner: owner, runner: rollbacks, desk: r.listener.Desk(rollbacks), since: time.Now()}
 	r.begin(t)
 	defer r.begin(nil)
 	r.log.Info().Msg("acting: this process owns the journal")
 	var parts sync.WaitGroup
-	parts.Go(func() { r.observe(ctx, runner) })
+	parts.Go(func() { r.observe(ctx, rollbacks) })
 	parts.Go(func() { r.attend(ctx, t) })
-	parts.Go(func() { r.door(runner).Run(ctx) })
-	parts.Go(func() { r.examineDaily(ctx, runner) })
+	parts.Go(func() { r.door(rollbacks).Run(ctx) })
+	parts.Go(func() { r.examineDaily(ctx, rollbacks) })
 	<-ctx.Done()
-	return r.putDown(runner, &parts)
+	return r.putDown(rollbacks, &parts)
 }
 
 // start takes over what a former owner left. A database that is away for a moment is waited for.
-func (r *replica) start(ctx context.Context, runner *runner.Runner) error {
+func (r *replica) start(ctx context.Context, rollbacks *runner.Runner) error {
 	for deadline := time.Now().Add(startPatience); ; {
-		err := runner.Start(ctx)
+		err := rollbacks.Start(ctx)
 		var unreadable *runbook.UnreadableError
 		if err == nil || errors.As(err, &unreadable) || errors.Is(err, runbook.ErrBrokenJournal) || time.Now().After(deadline) {
 			return err
@@ -207,12 +207,12 @@ func (r *replica) attend(ctx context.Context, t *term) {
 	both.Wait()
 }
 
-func (r *replica) observe(ctx context.Context, runner *runner.Runner) {
+func (r *replica) observe(ctx context.Context, rollbacks *runner.Runner) {
 	r.observed.Clear() // what an earlier term saw says nothing of this one
-	observer := observerOf(r.cfg, runner.Hosts, runner.Journal)
+	observer := observerOf(r.cfg, rollbacks.Hosts, rollbacks.Journal)
 	observer.Seen = func(app string) { r.observed.Store(app, time.Now()) }
-	observer.News, observer.Chronicle = runner.WakeOutbox, runner.Chronicle
-	observer.Rate, observer.Report = rate.MeasureRate(runner.ErrorRate), runner.Report
+	observer.News, observer.Chronicle = rollbacks.WakeOutbox, rollbacks.Chronicle
+	observer.Rate, observer.Report = rate.MeasureRate(rollbacks.ErrorRate), rollbacks.Report
 	observer.Registry = registry.Labels{}
 	if r.github != nil {
 		observer.Source = r.github
@@ -223,10 +223,10 @@ func (r *replica) observe(ctx context.Context, runner *runner.Runner) {
 	observer.ObserveAll(ctx, r.cfg.Apps)
 }
 
-func (r *replica) examineDaily(ctx context.Context, runner *runner.Runner) {
+func (r *replica) examineDaily(ctx context.Context, rollbacks *runner.Runner) {
 	doctor := watch.DailyDoctor{
-		Apps: runner.Apps, Journal: runner.Journal, Look: r.examine, Report: runner.Report, News: runner.WakeOutbox,
-		Problem: func(err error) { runner.Problem("", err) },
+		Apps: rollbacks.Apps, Journal: rollbacks.Journal, Look: r.examine, Report: rollbacks.Report, News: rollbacks.WakeOutbox,
+		Problem: func(err error) { rollbacks.Problem("", err) },
 	}
 	doctor.Run(ctx)
 }
@@ -267,11 +267,11 @@ func (r *replica) sight(app string) bot.Sight {
 
 // putDown waits for what acts. What doesn't come to its end must not be left behind in a process that goes on: this
 // process then ends, and the next start, or another replica, reads how it ended.
-func (r *replica) putDown(runner *runner.Runner, parts *sync.WaitGroup) error {
+func (r *replica) putDown(rollbacks *runner.Runner, parts *sync.WaitGroup) error {
 	quiet := make(chan struct{})
 	go func() {
 		defer close(quiet)
-		runner.Wait()
+		rollbacks.Wait()
 		parts.Wait()
 	}()
 	select {
@@ -284,16 +284,16 @@ func (r *replica) putDown(runner *runner.Runner, parts *sync.WaitGroup) error {
 
 var errStuck = errors.New("stopped before everything was put down; the next start reads how it ended")
 
-func (r *replica) runner(announcer runbook.Announcer) *runner.Runner {
-	runner := &runner.Runner{
+func (r *replica) newRunner(announcer runbook.Announcer) *runner.Runner {
+	rollbacks := &runner.Runner{
 		Apps: r.cfg.Apps, Journal: r.store, Hosts: r.hosts, Health: probe.Health{}, ErrorRate: r.rates, Directory: r.directory, Roster: r.directory, Announcer: announcer,
 		Policy: policy(r.cfg), SignoffTimeout: r.cfg.SignoffTimeout, Inbox: r.store, Chronicle: r.chronicle, Contacts: r.directory, Report: r.report(), Problem: problemTo(r.log),
 	}
 	if r.github != nil {
-		runner.Tickets, runner.Links, runner.Source, runner.Judge = r.github, r.github, r.github, r.judge
+		rollbacks.Tickets, rollbacks.Links, rollbacks.Source, rollbacks.Judge = r.github, r.github, r.github, r.judge
 	}
-	failpoints(runner)
-	return runner
+	failpoints(rollbacks)
+	return rollbacks
 }
 
 // report logs every event after it was written, and counts it.

@@ -155,7 +155,7 @@ const maxPlans = 5
 
 // ask shows the plan, has it signed and opens the rollback.
 func (s *signing) ask(ctx context.Context, r *replica, request runbook.Request) (id string, err error) {
-	planner := r.runner(r.announcer)
+	planner := r.newRunner(r.announcer)
 	for range maxPlans {
 		plan, needsLead, err := planner.Plan(ctx, request)
 		if err != nil {
