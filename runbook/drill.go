@@ -23,7 +23,7 @@ func (rb Rollback) NotProven() []string {
 	}
 	proven := []string{
 		"no container was replaced, so that the target comes up was not seen; health and error rate are those of what runs now",
-		"the pins were not written: what would run was asked with them given beside, where nothing else can win over them",
+		"the pins were not written: hosts were asked what would run with them, in a way in which nothing else can win over them",
 		"the app's lock was looked at, and not taken",
 	}
 	if missing > 0 {

@@ -133,13 +133,14 @@ func TestRun_OneConnectionManySessions(t *testing.T) {
 	}
 }
 
-func TestTarget_SameHostSameClient(t *testing.T) {
+func TestClient_SameForTheSameHost(t *testing.T) {
 	pool := newPool(t, configOf(startHost(t, sshtest.Options{})))
-	if on(pool, "a@b") != on(pool, "a@b") {
-		t.Error("the same host gave two targets")
+	client := pool.Client("a@b")
+	if again := pool.Client("a@b"); again != client {
+		t.Error("the same host gave two clients")
 	}
-	if on(pool, "a@b") == on(pool, "a@c") {
-		t.Error("two hosts gave one target")
+	if pool.Client("a@c") == client {
+		t.Error("two hosts gave one client")
 	}
 }
 
