@@ -143,7 +143,33 @@ func (s *Stack) Shell(tb testing.TB, line string) string {
 }
 
 // tidyPatience is how long the engine may take until it removes what nothing uses any more.
-const tidyPatience = 2 * time.Minute
+const tidyPatience = time.Minute
+
+// removed tries until the engine has removed them. A busy one still counts containers to a network for a moment after it
+// has removed them.
+func removed(remove, ids []string) error {
+	for deadline := time.Now().Add(tidyPatience); ; time.Sleep(500 * time.Millisecond) {
+		_, err := try("docker", append(remove, ids...)...)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// leaked reports whether what is to be removed are networks to which no container belongs any more, and which the engine
+// keeps all the same: killed in the middle of an `up`, Docker 20.10 sometimes counts a container's end of a network for
+// ever, and says "has active endpoints" of a network that by its own words has none.
+func leaked(remove []string, ids string) bool {
+	if remove[0] != "network" {
+		return false
+	}
+	for _, id := range lines(ids) {
+		if inside, err := try("docker", "ps", "--all", "--quiet", "--filter", "network="+id); err != nil || inside != "" {
+			return false
+		}
+	}
+	return true
+}
 
 // Down removes the stack's containers, networks, volumes and the bot's folder for the app, whatever state its files
 // are in. NewStack arranges for it; a test need not call it.
@@ -162,16 +188,10 @@ func (s *Stack) Down(tb testing.TB) {
 		if ids == "" {
 			continue
 		}
-		// A busy engine still counts containers to a network for a moment after it has removed them.
-		for deadline := time.Now().Add(tidyPatience); ; time.Sleep(500 * time.Millisecond) {
-			_, err := try("docker", append(kind.remove, lines(ids)...)...)
-			if err == nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				tb.Errorf("remove the stack: %v", err)
-				break
-			}
+		if err := removed(kind.remove, lines(ids)); err != nil && !leaked(kind.remove, ids) {
+			tb.Errorf("remove the stack: %v", err)
+		} else if err != nil {
+			tb.Logf("the engine keeps %s, to which it counts a container that is gone", ids)
 		}
 	}
 	if err := os.RemoveAll(filepath.Join(s.home, ".rollbackbot", s.App)); err != nil {
