@@ -94,7 +94,7 @@ func (p *Publisher) show(key, version string) {
 
 const (
 	updateInterval = 1200 * time.Millisecond // between updates, for all rollbacks together: chat.update takes 50 a minute
-	tickInterval   = 5 * time.Second         // how often the elapsed time is shown anew
+	tickInterval   = 5 * time.Second         // how often the elapsed time is shown again
 	FirstRetry     = time.Second
 	LastRetry      = time.Minute
 )
@@ -117,16 +117,22 @@ func (p *Publisher) Decorate(ctx context.Context) {
 			p.waitFor(ctx, changed, rb)
 			continue
 		}
-		p.Report(err)
-		var retry *runbook.RetryError
-		if errors.As(err, &retry) {
-			wait = max(retry.After, FirstRetry)
-		}
-		if parallel.Pause(ctx, wait) != nil {
+		if wait = p.backOff(ctx, err, wait); ctx.Err() != nil {
 			return
 		}
-		wait = min(2*wait, LastRetry)
 	}
+}
+
+// backOff reports err and pauses for wait, or for as long as err says, but never less than FirstRetry. It returns the
+// next pause: twice this one, at most LastRetry. It ends early where ctx does.
+func (p *Publisher) backOff(ctx context.Context, err error, wait time.Duration) time.Duration {
+	p.Report(err)
+	var retry *runbook.RetryError
+	if errors.As(err, &retry) {
+		wait = max(retry.After, FirstRetry)
+	}
+	_ = parallel.Pause(ctx, wait) // its error is ctx's, and the caller asks ctx
+	return min(2*wait, LastRetry)
 }
 
 // decorated reports whether all decorations are posted.
@@ -159,15 +165,9 @@ func (p *Publisher) Publish(ctx context.Context) {
 			p.waitFor(ctx, changed, rb)
 			continue
 		}
-		p.Report(err)
-		var retry *runbook.RetryError
-		if errors.As(err, &retry) {
-			wait = max(retry.After, FirstRetry)
-		}
-		if parallel.Pause(ctx, wait) != nil {
+		if wait = p.backOff(ctx, err, wait); ctx.Err() != nil {
 			return
 		}
-		wait = min(2*wait, LastRetry)
 	}
 }
 
