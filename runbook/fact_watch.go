@@ -153,7 +153,7 @@ func (NoticeClosed) Kind() string { return "notice_closed" }
 // NoticeBulletin is the kind of notice that a Bulletin is.
 const NoticeBulletin NoticeKind = "bulletin"
 
-// ImagesChecked is what came of the daily look at the images of the release that a rollback would go to.
+// ImagesChecked is the result of the daily look at the images of the release that a rollback would go to.
 type ImagesChecked struct {
 	Release string           `json:"release"` // its ID
 	Images  map[string]Image `json:"images"`

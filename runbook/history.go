@@ -67,11 +67,11 @@ func Describe(r Release) string {
 // Previous is the word for the default target.
 const Previous = "previous"
 
-// Past is one rollback as a history lists it: who asked for what, and what came of it.
+// Past is one rollback as a history lists it: its requester, what it was to do, and its result.
 type Past struct {
 	ID      string
 	At      time.Time // when it was asked for
-	By      string    // Slack ID of who asked
+	By      string    // Slack ID of the requester
 	From    string    // the release that ran; "" where that was not one known release
 	To      string    // the release to go to
 	Reason  string

@@ -54,7 +54,7 @@ type Links interface {
 // Tickets is where postmortem tickets are opened: a repository "owner/name" has them.
 //
 // Errors are of three kinds: a *RetryError says when the next call is welcome, a *DeniedError that no call will go well
-// before somebody has mended something, and after any other nobody knows what came of the call.
+// before somebody has fixed something, and after any other nobody knows the result of the call.
 type Tickets interface {
 	// Public reports whether anybody may read the repository's tickets. What can't be told is an error.
 	Public(ctx context.Context, repository string) (bool, error)

@@ -62,7 +62,7 @@ const (
 // Outcomes are all of them.
 var Outcomes = []Outcome{Succeeded, Unconfirmed, Failed, RolledForward, Rejected, Expired, Aborted}
 
-// Verdict is what came of a step.
+// Verdict is the result of a step.
 type Verdict string
 
 // The verdicts of a step. Unknown is a verdict of its own: it is never read as failed, and never blindly tried again.
@@ -80,7 +80,7 @@ type StepOutcome struct {
 	Verdict Verdict `json:"verdict"`
 	Detail  string  `json:"detail,omitempty"` // one or a few sentences for people; masked
 	Output  string  `json:"output,omitempty"` // the last lines of a failed command; masked
-	// LockGone says that the lease on a host was removed or damaged under way. It is taken anew only after a person
+	// LockGone says that the lease on a host was removed or damaged under way. It is taken again only after a person
 	// was told so and said to go on.
 	LockGone bool `json:"lock_gone,omitempty"`
 	// Rate is what the error rate came to in its window; nil in other steps, and where the bot doesn't read it.

@@ -6,7 +6,7 @@ import (
 	"rollbackbot/runbook"
 )
 
-// ReadPins gives what the file of the pins says of each of the app's variables, in their order. Where a variable
+// ReadPins gives what the pins file says of each of the app's variables, in their order. Where a variable
 // stands more than once, the last one counts, as it does for compose.
 func ReadPins(content []byte, a runbook.App) []runbook.Pin {
 	pins := make([]runbook.Pin, len(a.Services))

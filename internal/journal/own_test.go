@@ -68,7 +68,7 @@ func TestOwn_ThroughALink(t *testing.T) {
 func TestOwn_DiesWithItsProcess(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url)
-		out, cmd, kill := startOther(t, ownLongVariable, url) // its end is what is waited for, and not its lease's
+		out, cmd, kill := startOther(t, ownLongVariable, url) // the test waits for its end, and not for its lease's
 		if !out.Scan() || out.Text() != "owned" {
 			t.Fatalf("the other process said %q", out.Text())
 		}

@@ -11,7 +11,7 @@ func (h *History) sighting(event runbook.Event) {
 	switch fact := event.Fact.(type) {
 	case runbook.Observed:
 		r := h.release(fact.Images)
-		// It came up anew: what failed before it went away says nothing of how it does now.
+		// It came up again: what failed before it went away says nothing of how it does now.
 		r.UpAt, r.FailingSince, r.Failure = event.At, time.Time{}, ""
 		r.Tags = fact.Tags
 		if len(fact.Hosts) > 0 {

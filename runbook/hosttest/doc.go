@@ -8,5 +8,5 @@
 // Deed at a time. What a bench can't do it says by ErrCannot, and the case that needs it is skipped.
 //
 // The suite knows no engine, no files and no shell: it names jobs by what they do (Doing), and the pins file by what it
-// holds besides pins (Bench.Rest). It sees what came of a call by the port itself.
+// holds besides pins (Bench.Rest). It sees the result of a call by the port itself.
 package hosttest

@@ -18,7 +18,7 @@ type scene struct {
 	wrong []error
 }
 
-// stop ends a case early. A case can't end its test by t.FailNow: whoever tries the suite on a broken implementation
+// stop ends a case early. A case can't end its test by t.FailNow: who tries the suite on a broken implementation
 // wants to see it fail.
 type stop struct{}
 

@@ -6,7 +6,7 @@ import (
 	"rollbackbot/runbook"
 )
 
-// settled reports whether every private message of an ended rollback shows what came of it.
+// settled reports whether every private message of an ended rollback shows the result.
 func settled(rb runbook.Rollback) bool {
 	if broken := rb.Broken(); broken != nil {
 		if _, told := broken.Addressed[runbook.RoleLead]; !told {

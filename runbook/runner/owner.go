@@ -31,7 +31,7 @@ type owner struct {
 
 	execution *execution
 	stopKeep  func()            // ends the renewal of the leases and waits for that; nil while none are held
-	tried     *runbook.Baseline // what came of the last attempt to read the baseline, where that may yet succeed
+	tried     *runbook.Baseline // the result of the last attempt to read the baseline, where that may yet succeed
 	gaveBack  bool              // this process has given back what it held, and whatever a former one did
 }
 

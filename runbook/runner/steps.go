@@ -10,7 +10,7 @@ import (
 // Step is one step of the runbook.
 type Step interface {
 	Name() runbook.StepName
-	// Run does the step and says what came of it. An error means that nothing can be said: the process stops, or the
+	// Run does the step and says the result. An error means that nothing can be said: the process stops, or the
 	// journal could not be written; then nothing more may be done.
 	Run(ctx context.Context, x *execution) (runbook.StepOutcome, error)
 }

@@ -75,7 +75,7 @@ func TestWaiting_WhoMayWhen(t *testing.T) {
 		{"UDEPUTY", runbook.SignoffReject, [4]string{no, no, alone, alone}},
 		{"USECOND", runbook.SignoffReverted, [4]string{no, no, no, half}},
 		{"USECOND", runbook.SignoffReject, [4]string{no, no, no, no}},
-		{"UONCALL", runbook.SignoffInPlace, [4]string{no, no, no, half}}, // who asked
+		{"UONCALL", runbook.SignoffInPlace, [4]string{no, no, no, half}}, // the requester
 		{"UGUEST", runbook.SignoffInPlace, [4]string{no, no, no, no}},
 		{"UOTHER", runbook.SignoffInPlace, [4]string{no, no, no, no}},
 		{"UDEPUTY", runbook.RollForward, [4]string{no, no, no, no}},
