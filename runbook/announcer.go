@@ -79,8 +79,15 @@ func (e *RetryError) Unwrap() error { return e.Err }
 // ErrUnreachable says that nobody can write to a person: they left, or never could be written to.
 var ErrUnreachable = errors.New("this person can't be written to")
 
-// Final reports whether a question's message will not change any more.
+// Final reports whether the message will not change any more: that of a question once it is closed, the request's once
+// the rollback has ended. What tells of the follow-up may always change.
 func (n Notice) Final() bool {
+	switch n.Kind {
+	case NoticeRequest:
+		return n.Rollback.State == StateEnded
+	case NoticeRecord, NoticeOwner:
+		return false
+	}
 	return !slices.ContainsFunc(n.Rollback.Questions, func(q Asking) bool { return q.ID == n.Question && q.Open() })
 }
 

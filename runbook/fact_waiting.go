@@ -29,8 +29,8 @@ type (
 		Plan     string `json:"plan"`
 		Reason   string `json:"reason"` // masked and bounded; never empty
 	}
-	// NoticeSettled says that a private message shows for good what came of its question, or that its person can't be
-	// written to.
+	// NoticeSettled says that a message shows for good what it has to show, or that the person whom it is for can't be
+	// written to. No later process brings it up to date again.
 	NoticeSettled struct {
 		Key string `json:"key"`
 	}

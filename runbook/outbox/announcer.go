@@ -153,9 +153,12 @@ func (p *Publisher) Publish(ctx context.Context) {
 		if rb.State == runbook.StateEnded && rb.Over() {
 			return
 		}
-		done, err := p.round(ctx, rb, live)
-		if err == nil && done && !rb.Published {
-			err = p.Note(ctx, runbook.Published{})
+		var err error
+		if !rb.Published { // else nothing has changed since, in whichever process that was said
+			var done bool
+			if done, err = p.round(ctx, rb, live); err == nil && done {
+				err = p.Note(ctx, runbook.Published{})
+			}
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -219,24 +222,37 @@ func (p *Publisher) postMissing(ctx context.Context, rb runbook.Rollback, live r
 // updateChanged brings posted notices up to date, until there are newer things to be said first.
 func (p *Publisher) updateChanged(ctx context.Context, rb runbook.Rollback, live runbook.Live) (err error) {
 	for _, n := range p.List(rb, live) {
-		version := versionOf(n)
-		if !updated[n.Kind] || p.shown[n.Key] == version || rb.Posts[n.Key].TS == "" {
+		if post := rb.Posts[n.Key]; !updated[n.Kind] || post.TS == "" || post.Settled {
 			continue
 		}
-		if waited := p.Gate.wait(ctx); waited != nil {
-			return waited
+		failed := p.bringUpToDate(ctx, n)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		failed := p.Announcer.Update(ctx, rb.Posts[n.Key], n)
-		if failed == nil {
-			p.show(n.Key, version)
-		} else {
-			err = errors.Join(err, fmt.Errorf("update the %s of %s: %w", n.Key, rb.ID, failed))
-		}
+		err = errors.Join(err, failed)
 		if now, _, _ := p.State(); now.Seq != rb.Seq || slowDown(failed) {
 			break
 		}
 	}
 	return err
+}
+
+// bringUpToDate has a posted notice show what it should, and notes where that is for good: a process that is killed again
+// and again would else begin with the same updates each time, and never come to the others.
+func (p *Publisher) bringUpToDate(ctx context.Context, n runbook.Notice) error {
+	if version := versionOf(n); p.shown[n.Key] != version {
+		if err := p.Gate.wait(ctx); err != nil {
+			return err
+		}
+		if err := p.Announcer.Update(ctx, n.Rollback.Posts[n.Key], n); err != nil {
+			return failure("update", n, err)
+		}
+		p.show(n.Key, version)
+	}
+	if n.Final() {
+		return failure("settle", n, p.Note(ctx, runbook.NoticeSettled{Key: n.Key}))
+	}
+	return nil
 }
 
 // updated are the notices that change after they were posted.

@@ -117,18 +117,8 @@ func (p *Publisher) nextBeside(ctx context.Context, rb runbook.Rollback, failed 
 		}
 	}
 	for _, n := range list {
-		if version := versionOf(n); p.shown[n.Key] != version {
-			if err := p.Gate.wait(ctx); err != nil {
-				return n.Key, err
-			}
-			if err := p.Announcer.Update(ctx, rb.Posts[n.Key], n); err != nil {
-				return n.Key, failure("update", n, err)
-			}
-			p.show(n.Key, version)
-			return n.Key, nil
-		}
-		if n.Final() {
-			return n.Key, failure("settle", n, p.Note(ctx, runbook.NoticeSettled{Key: n.Key}))
+		if n.Final() || p.shown[n.Key] != versionOf(n) {
+			return n.Key, p.bringUpToDate(ctx, n)
 		}
 	}
 	return "", nil
