@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs and starts the real parts that the end-to-end tests run on: the
 # Docker engine, Docker Compose, the OpenSSH server, PostgreSQL's programs,
-# Prometheus, Chromium, curl, Node packages.
+# Prometheus, Chromium, curl, sudo, other login shells, Node packages.
 #
 # Everything built or fetched is kept under ~/.cache/rollbackbot, keyed by
 # version. A second run finds it all in place and ends within seconds.

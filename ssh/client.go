@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -20,6 +21,7 @@ type Client struct {
 	connect connectFunc
 	log     zerolog.Logger
 	slots   chan struct{} // one for each session that is open
+	asInput atomic.Bool   // the login shell came to a command only when it was given it to read
 
 	mu   sync.Mutex
 	kept *dialled // the connection that is kept or being dialled; nil before the first and after a failed dial
@@ -44,8 +46,7 @@ const DefaultTimeout = 30 * time.Second
 // or a plain one for a command that can't be written as a line (no program); nothing was started then.
 // More than MaxOutputBytes on one stream ends the Run with an error that wraps ErrTooMuchOutput and runbook.ErrLost.
 func (c *Client) Run(ctx context.Context, cmd runbook.Command, stdin []byte) (status int, stdout, stderr []byte, err error) {
-	line, err := remoteLine(cmd)
-	if err != nil {
+	if err := checkWords(cmd); err != nil {
 		return 0, nil, nil, fmt.Errorf("run on %s: %w", c.host, err)
 	}
 	if _, bounded := ctx.Deadline(); !bounded {
@@ -55,11 +56,7 @@ func (c *Client) Run(ctx context.Context, cmd runbook.Command, stdin []byte) (st
 	}
 
 	began := time.Now()
-	s, err := c.open(ctx)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	r, err := s.run(ctx, line, stdin)
+	r, err := c.run(ctx, cmd, stdin)
 	// The program's name alone: arguments may hold what nobody should read.
 	c.log.Debug().Str("program", cmd.Args[0]).Int("status", r.status).Dur("elapsed", time.Since(began)).
 		Bool("known", err == nil).Msg("command ended")
@@ -75,9 +72,12 @@ type result struct {
 // explainRun says on which host and for what reason a command that was sent has no result.
 func (c *Client) explainRun(err error, elapsed time.Duration) error {
 	var refused *refusedError
+	var said *runbook.HostError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &said):
+		return said
 	case errors.Is(err, errClosed):
 		return c.stopping(err)
 	case errors.As(err, &refused):

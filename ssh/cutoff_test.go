@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -75,6 +76,11 @@ func newSigner(t *testing.T) ssh.Signer {
 	return signer
 }
 
+// markOf is the mark with which a line has its command begin.
+func markOf(line []byte) string {
+	return regexp.MustCompile(`rollbackbot-[A-Z2-7]{26}`).FindString(string(line))
+}
+
 // statusThen is a host that answers any command with some output and status 0, and a second later does what closing says.
 func statusThen(conn net.Conn, key ssh.Signer, closing func(ssh.Channel, net.Conn)) {
 	config := &ssh.ServerConfig{NoClientAuth: true}
@@ -91,7 +97,7 @@ func statusThen(conn net.Conn, key ssh.Signer, closing func(ssh.Channel, net.Con
 		}
 		exec := <-requests
 		_ = exec.Reply(true, nil)
-		_, _ = io.WriteString(channel, "half")
+		_, _ = io.WriteString(channel, markOf(exec.Payload)+"\nhalf")
 		_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{0}))
 		time.Sleep(time.Second)
 		closing(channel, conn)

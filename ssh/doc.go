@@ -3,11 +3,9 @@
 // A Pool holds one Client per host; a Client keeps one connection, dialled at its first Run, kept alive, and dialled
 // anew by the first Run after it was lost. Every Run is a session of its own, and several may be under way.
 //
-// A command is one line for the host, in a login shell, as a person's would be:
-//
-//	exec "$SHELL" -lc 'cd /opt/shop && exec env NAME=value docker compose ps'
-//
-// and it ends in one of three ways, which are kept apart all the way up:
+// A command is one line for the host, in a login shell, as a person's would be. It begins by printing a mark on both of its
+// outputs: what came before is the login shell's and not the command's, and without a mark no command was begun (line.go).
+// It ends in one of three ways, which are kept apart all the way up:
 //
 //	an exit status         Result, nil error. A signal n is status 128+n.
 //	it was never started   *runbook.HostError: one sentence with what is wrong, one with the remedy.

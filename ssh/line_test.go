@@ -12,44 +12,22 @@ import (
 )
 
 func TestRemoteLine(t *testing.T) {
-	for name, test := range map[string]struct {
-		cmd  runbook.Command
-		want string
-	}{
-		"a program": {
-			runbook.Command{Args: []string{"docker", "ps"}},
-			`exec "$SHELL" -lc 'exec docker ps'`,
-		},
-		"a folder": {
-			runbook.Command{Dir: "/opt/your-app", Args: []string{"docker", "compose", "-f", "infra/docker-compose.prod.yml", "ps"}},
-			`exec "$SHELL" -lc 'cd /opt/your-app && exec docker compose -f infra/docker-compose.prod.yml ps'`,
-		},
-		"variables": {
-			runbook.Command{Dir: "/opt/a", Env: []string{"API_IMAGE=ghcr.io/o/api@sha256:00", "NOTE=a b"}, Args: []string{"up"}},
-			`exec "$SHELL" -lc 'cd /opt/a && exec env API_IMAGE=ghcr.io/o/api@sha256:00 NOTE='"'"'a b'"'"' up'`,
-		},
-		"hostile words": {
-			runbook.Command{Dir: "/opt/it's; rm -rf ~", Args: []string{"echo", "$(reboot)", "`reboot`", "", "a\nb", "!!"}},
-			`exec "$SHELL" -lc 'cd '"'"'/opt/it'"'"'"'"'"'"'"'"'s; rm -rf ~'"'"' && exec echo '"'"'$(reboot)'"'"' '"'"'` + "`reboot`" + `'"'"' '"'"''"'"' '"'"'a` + "\n" + `b'"'"' '"'"'!!'"'"''`,
-		},
-		"a relative folder": {
-			runbook.Command{Dir: "-app", Args: []string{"ls"}},
-			`exec "$SHELL" -lc 'cd ./-app && exec ls'`,
-		},
-		"a folder above": {
-			runbook.Command{Dir: "../app", Args: []string{"ls"}},
-			`exec "$SHELL" -lc 'cd ../app && exec ls'`,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, err := remoteLine(test.cmd)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != test.want {
-				t.Errorf("got  %s\nwant %s", got, test.want)
-			}
-		})
+	cmd := runbook.Command{Dir: "/opt/a", Env: []string{"API_IMAGE=ghcr.io/o/api@sha256:00", "NOTE=a b"}, Args: []string{"docker", "ps"}}
+	const inner = `exec sh -c '` + begins + `' rollbackbot rollbackbot-M /opt/a API_IMAGE=ghcr.io/o/api@sha256:00 'NOTE=a b' docker ps`
+	for _, how := range []string{asArgument, asInput} {
+		want := `exec sh -c ` + runbook.Quote(how) + ` rollbackbot ` + runbook.Quote(inner)
+		if got := remoteLine(how, "rollbackbot-M", cmd); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// A relative folder is neither an option of cd nor looked up in CDPATH.
+func TestInHome(t *testing.T) {
+	for dir, want := range map[string]string{"/opt/a": "/opt/a", "-app": "./-app", "app": "./app", ".": ".", "./a": "./a", "../app": "../app"} {
+		if got := inHome(dir); got != want {
+			t.Errorf("%s: %s, want %s", dir, got, want)
+		}
 	}
 }
 
@@ -58,15 +36,15 @@ func TestRemoteLine_Refuses(t *testing.T) {
 		"no program":              {},
 		"an empty program":        {Args: []string{"", "x"}},
 		"an option of exec":       {Args: []string{"-a", "x"}},
-		"a variable as a program": {Env: []string{"A=1"}, Args: []string{"B=2", "x"}},
+		"a variable as a program": {Args: []string{"B=2", "x"}},
 		"a variable without =":    {Env: []string{"secret"}, Args: []string{"x"}},
 		"a variable with a space": {Env: []string{"A B=secret"}, Args: []string{"x"}},
 		"a variable of nothing":   {Env: []string{"=secret"}, Args: []string{"x"}},
 		"a variable like -i":      {Env: []string{"-i=secret"}, Args: []string{"x"}},
 	} {
-		line, err := remoteLine(cmd)
+		err := checkWords(cmd)
 		if err == nil {
-			t.Errorf("%s: made %s", name, line)
+			t.Errorf("%s: passed", name)
 			continue
 		}
 		if strings.Contains(err.Error(), "secret") {
@@ -86,30 +64,38 @@ func printWords(dir string, words []string) runbook.Command {
 }
 
 // through runs a command's line as sshd would for a user whose shell is this one.
-func through(t testing.TB, shell string, cmd runbook.Command) string {
+func through(t testing.TB, shell, how string, cmd runbook.Command) string {
 	t.Helper()
-	line, err := remoteLine(cmd)
-	if err != nil {
+	if err := checkWords(cmd); err != nil {
 		t.Fatal(err)
 	}
+	m := newMark()
+	line := remoteLine(how, m, cmd)
 	run := exec.Command(shell, "-c", line)
 	home := t.TempDir()
 	run.Dir = home
 	run.Env = []string{"HOME=" + home, "PATH=/usr/local/bin:/usr/bin:/bin", "SHELL=" + shell}
+	var stderr strings.Builder
+	run.Stderr = &stderr
 	out, err := run.Output()
 	if err != nil {
-		var stderr []byte
-		if exit, ok := err.(*exec.ExitError); ok {
-			stderr = exit.Stderr
-		}
-		t.Fatalf("%s -c %s: %v: %s", shell, line, err, stderr)
+		t.Fatalf("%s -c %s: %v: %s", shell, line, err, stderr.String())
 	}
-	return string(out)
+	printed, found := strings.CutPrefix(string(out), string(m)+"\n")
+	if _, said := strings.CutPrefix(stderr.String(), string(m)+"\n"); !found || !said {
+		t.Fatalf("%s: the mark is missing in %q or %q", shell, out, stderr.String())
+	}
+	return printed
 }
 
 func checkWordsArrive(t testing.TB, shell, dir string, words []string) {
 	t.Helper()
-	got := through(t, shell, printWords(dir, words))
+	checkWordsArriveBy(t, asArgument, shell, dir, words)
+}
+
+func checkWordsArriveBy(t testing.TB, how, shell, dir string, words []string) {
+	t.Helper()
+	got := through(t, shell, how, printWords(dir, words))
 	arrived := make([]string, 0, len(words)+1)
 	for _, word := range append([]string{words[0]}, words...) {
 		arrived = append(arrived, strings.ReplaceAll(word, "\x00", ""))
@@ -133,7 +119,7 @@ var backslashes = []string{`\`, `\\`, `a\'b`, `ends in \`, `\n`, `\\server\share
 func shells(t *testing.T) map[string]func(t *testing.T) string {
 	t.Helper()
 	found := make(map[string]func(t *testing.T) string)
-	for _, name := range []string{"sh", "bash", "dash", "zsh", "fish", "ksh"} {
+	for _, name := range []string{"sh", "bash", "dash", "zsh", "fish", "ksh", "mksh"} {
 		found[name] = func(t *testing.T) string { return lookShell(t, name) }
 	}
 	found["busybox"] = func(t *testing.T) string {
@@ -166,16 +152,13 @@ func TestRemoteLine_ThroughShells(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shell := find(t)
 			checkWordsArrive(t, shell, dir, hostileWords)
+			checkWordsArriveBy(t, asInput, shell, dir, slices.Concat(hostileWords, backslashes))
 			for _, word := range hostileWords { // each as a variable as well
 				checkWordsArrive(t, shell, dir, []string{word})
 			}
 		})
 		t.Run(name+" backslashes", func(t *testing.T) {
-			shell := find(t)
-			if name == "fish" && runbook.Quote(`\`) == `'\'` {
-				t.Skip("runbook.Quote leaves backslashes inside single quotes, which fish reads")
-			}
-			checkWordsArrive(t, shell, dir, backslashes)
+			checkWordsArrive(t, find(t), dir, backslashes)
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package ssh
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -14,13 +13,24 @@ import (
 	"rollbackbot/runbook"
 )
 
-// ErrTooMuchOutput says that a command printed more than MaxOutputBytes on one stream and was not listened to further.
-var ErrTooMuchOutput = fmt.Errorf("the command printed more than %d MiB", MaxOutputBytes>>20)
-
 // refusedError says that the host answered that it won't run the command.
 type refusedError struct{}
 
 func (*refusedError) Error() string { return "the host refused to run the command" }
+
+// unbegunError says that all ended and the command had not begun: its mark is missing.
+type unbegunError struct {
+	printed string // what came in its place
+}
+
+func (*unbegunError) Error() string { return "the login shell ended before it came to the command" }
+
+// call is what is asked of a session.
+type call struct {
+	line  string
+	mark  mark   // what the command says as it begins; empty: nothing
+	stdin []byte // for the command
+}
 
 // session is one channel on which one command is run. x/crypto's Session is not used: its errors quote the command
 // line, and it does not tell a refused command from one that may have been started.
@@ -38,14 +48,16 @@ type outcome struct {
 }
 
 // run sends the line and waits for the command's end, or for ctx's. From the moment of sending an error means that
-// nobody knows (runbook.ErrLost), unless the host says that it refuses (*refusedError).
-func (s *session) run(ctx context.Context, line string, stdin []byte) (result, error) {
+// nobody knows (runbook.ErrLost), unless the host says that it refuses (*refusedError), or the command's mark is missing
+// in all that came (*unbegunError).
+func (s *session) run(ctx context.Context, c call) (result, error) {
 	ended := make(chan outcome, 1)
+	stdout := newOutput(c.mark)
 	ok := s.link.owner.pool.spawn(func() {
 		defer s.release()
 		stop := context.AfterFunc(ctx, s.close)
 		defer stop()
-		ended <- s.converse(line, stdin)
+		ended <- s.converse(c, stdout)
 	})
 	if !ok {
 		s.close()
@@ -55,25 +67,33 @@ func (s *session) run(ctx context.Context, line string, stdin []byte) (result, e
 	select {
 	case o := <-ended:
 		if o.err != nil && ctx.Err() != nil {
-			o.err = lost(ctx.Err())
+			o.err = tooLate(ctx, stdout)
 		}
 		return o.result, o.err
 	case <-ctx.Done():
 		// Not waited for: a host that is gone doesn't answer the close either.
-		return result{}, lost(ctx.Err())
+		return result{}, tooLate(ctx, stdout)
 	}
+}
+
+// tooLate is for a command that the context ended before its end came.
+func tooLate(ctx context.Context, stdout *output) error {
+	if stdout.hasBegun() {
+		return lost(ctx.Err())
+	}
+	return lost(fmt.Errorf("%w, and the login shell had not come to the command by then; see what its profile waits for", ctx.Err()))
 }
 
 // close ends the channel. It ends nothing on the host.
 func (s *session) close() { s.channel.Close() }
 
 // converse speaks with one command from its start to its end.
-func (s *session) converse(line string, stdin []byte) outcome {
+func (s *session) converse(c call, stdout *output) outcome {
 	// The host's requests are read from the beginning: unread ones would hold up the whole connection.
 	ended := make(chan ending, 1)
 	go func() { ended <- readEnding(s.requests) }()
 
-	taken, err := s.channel.SendRequest("exec", true, ssh.Marshal(struct{ Line string }{line}))
+	taken, err := s.channel.SendRequest("exec", true, ssh.Marshal(struct{ Line string }{c.line}))
 	if err != nil {
 		// The line may have arrived and may run: it is not sent again.
 		err = lost(err)
@@ -85,17 +105,20 @@ func (s *session) converse(line string, stdin []byte) outcome {
 		<-ended
 		return outcome{err: err}
 	}
-	return s.listen(stdin, ended)
+	return s.listen(c, stdout, ended)
 }
 
-func (s *session) listen(stdin []byte, ended <-chan ending) outcome {
-	var stdout, stderr bounded
-	var copying sync.WaitGroup
-	copying.Go(func() { s.feed(stdin) })
-	copying.Go(func() { s.drain(&stdout, s.channel) })
-	copying.Go(func() { s.drain(&stderr, s.channel.Stderr()) })
+func (s *session) listen(c call, stdout *output, ended <-chan ending) outcome {
+	stderr := newOutput(c.mark)
+	over := make(chan struct{})
+	var copying, feeding sync.WaitGroup
+	feeding.Go(func() { s.feed(c.stdin, stdout, over) })
+	copying.Go(func() { s.drain(stdout, s.channel) })
+	copying.Go(func() { s.drain(stderr, s.channel.Stderr()) })
 	end := <-ended
 	copying.Wait()
+	close(over)
+	feeding.Wait()
 
 	switch {
 	case stdout.full || stderr.full:
@@ -104,19 +127,31 @@ func (s *session) listen(stdin []byte, ended <-chan ending) outcome {
 		return outcome{err: lost(errors.New("no exit status came"))}
 	case !s.endedByHost():
 		return outcome{err: lost(errors.New("the output was cut off"))}
+	case !stdout.hasBegun():
+		return outcome{err: &unbegunError{stdout.printed() + stderr.printed()}}
 	}
 	return outcome{result: result{status: end.status, stdout: stdout.data.Bytes(), stderr: stderr.data.Bytes()}}
 }
 
-// feed writes stdin and ends it. A command that does not read it to the end is no error.
-func (s *session) feed(stdin []byte) {
+// feed writes stdin once the command has begun, and ends it: a profile that starts another shell would have that run the
+// pins file. A command that does not read it to the end is no error.
+func (s *session) feed(stdin []byte, stdout *output, over <-chan struct{}) {
+	if len(stdin) > 0 {
+		select {
+		case <-stdout.begun:
+		case <-over:
+		}
+		if !stdout.hasBegun() {
+			return
+		}
+	}
 	if _, err := s.channel.Write(stdin); err == nil {
 		_ = s.channel.CloseWrite()
 	}
 }
 
 // drain reads a stream to its end, or gives the command up when it prints too much.
-func (s *session) drain(to *bounded, from io.Reader) {
+func (s *session) drain(to *output, from io.Reader) {
 	if _, err := io.Copy(to, from); err != nil {
 		s.close()
 	}
@@ -169,17 +204,3 @@ func readEnding(requests <-chan *ssh.Request) (end ending) {
 }
 
 func lost(cause error) error { return fmt.Errorf("%w: %w", runbook.ErrLost, cause) }
-
-// bounded keeps up to MaxOutputBytes.
-type bounded struct {
-	data bytes.Buffer
-	full bool // more was written than is kept
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.data.Len()+len(p) > MaxOutputBytes {
-		b.full = true
-		return 0, ErrTooMuchOutput
-	}
-	return b.data.Write(p)
-}

@@ -22,7 +22,8 @@ const (
 // NoStatus, returned by a Handler, ends the session without an exit status, as a host that dies does.
 const NoStatus = -1
 
-// Handler answers one command line in place of a shell and returns the exit status, or NoStatus.
+// Handler answers one command line in place of a shell and returns the exit status, or NoStatus. The mark by which the
+// line has its command begin is said before.
 // It runs in a goroutine of its own, one per session; it must return once stdin has ended and writing fails,
 // since Close waits for it.
 type Handler func(line string, stdin io.Reader, stdout, stderr io.Writer) (status int)

@@ -25,6 +25,9 @@ debian_missing() {
 	have ssh-keygen || echo openssh-client
 	have chromium || echo chromium
 	have curl || echo curl
+	have sudo || echo sudo
+	local shell
+	for shell in zsh fish ksh mksh busybox tcsh; do have "$shell" || echo "$shell"; done
 	postgresql_present || echo postgresql
 	have prometheus || echo prometheus
 	# Without it emoji in screenshots are empty boxes.
