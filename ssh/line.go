@@ -22,8 +22,8 @@ const (
 	// asArgument gives the login shell the command as an argument.
 	asArgument = `exec 7<&0 8>&1 >&2 </dev/null; exec "$SHELL" -lc "$1"`
 	// asInput gives it what to read instead: a profile that says `exec zsh` replaces the shell that was told the command,
-	// and the next shell reads on.
-	asInput = `exec 7<&0 8>&1 >&2; printf "%s\n" "$1" | "$SHELL" -l`
+	// and the next shell reads on. The blank lines are for a profile that asks before it does so.
+	asInput = `exec 7<&0 8>&1 >&2; printf "\n\n\n%s\n" "$1" | "$SHELL" -l`
 	// begins is what the login shell starts: $1 is the mark, $2 the folder or nothing, and after them come the variables
 	// and the command, which replaces this shell, so that its exit status and its signals are its own.
 	begins = `exec <&7 >&8 7<&- 8>&-; echo "$1"; echo "$1" >&2; ` +

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"rollbackbot/runbook"
 )
@@ -31,20 +32,17 @@ func (c *Client) run(ctx context.Context, cmd runbook.Command, stdin []byte) (re
 	}
 	err := c.loginShellProblem(ctx, unbegun)
 	// sshd keeps the account as it was at the log-in: who has given it another shell is to find it used.
-	c.forget()
+	c.forget(unbegun.link)
 	return r, err
 }
 
-// forget closes the connection that is kept: the next command dials.
-func (c *Client) forget() {
+// forget has the next command dial. Others that are under way on the connection get their time.
+func (c *Client) forget(l *link) {
 	c.mu.Lock()
-	kept := c.kept
-	c.mu.Unlock()
-	if kept.usable() {
-		<-kept.done
-		if kept.err == nil {
-			kept.link.close()
-		}
+	defer c.mu.Unlock()
+	if c.kept.usable() && c.kept.link == l {
+		c.kept = nil
+		time.AfterFunc(DefaultTimeout, l.close)
 	}
 }
 

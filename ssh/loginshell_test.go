@@ -94,7 +94,7 @@ func TestLoginShell_ProfilesThatBecomeAnotherShell(t *testing.T) {
 	for _, shell := range []string{"zsh", "fish", "ksh"} {
 		t.Run(shell, func(t *testing.T) {
 			account := accountWith(t, parts.LoginShell(t, "bash"))
-			account.writes(t, ".bash_profile", "echo welcome; export FROM_PROFILE=yes; exec "+parts.LoginShell(t, shell)+"\n")
+			account.writes(t, ".bash_profile", "echo welcome; read answer; export FROM_PROFILE=yes; exec "+parts.LoginShell(t, shell)+"\n")
 			for range 2 {
 				account.greets(t)
 			}

@@ -21,6 +21,7 @@ func (*refusedError) Error() string { return "the host refused to run the comman
 // unbegunError says that all ended and the command had not begun: its mark is missing.
 type unbegunError struct {
 	printed string // what came in its place
+	link    *link  // on which it was asked
 }
 
 func (*unbegunError) Error() string { return "the login shell ended before it came to the command" }
@@ -128,7 +129,7 @@ func (s *session) listen(c call, stdout *output, ended <-chan ending) outcome {
 	case !s.endedByHost():
 		return outcome{err: lost(errors.New("the output was cut off"))}
 	case !stdout.hasBegun():
-		return outcome{err: &unbegunError{stdout.printed() + stderr.printed()}}
+		return outcome{err: &unbegunError{stdout.printed() + stderr.printed(), s.link}}
 	}
 	return outcome{result: result{status: end.status, stdout: stdout.data.Bytes(), stderr: stderr.data.Bytes()}}
 }
