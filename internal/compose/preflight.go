@@ -183,6 +183,8 @@ func (h *appHost) checkEngine(ctx context.Context) error {
 			}
 			if version := strings.TrimPrefix(strings.TrimSpace(string(r.stdout)), "v"); err == nil && strings.HasPrefix(version, "1.") {
 				err = h.problem("Install the docker-compose-plugin package, or set COMPOSE_COMMAND", "this is Docker Compose %s: version 2 or newer is needed", version)
+			} else if err == nil {
+				h.version.remember(version)
 			}
 			return err
 		})
@@ -283,7 +285,7 @@ type hashes struct {
 // askHashes renders the stack with exactly what runs now: where compose's hash of a service then isn't the one that its
 // containers carry, `up` will change more than the image.
 func (h *appHost) askHashes(ctx context.Context, pins []runbook.Pin) (hashes, error) {
-	r, err := h.ask(ctx, configHashes(h.app, pins))
+	r, err := h.askExporting(ctx, configHashes(h.app, pins))
 	if err != nil {
 		return hashes{}, err
 	}
@@ -319,7 +321,7 @@ func (h *appHost) Prove(ctx context.Context, images map[string]runbook.Image, fr
 
 // render renders the stack with these values of the planned variables; with none, as anybody's next `up` would.
 func (h *appHost) render(ctx context.Context, pins []runbook.Pin) (rendered, error) {
-	r, err := h.ask(ctx, render(h.app, pins))
+	r, err := h.askExporting(ctx, render(h.app, pins))
 	if err != nil {
 		return rendered{}, err
 	}

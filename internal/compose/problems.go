@@ -12,6 +12,9 @@ import (
 func (h *appHost) dockerProblem(doing string, r result) error {
 	a, text := h.app, r.all()
 	docker, compose := strings.Join(a.Docker, " "), strings.Join(a.Compose, " ")
+	if err := h.runnerProblem(r); err != nil {
+		return err
+	}
 	switch {
 	case strings.Contains(text, "permission denied") && strings.Contains(text, "docker"):
 		return h.problem("Let the SSH user use docker (`usermod -aG docker USER`), or set DOCKER_COMMAND and COMPOSE_COMMAND, as in `sudo -n docker`",

@@ -69,6 +69,8 @@ type appHost struct {
 	host   runbook.Host
 	shell  Shell
 	memory memory
+
+	version composeSeen
 }
 
 var _ runbook.AppHost = (*appHost)(nil)
