@@ -28,6 +28,12 @@ func TestHosts_OnARealHost(t *testing.T) {
 		t.Parallel()
 		registryHangs(t, newBench(t, s))
 	})
+	for name, try := range map[string]func(*testing.T, *bench){"docker by sudo": underSudo, "blanks": blanks, "an engine that the profile names": elsewhere} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			try(t, newBench(t, s))
+		})
+	}
 }
 
 // registryHangs asks for more images than could be asked for one after the other: docker waits for 20 s for each.

@@ -79,7 +79,8 @@ const containerFormat = `{"id":{{json .ID}},"name":{{json .Name}},"image_id":{{j
 	`"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},` +
 	`"service":{{json (index .Config.Labels "com.docker.compose.service")}},` +
 	`"oneoff":{{json (index .Config.Labels "com.docker.compose.oneoff")}},` +
-	`"config_hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}}}`
+	`"config_hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},` +
+	`"made_by":{{json (index .Config.Labels "com.docker.compose.version")}}}`
 
 // inspectImages prints one JSON object for each of the images that the host has; the others only cost the status.
 func inspectImages(a runbook.App, refs []string) runbook.Command {
@@ -210,6 +211,7 @@ type container struct {
 	Service    string `json:"service"`
 	OneOff     string `json:"oneoff"` // compose writes True and False
 	ConfigHash string `json:"config_hash"`
+	MadeBy     string `json:"made_by"` // the version of compose
 }
 
 // imageView is what inspectImages prints of one.
@@ -280,20 +282,6 @@ func parseRendered(r result) (rendered, error) {
 		out.Services[name] = service
 	}
 	return out, nil
-}
-
-// unsetVariables reads compose's warnings: The "X" variable is not set. Defaulting to a blank string.
-func unsetVariables(stderr []byte) []string {
-	var names []string
-	for line := range strings.Lines(string(stderr)) {
-		if before, _, found := strings.Cut(line, " variable is not set"); found {
-			name := strings.Trim(before[strings.LastIndexByte(before, ' ')+1:], `\"'`)
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
 }
 
 func parseHashes(output []byte) map[string]string {

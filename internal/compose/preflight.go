@@ -59,25 +59,33 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 	if err := parallel.Do(ctx, checks...); err != nil {
 		return runbook.HostReport{}, err
 	}
-	h.report(&report, stack, now)
+	var told map[string]drift
+	var blank blanks
+	if err := parallel.Do(ctx,
+		func(ctx context.Context) (err error) { told, err = h.compare(ctx, s, guessed); return err },
+		func(ctx context.Context) (err error) { blank, err = h.findBlanks(ctx, stack.Unset); return err }); err != nil {
+		return runbook.HostReport{}, err
+	}
+	warnings, err := blank.judge(ctx, h, s, told)
+	if err != nil {
+		return runbook.HostReport{}, err
+	}
+	h.report(&report, stack, now, told)
+	report.Warnings = append(report.Warnings, warnings...)
 	return report, nil
 }
 
 // report adds what is told by the app's files and compose's hashes.
-func (h *appHost) report(r *runbook.HostReport, stack rendered, now map[string]string) {
+func (h *appHost) report(r *runbook.HostReport, stack rendered, now map[string]string, told map[string]drift) {
 	for i, service := range h.app.Services {
 		running := r.Services[i]
-		of := runbook.ServiceReport{Scale: stack.Services[service.Name].Scale, ConfigHash: now[service.Name]}
-		of.Drifted = slices.ContainsFunc(running.ConfigHashes, func(made string) bool { return made != of.ConfigHash })
+		of := runbook.ServiceReport{Scale: stack.Services[service.Name].Scale, ConfigHash: now[service.Name], Drifted: told[service.Name].drifted}
 		if running.Containers < of.Scale {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%s runs in %d containers, the compose file says %d: `up` starts the others", service.Name, running.Containers, of.Scale))
 		}
-		if of.Drifted {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("`up` will change more of %s than its image: its configuration is not the one that its containers were made with", service.Name))
-		}
 		r.Stack = append(r.Stack, of)
 	}
-	r.Warnings = append(r.Warnings, h.fileWarnings(stack)...)
+	r.Warnings = slices.Concat(r.Warnings, h.driftWarnings(told), h.fileWarnings(stack))
 }
 
 // stackAndSight renders the stack and looks at what runs; at the same time where the project's name is known from before.
@@ -211,9 +219,6 @@ func (h *appHost) checkStack(stack rendered, s sight) error {
 		if fed, ok := h.fed(stack, name); ok && (stack.Services[name].Restarts || s.runs(name)) {
 			say(fmt.Sprintf("Add %s=%s to IMAGES", name, fed.Variable), "%s takes %s too and would be left on the failed image", name, fed.Variable)
 		}
-	}
-	if len(stack.Unset) > 0 {
-		say("Write them into "+envPath(h.app)+" or the login shell's profile", "compose would start containers with blanks, since these variables are not set in a login shell: %s", strings.Join(stack.Unset, ", "))
 	}
 	if len(problems) > 0 {
 		return &runbook.PreflightError{Problems: problems}
