@@ -41,6 +41,7 @@ type sshdSettings struct {
 	user       string
 	algorithms []string
 	boots      bool
+	config     string
 }
 
 // WithUser names the account, by default DefaultUser. Hosts of one test that are to differ need accounts of their
@@ -59,6 +60,11 @@ func WithBoots() SSHDOption {
 	return func(s *sshdSettings) { s.boots = true }
 }
 
+// WithConfig adds lines to sshd_config, before its own: of two lines for one thing, sshd heeds the first.
+func WithConfig(lines ...string) SSHDOption {
+	return func(s *sshdSettings) { s.config += strings.Join(lines, "\n") + "\n" }
+}
+
 // StartSSHD starts an sshd that ends with the test.
 func StartSSHD(tb testing.TB, options ...SSHDOption) *SSHD {
 	tb.Helper()
@@ -73,7 +79,7 @@ func StartSSHD(tb testing.TB, options ...SSHDOption) *SSHD {
 		account: ensureUser(tb, settings.user),
 		keys:    map[string]key{},
 	}
-	s.configure(tb, settings.algorithms)
+	s.configure(tb, settings)
 	if settings.boots {
 		s.boot = s.write(tb, "boot_id", newBootID(), 0o644)
 	}
@@ -83,15 +89,16 @@ func StartSSHD(tb testing.TB, options ...SSHDOption) *SSHD {
 }
 
 // configure writes keys and configuration.
-func (s *SSHD) configure(tb testing.TB, algorithms []string) {
+func (s *SSHD) configure(tb testing.TB, settings sshdSettings) {
 	tb.Helper()
-	var config bytes.Buffer
+	algorithms := settings.algorithms
+	config := bytes.NewBufferString(settings.config)
 	for i, algorithm := range algorithms {
 		k := newKey(tb, algorithm)
 		s.keys[algorithm] = k
 		file := filepath.Join(s.folder, fmt.Sprintf("host_key_%d", i))
 		k.write(tb, file)
-		fmt.Fprintf(&config, "HostKey %s\n", file)
+		fmt.Fprintf(config, "HostKey %s\n", file)
 	}
 	s.authority = newKey(tb, ssh.KeyAlgoED25519)
 	certificate := certify(tb, s.authority, s.keys[algorithms[0]])
@@ -101,7 +108,7 @@ func (s *SSHD) configure(tb testing.TB, algorithms []string) {
 	client.write(tb, s.KeyFile())
 	s.write(tb, "authorized_keys", client.public(), 0o644)
 
-	fmt.Fprintf(&config, sshdConfig, s.port, s.folder)
+	fmt.Fprintf(config, sshdConfig, s.port, s.folder)
 	s.write(tb, "sshd_config", config.Bytes(), 0o644)
 }
 
