@@ -47,6 +47,14 @@ type Config struct {
 	Suggest bool
 }
 
+// Hosts are those of all apps.
+func (c Config) Hosts() (hosts []runbook.Host) {
+	for _, app := range c.Apps {
+		hosts = append(hosts, app.Hosts...)
+	}
+	return hosts
+}
+
 // GitHub is where tickets are opened and the source is read.
 type GitHub struct {
 	Token Secret // empty: nowhere

@@ -52,8 +52,16 @@ func splitPort(s string) (host, port string, err error) {
 	return host, port, nil
 }
 
-// dial is "host:port", as net.Dial takes it and known_hosts is asked.
+// dial is "host:port", as net.Dial takes it.
 func (a address) dial() string { return net.JoinHostPort(a.host, a.port) }
+
+// known is the host's name in known_hosts: misc.c, put_host_port.
+func (a address) known() string {
+	if a.port == defaultPort {
+		return a.host
+	}
+	return "[" + a.host + "]:" + a.port
+}
 
 // scan is the command that shows the host's keys.
 func (a address) scan() string {

@@ -53,14 +53,14 @@ func (c *Client) dial() (*link, error) {
 	}
 	known, err := readHostKeys(c.pool.config.KnownHosts, addr)
 	if err != nil {
-		return nil, c.problem(err, "its host key can't be checked ("+err.Error()+")", "mend known_hosts")
+		return nil, c.problem(err, "its host key can't be checked ("+err.Error()+")", "fix known_hosts")
 	}
 	if problem, remedy, ok := known.unsafeProblem(); ok {
 		return nil, c.problem(errors.New("no safe host key algorithm"), problem, remedy)
 	}
 	signers, done, err := c.pool.keys.open(ctx)
 	if err != nil {
-		return nil, c.problem(err, "there is no key to log in with ("+err.Error()+")", "mend the agent")
+		return nil, c.problem(err, "there is no key to log in with ("+err.Error()+")", "fix the agent")
 	}
 	defer done()
 	conn, err := c.connect(ctx, addr)

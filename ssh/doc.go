@@ -14,7 +14,8 @@
 // Ending a Run early closes its channel; that ends nothing on the host. A command is never started twice: only when
 // a kept connection proves dead before the command was sent is another one dialled.
 //
-// Host keys are always checked against known_hosts, which is read anew at each dial. The algorithms offered are those
-// that it has for the host, certificates of a @cert-authority included, so that a host known by one of its keys is
-// asked for that one, as OpenSSH does. No option skips this.
+// Host keys are always checked against known_hosts, which is read again at each dial, line by line, as OpenSSH reads it: a
+// line about another host that can't be read is passed over. One about this host keeps it from being used, and so does one
+// that revokes a key. The algorithms offered are those that known_hosts has for the host, certificates of a @cert-authority
+// included, so that a host known by one of its keys is asked for that one. No option skips this.
 package ssh

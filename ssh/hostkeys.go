@@ -1,8 +1,6 @@
 package ssh
 
 import (
-	"bytes"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,18 +9,16 @@ import (
 	"slices"
 	"sync"
 
-	skeema "github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 // hostKeys checks the key of one host for one dial, and remembers what it saw.
 type hostKeys struct {
 	address    address
 	file       string
-	db         *skeema.HostKeyDB
-	known      []knownhosts.KnownKey // the file's lines about this host
-	algorithms []string              // what to offer; empty when the host is not known
+	known      knownHosts // the file's lines about this host: its keys, and authorities for it
+	revoked    knownHosts // every key that the file revokes
+	algorithms []string   // what to offer; empty when the host is not known
 
 	mu    sync.Mutex // the handshake asks from a goroutine of its own
 	info  fs.FileInfo
@@ -30,75 +26,97 @@ type hostKeys struct {
 	err   error
 }
 
+// readHostKeys reads the file for one host. A line that can't be read is an error where it is about this host: what it was
+// meant to say is not known. So is one that revokes a key, whose ever: which key it was meant to keep out is not known either.
 func readHostKeys(file string, addr address) (*hostKeys, error) {
 	info, _ := os.Stat(file) // before it is read: what is changed meanwhile is read again; where that fails, reading says why
-	db, err := readKnownHosts(file)
+	lines, err := readKnownHosts(file)
 	if err != nil {
 		return nil, err
 	}
-	h := &hostKeys{address: addr, file: file, db: db, info: info}
-	h.known = h.lines()
-	// SHA-1 signatures and DSA are not offered although the file may have such a key: OpenSSH dropped them in 8.8 and 7.0.
-	secure := ssh.SupportedAlgorithms().HostKeys
-	h.algorithms = slices.DeleteFunc(db.HostKeyAlgorithms(addr.dial()), func(algorithm string) bool {
-		return !slices.Contains(secure, algorithm)
-	})
+	h := &hostKeys{address: addr, file: file, info: info, revoked: lines.revoked()}
+	for _, l := range h.revoked {
+		if l.wrong != "" {
+			return nil, fmt.Errorf("%s revokes a key and can't be read, for %s: write the whole line there, as in @revoked * TYPE KEY", h.place(l), l.wrong)
+		}
+	}
+	for _, l := range lines.about(addr) {
+		if l.wrong != "" {
+			return nil, fmt.Errorf("%s is about it and can't be read, for %s: correct that line, or remove it", h.place(l), l.wrong)
+		}
+		if l.marker != markerRevoked {
+			h.known = append(h.known, l)
+		}
+	}
+	h.algorithms = h.known.algorithms()
 	return h, nil
 }
 
-// readKnownHosts says what is wrong with the file, and what to do.
-func readKnownHosts(file string) (*skeema.HostKeyDB, error) {
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s does not exist: write it with ssh-keyscan HOST and compare each fingerprint with the host's own", file)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("known_hosts can't be read: make it readable for this user: %w", err)
-	}
-	if !hasEntry(data) {
-		return nil, fmt.Errorf("%s names no host: fill it with ssh-keyscan HOST and compare each fingerprint with the host's own", file)
-	}
-	db, err := skeema.NewDB(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s has a line that can't be read: mend or remove it: %w", file, err)
-	}
-	return db, nil
-}
-
-func hasEntry(data []byte) bool {
-	for line := range bytes.Lines(data) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
-			return true
-		}
-	}
-	return false
-}
-
-// nowhere stands in for the peer's address: names decide, as they do for OpenSSH with CheckHostIP no,
-// and behind a jump host there is no other address to be had.
-var nowhere = &net.TCPAddr{IP: net.IPv4zero}
-
-// lines are what the file says about the host. The library tells only when it is shown a key that isn't there,
-// so it is shown one that nobody has.
-func (h *hostKeys) lines() []knownhosts.KnownKey {
-	nobodys, err := ssh.NewPublicKey(ed25519.PublicKey(make([]byte, ed25519.PublicKeySize)))
-	if err != nil {
-		return nil
-	}
-	var mismatch *knownhosts.KeyError
-	if !errors.As(h.db.HostKeyCallback()(h.address.dial(), nowhere, nobodys), &mismatch) {
-		return nil
-	}
-	return mismatch.Want
-}
-
-// check is an ssh.HostKeyCallback.
-func (h *hostKeys) check(hostname string, _ net.Addr, key ssh.PublicKey) error {
-	err := h.db.HostKeyCallback()(hostname, nowhere, key)
+// check is an ssh.HostKeyCallback. The peer's address is not asked for: names decide, as they do for OpenSSH with
+// CheckHostIP no, and behind a jump host there is no other address to be had.
+func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+	err := h.judge(key)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.shown, h.err = key, err
 	return err
+}
+
+// revokedError is a key that must not be accepted, and the line that says so.
+type revokedError struct{ line knownLine }
+
+func (e *revokedError) Error() string {
+	return fmt.Sprintf("the key is revoked in line %d", e.line.number)
+}
+
+var errNotKnown = errors.New("the key is not in known_hosts")
+
+// judge gives nil for a key that known_hosts vouches for. A certificate that it doesn't accept is worth what the key in it
+// is worth, as for OpenSSH (sshconnect.c, check_host_key: "Retry with plain key").
+func (h *hostKeys) judge(key ssh.PublicKey) error {
+	cert, isCertificate := key.(*ssh.Certificate)
+	if !isCertificate {
+		return h.judgeKey(key)
+	}
+	err := h.judgeCertificate(cert)
+	var revoked *revokedError
+	if err != nil && !errors.As(err, &revoked) && h.judgeKey(cert.Key) == nil {
+		return nil
+	}
+	return err
+}
+
+func (h *hostKeys) judgeKey(key ssh.PublicKey) error {
+	if line, revoked := h.revoked.holder(markerRevoked, key); revoked {
+		return &revokedError{line}
+	}
+	if _, known := h.known.holder("", key); !known {
+		return errNotKnown
+	}
+	return nil
+}
+
+func (h *hostKeys) judgeCertificate(cert *ssh.Certificate) error {
+	for _, key := range []ssh.PublicKey{cert.Key, cert.SignatureKey} {
+		if line, revoked := h.revoked.holder(markerRevoked, key); revoked {
+			return &revokedError{line}
+		}
+	}
+	checker := ssh.CertChecker{IsHostAuthority: func(authority ssh.PublicKey, _ string) bool {
+		_, known := h.known.holder(markerAuthority, authority)
+		return known
+	}}
+	return checker.CheckHostKey(net.JoinHostPort(h.principal(cert), h.address.port), nil, cert)
+}
+
+// principal is the host's name as the certificate has it: its principals may be patterns, which x/crypto doesn't know
+// (sshkey.c, sshkey_cert_check_authority).
+func (h *hostKeys) principal(cert *ssh.Certificate) string {
+	i := slices.IndexFunc(cert.ValidPrincipals, func(pattern string) bool { return matches(pattern, h.address.host) })
+	if i < 0 {
+		return h.address.host
+	}
+	return cert.ValidPrincipals[i]
 }
 
 // seen is the key that the host has shown, nil before that, and what was found wrong with it.
@@ -118,7 +136,7 @@ func (h *hostKeys) vouched() bool {
 		return true
 	}
 	now, err := readHostKeys(h.file, h.address)
-	if err != nil || now.db.HostKeyCallback()(h.address.dial(), nowhere, h.shown) != nil {
+	if err != nil || now.judge(h.shown) != nil {
 		return false
 	}
 	h.info = now.info

@@ -134,7 +134,7 @@ func TestJump_KeyOfTheJumpHostIsChecked(t *testing.T) {
 	said := err.Error()
 	for _, want := range []string{
 		string(host.Host()) + ": the jump host hop@jump.test:2222 can't be used: the host key has changed: ",
-		"known is " + fingerprint(known[1]), cfg.KnownHosts + " line 2",
+		"known is " + fingerprint(known[1]), cfg.KnownHosts + ":2",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q lacks %q", said, want)

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 // keyProblem says what is wrong with the host's key, and what to do; ok is false when the key is not what failed.
@@ -16,18 +15,19 @@ func (h *hostKeys) keyProblem(handshake error) (problem, remedy string, ok bool)
 	if err == nil {
 		return h.typeProblem(handshake)
 	}
-	if cert, isCert := shown.(*ssh.Certificate); isCert {
-		problem, remedy = h.certificateProblem(cert, err)
-		return problem, remedy, true
+	var revoked *revokedError
+	cert, isCertificate := shown.(*ssh.Certificate)
+	if isCertificate && !slices.ContainsFunc(h.known, func(l knownLine) bool { return l.marker == markerAuthority }) {
+		shown, isCertificate = cert.Key, false // nobody here goes by certificates
 	}
-	var revoked *knownhosts.RevokedError
-	var mismatch *knownhosts.KeyError
 	switch {
 	case errors.As(err, &revoked):
-		problem = fmt.Sprintf("its host key %s is revoked in %s", fingerprint(shown), place(revoked.Revoked))
+		problem = fmt.Sprintf("its host key %s is revoked in %s", fingerprint(revoked.line.key), h.place(revoked.line))
 		remedy = "do not connect; ask who revoked it and why, and give the host a new key"
-	case errors.As(err, &mismatch) && len(mismatch.Want) > 0:
-		problem, remedy = changed(shown, mismatch.Want)
+	case isCertificate:
+		problem, remedy = h.certificateProblem(cert, err)
+	case len(h.known) > 0:
+		problem, remedy = h.changed(shown)
 	default:
 		problem = fmt.Sprintf("it is not in %s; it shows the key %s", h.file, fingerprint(shown))
 		remedy = fmt.Sprintf("compare that fingerprint with the one that ssh-keygen -lf prints on the host itself, then add the line of: %s", h.address.scan())
@@ -36,12 +36,13 @@ func (h *hostKeys) keyProblem(handshake error) (problem, remedy string, ok bool)
 }
 
 // changed is the sentence that may mean an attack.
-func changed(shown ssh.PublicKey, known []knownhosts.KnownKey) (problem, remedy string) {
-	if same := ofType(known, shown.Type()); len(same) > 0 {
+func (h *hostKeys) changed(shown ssh.PublicKey) (problem, remedy string) {
+	known := h.known
+	if same := slices.DeleteFunc(slices.Clone(known), func(l knownLine) bool { return l.key.Type() != shown.Type() }); len(same) > 0 {
 		known = same
 	}
 	problem = fmt.Sprintf("the host key has changed: it shows %s, known is %s", fingerprint(shown), keyList(known))
-	remedy = fmt.Sprintf("ask who runs the host whether its key was replaced, for somebody may stand in between; only then replace %s", placeList(known))
+	remedy = fmt.Sprintf("ask who runs the host whether its key was replaced, for somebody may stand in between; only then replace %s", h.placeList(known))
 	return problem, remedy
 }
 
@@ -57,7 +58,7 @@ func (h *hostKeys) typeProblem(handshake error) (problem, remedy string, ok bool
 			"update its SSH server, or make an Ed25519 host key there with ssh-keygen -A", true
 	}
 	problem = fmt.Sprintf("it is known under another key type only: it has %s, known is %s", has, keyList(h.known))
-	remedy = fmt.Sprintf("run %s, compare the fingerprint with the host's own, and add that line beside %s", h.address.scan(), placeList(h.known))
+	remedy = fmt.Sprintf("run %s, compare the fingerprint with the host's own, and add that line beside %s", h.address.scan(), h.placeList(h.known))
 	return problem, remedy, true
 }
 
@@ -77,22 +78,18 @@ func (h *hostKeys) certificateProblem(cert *ssh.Certificate, err error) (problem
 	return problem, remedy
 }
 
-func ofType(known []knownhosts.KnownKey, keyType string) []knownhosts.KnownKey {
-	return slices.DeleteFunc(slices.Clone(known), func(k knownhosts.KnownKey) bool { return k.Key.Type() != keyType })
+func keyList(known knownHosts) string {
+	return list(known, func(l knownLine) string { return fingerprint(l.key) })
 }
 
-func keyList(known []knownhosts.KnownKey) string {
-	return list(known, func(k knownhosts.KnownKey) string { return fingerprint(k.Key) })
-}
+func (h *hostKeys) placeList(known knownHosts) string { return list(known, h.place) }
 
-func placeList(known []knownhosts.KnownKey) string { return list(known, place) }
+func (h *hostKeys) place(l knownLine) string { return fmt.Sprintf("%s:%d", h.file, l.number) }
 
-func place(k knownhosts.KnownKey) string { return fmt.Sprintf("%s line %d", k.Filename, k.Line) }
-
-func list(known []knownhosts.KnownKey, name func(knownhosts.KnownKey) string) string {
+func list(known knownHosts, name func(knownLine) string) string {
 	names := make([]string, len(known))
-	for i, k := range known {
-		names[i] = name(k)
+	for i, l := range known {
+		names[i] = name(l)
 	}
 	return strings.Join(names, ", ")
 }

@@ -93,7 +93,7 @@ func TestNew_SaysWhatIsWrong(t *testing.T) {
 	server := startHost(t, sshtest.Options{})
 	missing := filepath.Join(t.TempDir(), "missing")
 	locked, public := newKeyFile(t, "hunter2"), temp(t, "key.pub", "ssh-ed25519 AAAA secret-comment")
-	empty, broken := temp(t, "known_hosts", "# nobody yet\n\n"), temp(t, "known_hosts", "# ours\nvps ssh-ed25519 AAAA\n")
+	empty, utf16 := temp(t, "known_hosts", "# nobody yet\n\n"), temp(t, "known_hosts", "\xff\xfev\x00p\x00s\x00 \x00")
 	emptyAgent := serveAgent(t)
 	for name, test := range map[string]struct {
 		change func(*Config)
@@ -119,8 +119,8 @@ func TestNew_SaysWhatIsWrong(t *testing.T) {
 			[]string{missing + " does not exist: write it with ssh-keyscan HOST and compare each fingerprint with the host's own"}},
 		"empty known_hosts": {func(c *Config) { c.KnownHosts = empty },
 			[]string{empty + " names no host: fill it with ssh-keyscan HOST and compare each fingerprint with the host's own"}},
-		"broken known_hosts": {func(c *Config) { c.KnownHosts = broken },
-			[]string{broken + " has a line that can't be read: mend or remove it: knownhosts: " + broken + ":2: ssh: short read"}},
+		"known_hosts of PowerShell": {func(c *Config) { c.KnownHosts = utf16 },
+			[]string{utf16 + " is in UTF-16, as PowerShell's > writes it: write it again in UTF-8: iconv -f UTF-16 -t UTF-8"}},
 		"jump host": {func(c *Config) { c.Jump = "jump.test" },
 			[]string{`the jump host: "jump.test" has no user: write user@host or user@host:port`}},
 		"all together": {func(c *Config) { c.KeyFile, c.KnownHosts, c.Jump = missing, empty, "jump.test" },
@@ -172,7 +172,7 @@ func TestProblem_AgentGoneSinceTheStart(t *testing.T) {
 	}
 	_, err := on(pool, server.Host()).Run(t.Context(), script("true"))
 	wantHostError(t, err, false, "there is no key to log in with (the SSH agent at "+cfg.AgentSocket+
-		" does not answer: start ssh-agent and ssh-add the key: dial unix "+cfg.AgentSocket+": connect: no such file or directory)", "mend the agent")
+		" does not answer: start ssh-agent and ssh-add the key: dial unix "+cfg.AgentSocket+": connect: no such file or directory)", "fix the agent")
 }
 
 func TestNoSecretGetsOut(t *testing.T) {

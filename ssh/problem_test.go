@@ -158,7 +158,7 @@ func TestProblem_HostKeyChanged(t *testing.T) {
 	wantHostError(t, tryOnce(t, server, configOf(server)), false,
 		fmt.Sprintf("the host key has changed: it shows ssh-ed25519 %s, known is ssh-ed25519 %s",
 			ssh.FingerprintSHA256(host.PublicKey()), ssh.FingerprintSHA256(known)),
-		fmt.Sprintf("ask who runs the host whether its key was replaced, for somebody may stand in between; only then replace %s line 2",
+		fmt.Sprintf("ask who runs the host whether its key was replaced, for somebody may stand in between; only then replace %s:2",
 			server.KnownHostsFile))
 }
 
@@ -185,7 +185,7 @@ func TestProblem_OtherKeyTypeOnly(t *testing.T) {
 	_, port, _ := net.SplitHostPort(server.Addr())
 	wantHostError(t, tryOnce(t, server, configOf(server)), false,
 		fmt.Sprintf("it is known under another key type only: it has ssh-ed25519, known is ecdsa-sha2-nistp256 %s", ssh.FingerprintSHA256(known)),
-		fmt.Sprintf("run ssh-keyscan -p %s 127.0.0.1, compare the fingerprint with the host's own, and add that line beside %s line 1",
+		fmt.Sprintf("run ssh-keyscan -p %s 127.0.0.1, compare the fingerprint with the host's own, and add that line beside %s:1",
 			port, server.KnownHostsFile))
 }
 
@@ -205,7 +205,7 @@ func TestProblem_RevokedKey(t *testing.T) {
 	line := read(t, server.KnownHostsFile)
 	write(t, server.KnownHostsFile, line+"@revoked "+line)
 	wantHostError(t, tryOnce(t, server, configOf(server)), false,
-		fmt.Sprintf("its host key ssh-ed25519 %s is revoked in %s line 2", ssh.FingerprintSHA256(host.PublicKey()), server.KnownHostsFile),
+		fmt.Sprintf("its host key ssh-ed25519 %s is revoked in %s:2", ssh.FingerprintSHA256(host.PublicKey()), server.KnownHostsFile),
 		"do not connect; ask who revoked it and why, and give the host a new key")
 }
 
@@ -243,7 +243,7 @@ func TestProblem_KnownHostsGoneSinceTheStart(t *testing.T) {
 	_, err := on(pool, server.Host()).Run(t.Context(), script("true"))
 	wantHostError(t, err, false,
 		fmt.Sprintf("its host key can't be checked (%s does not exist: write it with ssh-keyscan HOST and compare each fingerprint with the host's own)", server.KnownHostsFile),
-		"mend known_hosts")
+		"fix known_hosts")
 }
 
 func TestKnownHosts_ReadAtEachDial(t *testing.T) {

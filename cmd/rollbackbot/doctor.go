@@ -64,7 +64,7 @@ func examine(cmd *cobra.Command, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	c := checkup{cfg: cfg, hosts: hostsOf(pool), health: probe.Health{}, rates: rates, hub: hub}
+	c := checkup{cfg: cfg, hosts: hostsOf(pool), health: probe.Health{}, rates: rates, hub: hub, logins: pool.Checks}
 	opening, cancel := context.WithTimeout(cmd.Context(), databasePatience)
 	store, err := journal.Open(opening, cfg.DatabaseURL.Reveal(), journal.Options{MustExist: true})
 	cancel()
@@ -94,6 +94,8 @@ type checkup struct {
 	rates   runbook.ErrorRateChecker
 	hub     *github.Client             // nil: none is configured
 	disk    func(folder string) string // see journal.CheckDisk
+	// logins are the checks of what log-ins to hosts go by; nil: there are none.
+	logins func(hosts ...runbook.Host) []runbook.Check
 	// observed says when an app's hosts were last seen, zero: not yet; nil: not known to this process.
 	observed func(app string) time.Time
 }
@@ -108,6 +110,9 @@ func (c checkup) checks() []runbook.Check {
 			Requesters: cfg.People.Requesters, ChannelMayRequest: cfg.People.ChannelMayRequest},
 	}.Checks()
 	checks = append(checks, known(checkSigners(cfg, time.Now())), c.database(), known(journal.CheckDisk(cfg.DatabaseURL.Reveal(), c.disk)))
+	if c.logins != nil {
+		checks = append(checks, c.logins(cfg.Hosts()...)...)
+	}
 	planner := preflight.Planner{Hosts: c.hosts}
 	if c.store != nil {
 		planner.Journal, planner.Chronicle = c.store, &history.Chronicle{}

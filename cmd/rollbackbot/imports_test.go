@@ -79,7 +79,6 @@ var homes = []struct{ dependency, home string }{
 	{"github.com/slack-go/slack", "bot"},
 	{"golang.org/x/crypto/ssh", "ssh and internal/terminal"},
 	{"github.com/hiddeco/sshsig", "internal/terminal"},
-	{"github.com/skeema/knownhosts", "ssh"},
 	{"github.com/kelseyhightower/envconfig", "config"},
 	{"modernc.org/sqlite", "internal/journal"},
 	{"github.com/wasilibs/go-pgquery", "internal/migration"},

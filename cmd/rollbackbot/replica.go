@@ -233,7 +233,7 @@ func (r *replica) examineDaily(ctx context.Context, rollbacks *runner.Runner) {
 
 // examine looks at all that a rollback tonight would need.
 func (r *replica) examine(ctx context.Context) []runbook.Finding {
-	c := checkup{cfg: r.cfg, store: r.store, hosts: r.hosts, health: probe.Health{}, rates: r.rates, hub: r.github, observed: r.lastObserved}
+	c := checkup{cfg: r.cfg, store: r.store, hosts: r.hosts, health: probe.Health{}, rates: r.rates, hub: r.github, logins: r.pool.Checks, observed: r.lastObserved}
 	return preflight.Checkup(ctx, preflight.CheckupTimeout, c.checks())
 }
 

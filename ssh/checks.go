@@ -1,0 +1,61 @@
+package ssh
+
+import (
+	"context"
+	"slices"
+
+	"rollbackbot/runbook"
+)
+
+// Checks look at known_hosts as log-ins to these hosts will: what OpenSSH passes over in silence is said there. A line that
+// is about one of the hosts keeps that host from being used, and is said by whatever looks at it.
+func (p *Pool) Checks(hosts ...runbook.Host) []runbook.Check {
+	if p.jump != nil {
+		hosts = append(slices.Clone(hosts), p.jump.host)
+	}
+	return []runbook.Check{{About: aboutKnownHosts, Run: func(context.Context) []runbook.Finding { return p.checkKnownHosts(hosts) }}}
+}
+
+const aboutKnownHosts = "known_hosts"
+
+// mostLines bounds the lines that are told one by one.
+const mostLines = 10
+
+func (p *Pool) checkKnownHosts(hosts []runbook.Host) []runbook.Finding {
+	file := p.config.KnownHosts
+	lines, err := readKnownHosts(file)
+	if err != nil {
+		return []runbook.Finding{runbook.FoundWrong(aboutKnownHosts, "Fix known_hosts", "%v", err)}
+	}
+	concern := lines.concern(hosts)
+	var found []runbook.Finding
+	passed := slices.DeleteFunc(slices.Clone(lines), func(l knownLine) bool { return l.wrong == "" || concern[l.number] })
+	for _, l := range passed[:min(len(passed), mostLines)] {
+		found = append(found, runbook.NotChecked(aboutKnownHosts, "%s:%d is passed over, as ssh does, for %s; it is about none of these hosts. Correct that line, or remove it", file, l.number, l.wrong))
+	}
+	if more := len(passed) - len(found); more > 0 {
+		found = append(found, runbook.NotChecked(aboutKnownHosts, "%s: %d more lines are passed over", file, more))
+	}
+	if len(found) == 0 {
+		return []runbook.Finding{runbook.FoundFine(aboutKnownHosts, "%s has %d lines, and none is passed over", file, len(lines))}
+	}
+	return found
+}
+
+// concern are the numbers of the lines that log-ins to these hosts go by.
+func (lines knownHosts) concern(hosts []runbook.Host) map[int]bool {
+	concern := map[int]bool{}
+	for _, l := range lines.revoked() {
+		concern[l.number] = true
+	}
+	for _, host := range hosts {
+		addr, err := parseAddress(string(host))
+		if err != nil {
+			continue // whatever dials it says so
+		}
+		for _, l := range lines.about(addr) {
+			concern[l.number] = true
+		}
+	}
+	return concern
+}
