@@ -3,6 +3,9 @@ package ssh
 import (
 	"context"
 	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"rollbackbot/runbook"
 )
@@ -13,10 +16,42 @@ func (p *Pool) Checks(hosts ...runbook.Host) []runbook.Check {
 	if p.jump != nil {
 		hosts = append(slices.Clone(hosts), p.jump.host)
 	}
-	return []runbook.Check{{About: aboutKnownHosts, Run: func(context.Context) []runbook.Finding { return p.checkKnownHosts(hosts) }}}
+	return []runbook.Check{
+		{About: aboutKnownHosts, Run: func(context.Context) []runbook.Finding { return p.checkKnownHosts(hosts) }},
+		{About: aboutKeys, Run: func(ctx context.Context) []runbook.Finding { return p.checkKeys(ctx, hosts) }},
+	}
 }
 
-const aboutKnownHosts = "known_hosts"
+const (
+	aboutKnownHosts = "known_hosts"
+	aboutKeys       = "SSH key"
+)
+
+// checkKeys says what is shown to the hosts. A certificate that opens none of them is not wrong by itself: the plain key may.
+func (p *Pool) checkKeys(ctx context.Context, hosts []runbook.Host) []runbook.Finding {
+	shown, done, err := p.keys.open(ctx)
+	if err != nil {
+		return []runbook.Finding{runbook.FoundWrong(aboutKeys, "Fix the agent", "%v", err)}
+	}
+	done()
+	for _, host := range hosts {
+		addr, err := parseAddress(string(host))
+		if err != nil {
+			continue // whatever dials it says so
+		}
+		if problem := shown.problem(addr.user, time.Now()); problem != nil {
+			return []runbook.Finding{runbook.NotChecked(aboutKeys, "%s; hosts are asked to take the plain key. For the certificate to count, %s", problem.what, problem.remedy)}
+		}
+	}
+	seen := "shown to the hosts is " + fingerprints(shown.signers)
+	for _, cert := range shown.certificates() {
+		seen += "; the certificate " + certificateName(cert) + " is valid"
+		if cert.ValidBefore != ssh.CertTimeInfinity {
+			seen += " until " + instant(cert.ValidBefore)
+		}
+	}
+	return []runbook.Finding{runbook.FoundFine(aboutKeys, "%s", seen)}
+}
 
 // mostLines bounds the lines that are told one by one.
 const mostLines = 10

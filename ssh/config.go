@@ -31,7 +31,7 @@ const (
 
 // Config says how hosts are reached. KnownHosts and one of KeyFile and AgentSocket are required.
 type Config struct {
-	KeyFile     string // private key without a passphrase, in any form that OpenSSH writes; empty means the agent
+	KeyFile     string // private key without a passphrase, in any form that OpenSSH writes, its certificate in KeyFile-cert.pub; empty means the agent
 	AgentSocket string // where the agent listens (SSH_AUTH_SOCK); not used when there is a KeyFile
 	KnownHosts  string // OpenSSH's known_hosts; it is never written
 	Jump        string // "user@host[:port]" of a host that forwards to all others; empty means none

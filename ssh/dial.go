@@ -58,7 +58,7 @@ func (c *Client) dial() (*link, error) {
 	if problem, remedy, ok := known.unsafeProblem(); ok {
 		return nil, c.problem(errors.New("no safe host key algorithm"), problem, remedy)
 	}
-	signers, done, err := c.pool.keys.open(ctx)
+	shown, done, err := c.pool.keys.open(ctx)
 	if err != nil {
 		return nil, c.problem(err, "there is no key to log in with ("+err.Error()+")", "fix the agent")
 	}
@@ -67,14 +67,14 @@ func (c *Client) dial() (*link, error) {
 	if err != nil {
 		return nil, c.connectProblem(ctx, addr, err)
 	}
-	return c.handshake(ctx, conn, &login{address: addr, known: known, signers: signers})
+	return c.handshake(ctx, conn, &login{address: addr, known: known, shown: shown})
 }
 
 // login is what one handshake needs, and how far it came.
 type login struct {
 	address address
 	known   *hostKeys
-	signers []ssh.Signer
+	shown   credentials
 	asked   bool // the host took keys at all; written before the handshake returns
 }
 
@@ -86,7 +86,7 @@ func (l *login) config() *ssh.ClientConfig {
 		ClientVersion:     "SSH-2.0-rollbackbot",
 		Auth: []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
 			l.asked = true
-			return l.signers, nil
+			return l.shown.signers, nil
 		})},
 	}
 }

@@ -121,6 +121,13 @@ func script(text string) command {
 	return command{Args: []string{"sh", "-c", text}}
 }
 
+// patiently is a script that gets all the time that a slow machine needs.
+func patiently(text string) command {
+	cmd := script(text)
+	cmd.Timeout = patience
+	return cmd
+}
+
 // run runs a command that must end.
 func run(t *testing.T, target target, cmd command) outcomeOf {
 	t.Helper()

@@ -16,7 +16,7 @@ import (
 // keys gives the private keys for one log-in.
 type keys interface {
 	// open gives the keys; done ends their use. It gives up when ctx ends.
-	open(ctx context.Context) (signers []ssh.Signer, done func(), err error)
+	open(ctx context.Context) (shown credentials, done func(), err error)
 }
 
 // newKeys reads the key file, or asks the agent once so that a missing key is known at the start.
@@ -31,10 +31,13 @@ func newKeys(cfg Config) (keys, error) {
 }
 
 // fileKey is the one key of a file.
-type fileKey struct{ signer ssh.Signer }
+type fileKey struct {
+	path   string
+	signer ssh.Signer
+}
 
-func (k fileKey) open(context.Context) ([]ssh.Signer, func(), error) {
-	return []ssh.Signer{k.signer}, func() {}, nil
+func (k fileKey) open(context.Context) (credentials, func(), error) {
+	return withCertificate(k.path, k.signer), func() {}, nil
 }
 
 // readKeyFile never lets a parser's error through that might quote the file.
@@ -53,7 +56,7 @@ func readKeyFile(path string) (keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a private key that can be used: give the private part, not the .pub file, as ssh-keygen writes it", path)
 	}
-	return fileKey{signer}, nil
+	return fileKey{path, signer}, nil
 }
 
 // agentKeys are what ssh-agent holds at the time of a log-in.
@@ -71,26 +74,31 @@ func askAgent(cfg Config) (keys, error) {
 	return k, nil
 }
 
-func (k agentKeys) open(ctx context.Context) (signers []ssh.Signer, done func(), err error) {
+func (k agentKeys) open(ctx context.Context) (shown credentials, done func(), err error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", k.socket)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the SSH agent at %s does not answer: start ssh-agent and ssh-add the key: %w", k.socket, err)
+		return credentials{}, nil, fmt.Errorf("the SSH agent at %s does not answer: start ssh-agent and ssh-add the key: %w", k.socket, err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	done = func() { stop(); conn.Close() }
-	signers, err = agent.NewClient(conn).Signers()
+	signers, err := agent.NewClient(conn).Signers()
 	if err == nil && len(signers) > 0 {
-		return signers, done, nil
+		return usable(signers), done, nil
 	}
 	done()
 	if err != nil {
-		return nil, nil, fmt.Errorf("the SSH agent at %s gives no keys: start it anew and ssh-add the key: %w", k.socket, err)
+		return credentials{}, nil, fmt.Errorf("the SSH agent at %s gives no keys: start it again and ssh-add the key: %w", k.socket, err)
 	}
-	return nil, nil, fmt.Errorf("the SSH agent at %s holds no key: add one with ssh-add", k.socket)
+	return credentials{}, nil, fmt.Errorf("the SSH agent at %s holds no key: add one with ssh-add", k.socket)
 }
 
-// fingerprint names a public key as ssh-keygen -l and the host's log do.
-func fingerprint(key ssh.PublicKey) string { return key.Type() + " " + ssh.FingerprintSHA256(key) }
+// fingerprint names a public key as ssh-keygen -l and the host's log do: a certificate by the key in it.
+func fingerprint(key ssh.PublicKey) string {
+	if cert := certificateOf(key); cert != nil {
+		return cert.Type() + " " + ssh.FingerprintSHA256(cert.Key)
+	}
+	return key.Type() + " " + ssh.FingerprintSHA256(key)
+}
 
 func fingerprints(signers []ssh.Signer) string {
 	names := make([]string, len(signers))

@@ -209,7 +209,7 @@ func judged(t *testing.T, host *realhost.SSHD, r row, secret string) {
 		t.Error("a row in which the bot is less strict than ssh")
 	}
 	target := realTarget(t, host, file)
-	_, err := target.Run(t.Context(), script("true"))
+	_, err := target.Run(t.Context(), patiently("true"))
 	switch want := strings.ReplaceAll(r.bot, "FILE", file); {
 	case r.bot == "" && err != nil:
 		t.Errorf("it is kept out: %v", err)
@@ -221,7 +221,7 @@ func judged(t *testing.T, host *realhost.SSHD, r row, secret string) {
 	wantPassed(t, target.pool, runbook.Host(host.Target()), file, r.passed)
 	if r.instead != "" {
 		write(t, file, r.instead)
-		run(t, target, script("true"))
+		run(t, target, patiently("true"))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -80,7 +81,8 @@ func (c *Client) handshakeProblem(ctx context.Context, l *login, err error) erro
 // loginProblem is about a host whose key is right and that does not let us in. x/crypto has no type for a refusal:
 // what is not a broken connection is one.
 func (c *Client) loginProblem(l *login, err error) error {
-	user, offered := l.address.user, fingerprints(l.signers)
+	user, offered := l.address.user, fingerprints(l.shown.signers)
+	certificate, certified := l.shown.problem(l.address.user, time.Now()), l.shown.certificates()
 	switch {
 	case !l.asked && !hungUp(err):
 		return c.problem(err, "its SSH server takes no keys from "+user,
@@ -89,7 +91,14 @@ func (c *Client) loginProblem(l *login, err error) error {
 		return c.hangsUp(err, fmt.Sprintf("it hung up while %s logged in with %s", user, offered),
 			"give the bot a single key, for sshd hangs up after MaxAuthTries, and read sshd's log there")
 	}
-	return c.problem(err, fmt.Sprintf("it refuses the key of %s; offered was %s", user, offered),
+	refused := fmt.Sprintf("it refuses the key of %s; offered was %s", user, offered)
+	switch {
+	case certificate != nil:
+		return c.problem(err, refused+"; "+certificate.what, certificate.remedy)
+	case len(certified) > 0:
+		return c.problem(err, refused, fmt.Sprintf("let its sshd trust the authority that signed the certificate, %s: TrustedUserCAKeys in its sshd_config; its log says why it refuses one that it trusts", fingerprint(certified[0].SignatureKey)))
+	}
+	return c.problem(err, refused,
 		fmt.Sprintf("put the public key into the authorized_keys of %s on that host, and read sshd's log there if it is in it", user))
 }
 

@@ -16,7 +16,7 @@ import (
 
 func realTarget(t *testing.T, host *realhost.SSHD, knownHosts string) target {
 	t.Helper()
-	pool := newPool(t, Config{KeyFile: host.KeyFile(), KnownHosts: knownHosts})
+	pool := newPool(t, Config{DialTimeout: patience, KeyFile: host.KeyFile(), KnownHosts: knownHosts})
 	return on(pool, runbook.Host(host.Target()))
 }
 
