@@ -26,15 +26,16 @@ var _ bot.Runner = (*runner.Runner)(nil)
 var house = map[string][]string{
 	// The rollback. runbook itself has the words, and imports the standard library alone.
 	"runbook":            nil,
+	"runbook/endpoint":   {"runbook"},
 	"runbook/history":    {"runbook", "internal/parallel"},
 	"runbook/rate":       {"runbook", "internal/parallel", "runbook/history"},
-	"runbook/preflight":  {"runbook", "internal/parallel", "runbook/history", "runbook/rate"},
+	"runbook/preflight":  {"runbook", "internal/parallel", "runbook/endpoint", "runbook/history", "runbook/rate"},
 	"runbook/postmortem": {"runbook", "internal/parallel", "runbook/history"},
 	"runbook/outbox":     {"runbook", "internal/parallel"},
 	"runbook/hostlock":   {"runbook", "internal/parallel"},
-	"runbook/watch":      {"runbook", "internal/parallel", "runbook/history", "runbook/rate"},
+	"runbook/watch":      {"runbook", "internal/parallel", "runbook/endpoint", "runbook/history", "runbook/rate"},
 	"runbook/runner": {
-		"runbook", "internal/parallel", "runbook/history", "runbook/rate", "runbook/preflight", "runbook/postmortem", "runbook/outbox",
+		"runbook", "internal/parallel", "runbook/endpoint", "runbook/history", "runbook/rate", "runbook/preflight", "runbook/postmortem", "runbook/outbox",
 	},
 	"runbook/hosttest":  {"runbook", "internal/parallel"},
 	"internal/parallel": nil,
@@ -42,7 +43,7 @@ var house = map[string][]string{
 	// The adapters: each knows the rollback's words and what is kept of releases, and no other adapter.
 	"bot":                adapter,
 	"ssh":                adapter,
-	"config":             {"runbook"},
+	"config":             {"runbook", "runbook/endpoint"},
 	"internal/compose":   append([]string{"internal/parallel"}, adapter...),
 	"internal/gate":      adapter,
 	"internal/github":    adapter,

@@ -8,6 +8,7 @@ import (
 
 	"rollbackbot/internal/parallel"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/endpoint"
 )
 
 // Checks are those of an app's hosts, health URLs and error rate, as a rollback tonight would meet them.
@@ -153,9 +154,9 @@ func (s survey) clock() runbook.Finding {
 
 // healthURLs are all that would be asked, for every host.
 func healthURLs(a runbook.App) []string {
-	urls := runbook.AllURLs(a, runbook.Plan{})
+	urls := endpoint.OfPlan(a, runbook.Plan{})
 	for _, host := range a.Hosts {
-		urls = append(urls, runbook.HostURLs(a, host)...)
+		urls = append(urls, endpoint.OfHost(a, host)...)
 	}
 	return urls
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/endpoint"
 )
 
 // deploy is the third phase of step 2: containers are replaced host by host, and each host but the last is proven
@@ -25,7 +26,7 @@ func (s deploy) Run(ctx context.Context, x *execution) (runbook.StepOutcome, err
 			return runbook.StepOutcome{}, err
 		}
 		if outcome.verdict == runbook.Passed && i < len(hosts)-1 {
-			outcome, err = x.proveHealthy(ctx, hosts[i:i+1], runbook.HostURLs(x.app, h.Host), map[runbook.Host][]runbook.Running{})
+			outcome, err = x.proveHealthy(ctx, hosts[i:i+1], endpoint.OfHost(x.app, h.Host), map[runbook.Host][]runbook.Running{})
 		}
 		if err != nil || outcome.verdict != runbook.Passed {
 			return combine(hosts[i:i+1], []hostOutcome{outcome}), err

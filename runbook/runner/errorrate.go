@@ -7,6 +7,7 @@ import (
 
 	"rollbackbot/internal/parallel"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/endpoint"
 	"rollbackbot/runbook/rate"
 )
 
@@ -34,7 +35,7 @@ func (s confirmErrorRate) Run(ctx context.Context, x *execution) (runbook.StepOu
 	if err != nil || outcome.verdict != runbook.Passed {
 		return runbook.StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
 	}
-	outcome, err = x.proveHealthy(ctx, x.plan().Hosts, runbook.AllURLs(x.app, x.plan()), restarts)
+	outcome, err = x.proveHealthy(ctx, x.plan().Hosts, endpoint.OfPlan(x.app, x.plan()), restarts)
 	if err != nil || outcome.verdict != runbook.Passed {
 		return runbook.StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
 	}
@@ -106,7 +107,7 @@ func (g *gap) watched(window time.Duration) string {
 func (confirmErrorRate) watch(ctx context.Context, x *execution, restarts map[runbook.Host][]runbook.Running, gap *gap) (hostOutcome, error) {
 	window := x.app.ErrorRate.Window
 	end := time.Now().Add(window)
-	hosts, urls := x.plan().Hosts, runbook.AllURLs(x.app, x.plan())
+	hosts, urls := x.plan().Hosts, endpoint.OfPlan(x.app, x.plan())
 	failures := 0
 	for {
 		if x.aborting() {

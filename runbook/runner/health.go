@@ -7,6 +7,7 @@ import (
 
 	"rollbackbot/internal/parallel"
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/endpoint"
 )
 
 // verifyHealth is step 3. The runbook takes the first 200; it can come from a container that is about to crash, or
@@ -17,7 +18,7 @@ type verifyHealth struct{}
 func (verifyHealth) Name() runbook.StepName { return runbook.StepHealth }
 
 func (verifyHealth) Run(ctx context.Context, x *execution) (runbook.StepOutcome, error) {
-	outcome, err := x.proveHealthy(ctx, x.plan().Hosts, runbook.AllURLs(x.app, x.plan()), x.runningBefore())
+	outcome, err := x.proveHealthy(ctx, x.plan().Hosts, endpoint.OfPlan(x.app, x.plan()), x.runningBefore())
 	return runbook.StepOutcome{Verdict: outcome.verdict, Detail: outcome.problem}, err
 }
 

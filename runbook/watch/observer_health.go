@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/endpoint"
 )
 
 // observedHealth is HOST.md's proof, once: every container runs, is healthy where it says so, was not restarted since the
@@ -45,7 +46,7 @@ func (o Observer) probe(ctx context.Context, a runbook.App) string {
 	for _, host := range a.Hosts {
 		plan.Hosts = append(plan.Hosts, runbook.HostPlan{Host: host})
 	}
-	urls := runbook.AllURLs(a, plan)
+	urls := endpoint.OfPlan(a, plan)
 	problems := make([]string, len(urls))
 	var asked sync.WaitGroup
 	for i, url := range urls {
