@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"rollbackbot/runbook"
+	"rollbackbot/runbook/endpoint"
 )
 
 var (
@@ -76,16 +78,17 @@ func (r *reader) app(name string) (runbook.App, error) {
 	if err := r.read(appVariables(name), &env); err != nil {
 		return runbook.App{}, err
 	}
+	hosts := r.hosts(env.Hosts)
 	return runbook.App{
 		Name:              name,
-		Hosts:             r.hosts(env.Hosts),
+		Hosts:             hosts,
 		Dir:               r.dir(env.Dir),
 		ComposeFile:       r.path(env.ComposeFile),
 		EnvFile:           r.path(env.EnvFile),
 		Docker:            r.words(env.DockerCommand),
 		Compose:           r.words(env.ComposeCommand),
 		Services:          r.services(env.Images),
-		Health:            r.health(env),
+		Health:            r.health(env, hosts),
 		ErrorRate:         r.errorRate(name, env),
 		VerifyAfter:       r.duration(env.VerifyAfter),
 		Repository:        r.repository(env.Repository),
@@ -150,7 +153,7 @@ func (r *reader) services(s setting) []runbook.Service {
 // product has to stay a length of time.
 const maxBudget = 24 * time.Hour
 
-func (r *reader) health(env appEnvironment) runbook.Health {
+func (r *reader) health(env appEnvironment, hosts []runbook.Host) runbook.Health {
 	h := runbook.Health{
 		URLs:     r.list(env.HealthURL),
 		Attempts: r.attempts(env.HealthAttempts),
@@ -158,16 +161,28 @@ func (r *reader) health(env appEnvironment) runbook.Health {
 		CAFile:   r.caFile(env.HealthCAFile),
 	}
 	for _, text := range h.URLs {
-		if strings.ContainsAny(strings.ReplaceAll(text, hostPlaceholder, ""), "{}") {
+		if strings.ContainsAny(strings.ReplaceAll(text, endpoint.Host, ""), "{}") {
 			r.problem(env.HealthURL, "it holds braces around something else than {host}", "write {host} for each host's name")
 			continue
 		}
-		r.address(env.HealthURL, text)
+		if r.address(env.HealthURL, text); strings.Contains(text, endpoint.Host) {
+			r.healthOfEach(env.HealthURL, text, hosts)
+		}
 	}
 	if float64(h.Attempts)*float64(h.Interval) > float64(maxBudget) {
 		r.problem(env.HealthAttempts, "attempts x interval is more than a day", "give less of one of them; the runbook has 12 attempts, 10s apart")
 	}
 	return h
+}
+
+// healthOfEach looks at what becomes of a URL for each host: an IPv6 address can't be a part of a name.
+func (r *reader) healthOfEach(s setting, template string, hosts []runbook.Host) {
+	for _, host := range hosts {
+		if _, err := url.Parse(endpoint.For(template, host)); err != nil {
+			r.problem(s, "with "+show(host.Name())+" in the place of {host} it is no URL", "let {host} be the whole name, as in http://{host}:8080/health")
+			return
+		}
+	}
 }
 
 func (r *reader) attempts(s setting) int {

@@ -29,7 +29,7 @@ type environment struct {
 	// SelfSignoff is off: four eyes unless the team says otherwise.
 	SelfSignoff setting `envconfig:"ROLLBACK_SELF_SIGNOFF" default:"false" need:"everything" desc:"may a lead sign off their own request"`
 	// SSHKey has no passphrase; keys that have one belong into the agent.
-	SSHKey setting `envconfig:"ROLLBACK_SSH_KEY" need:"hosts" desc:"private key file for the hosts; without it the agent at SSH_AUTH_SOCK is asked"`
+	SSHKey setting `envconfig:"ROLLBACK_SSH_KEY" need:"hosts" desc:"private key file for the hosts, with its certificate in NAME-cert.pub beside it, if it has one; without it the agent at SSH_AUTH_SOCK is asked"`
 	// SSHAuthSock is set by the agent itself.
 	SSHAuthSock setting `envconfig:"SSH_AUTH_SOCK" need:"hosts" desc:"socket of the SSH agent, as the agent sets it; needed where ROLLBACK_SSH_KEY is not set"`
 	// SSHKnownHosts has no default: a host whose key nobody vouched for is not a host of ours.
@@ -63,7 +63,7 @@ type environment struct {
 // HOSTS that happens to be set.
 type appEnvironment struct {
 	// Hosts all run all services.
-	Hosts setting `split_words:"true" must:"true" need:"hosts" desc:"the hosts, user@host[:port], comma-separated; every host runs all services"`
+	Hosts setting `split_words:"true" must:"true" need:"hosts" desc:"the hosts, user@host[:port], comma-separated, an IPv6 address in brackets; every host runs all services"`
 	// Dir is the runbook's `cd /opt/your-app`.
 	Dir setting `split_words:"true" must:"true" need:"hosts" desc:"the folder on the hosts in which compose is called, as in /opt/your-app"`
 	// ComposeFile is step 2's.
@@ -77,7 +77,7 @@ type appEnvironment struct {
 	// Images are step 2's exports.
 	Images setting `split_words:"true" default:"api=API_IMAGE,worker=WORKER_IMAGE,web=WEB_IMAGE" need:"apps" desc:"service=VARIABLE, comma-separated: the services in the order in which they are deployed, and the variable through which the compose file takes each one's image"`
 	// HealthURL is step 3's.
-	HealthURL setting `split_words:"true" must:"true" need:"everything" desc:"the health endpoint, several comma-separated; {host} stands for each host in turn"`
+	HealthURL setting `split_words:"true" must:"true" need:"everything" desc:"the health endpoint, several comma-separated; {host} stands for each host in turn, an IPv6 address in brackets"`
 	// HealthAttempts is step 3's seq 1 12.
 	HealthAttempts setting `split_words:"true" default:"12" need:"everything" desc:"how often health is checked; attempts x interval is the time that a release has to become healthy"`
 	// HealthInterval is step 3's sleep 10.

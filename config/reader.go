@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"rollbackbot/runbook/endpoint"
 )
 
 // reader turns settings into values and collects what is wrong with them.
@@ -100,7 +102,7 @@ func (r *reader) oneOf(s setting, words ...string) string {
 
 // address is an http or https URL. It never quotes one, and refuses names and passwords in it: it is shown to people.
 func (r *reader) address(s setting, text string) string {
-	parsed, err := url.Parse(strings.ReplaceAll(text, hostPlaceholder, "host"))
+	parsed, err := url.Parse(strings.NewReplacer("["+endpoint.Host+"]", "host", endpoint.Host, "host").Replace(text))
 	switch {
 	case err != nil:
 		// url.Error quotes the URL.
@@ -119,14 +121,11 @@ func (r *reader) optionalAddress(s setting) string {
 	if text == "" {
 		return ""
 	}
-	if strings.Contains(text, hostPlaceholder) {
-		r.problem(s, hostPlaceholder+" has no meaning here", "write the address itself")
+	if strings.Contains(text, endpoint.Host) {
+		r.problem(s, endpoint.Host+" has no meaning here", "write the address itself")
 	}
 	return r.address(s, text)
 }
-
-// hostPlaceholder stands for each host's name in a health URL.
-const hostPlaceholder = "{host}"
 
 // listenAddress is a host, or none for all of the machine's addresses, and a port.
 func (r *reader) listenAddress(s setting) string {

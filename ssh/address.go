@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -28,8 +29,16 @@ func parseAddress(s string) (address, error) {
 	if err != nil {
 		return address{}, fmt.Errorf("%q: %w", s, err)
 	}
-	// Lower case, as OpenSSH looks names up in known_hosts.
-	return address{user: s[:at], host: strings.ToLower(host), port: port}, nil
+	return address{user: s[:at], host: canonical(host), port: port}, nil
+}
+
+// canonical is a host as OpenSSH looks it up in known_hosts: a name in lower case, an address in its shortest form
+// (ssh.c, resolve_canonicalize). The interface in it stays as it is: its name has capitals or has not.
+func canonical(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.String()
+	}
+	return strings.ToLower(host)
 }
 
 func splitPort(s string) (host, port string, err error) {
@@ -46,21 +55,23 @@ func splitPort(s string) (host, port string, err error) {
 	if host == "" || strings.ContainsAny(host, " \t,*?!|[]/@") {
 		return "", "", errors.New("the host's name is missing or has characters that no name has")
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
 		return "", "", fmt.Errorf("the port must be a number from 1 to 65535, not %q", port)
 	}
-	return host, port, nil
+	return host, strconv.FormatUint(n, 10), nil
 }
 
 // dial is "host:port", as net.Dial takes it.
 func (a address) dial() string { return net.JoinHostPort(a.host, a.port) }
 
-// known is the host's name in known_hosts: misc.c, put_host_port.
-func (a address) known() string {
+// known are the host's names in known_hosts, with its port (misc.c, put_host_port) and without. They are matched in lower case.
+func (a address) known() (own, bare string) {
+	bare = strings.ToLower(a.host)
 	if a.port == defaultPort {
-		return a.host
+		return bare, bare
 	}
-	return "[" + a.host + "]:" + a.port
+	return "[" + bare + "]:" + a.port, bare
 }
 
 // scan is the command that shows the host's keys.

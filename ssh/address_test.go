@@ -14,6 +14,8 @@ func TestParseAddress(t *testing.T) {
 		"deploy@[2001:db8::1]:2222": {address{"deploy", "2001:db8::1", "2222"}, "[2001:db8::1]:2222", "ssh-keyscan -p 2222 2001:db8::1"},
 		"deploy@[2001:db8::1]":      {address{"deploy", "2001:db8::1", "22"}, "[2001:db8::1]:22", "ssh-keyscan 2001:db8::1"},
 		"deploy@2001:db8::1":        {address{"deploy", "2001:db8::1", "22"}, "[2001:db8::1]:22", "ssh-keyscan 2001:db8::1"},
+		"deploy@[2001:DB8:0::1]":    {address{"deploy", "2001:db8::1", "22"}, "[2001:db8::1]:22", "ssh-keyscan 2001:db8::1"},
+		"deploy@[FE80::1%Eth0]:022": {address{"deploy", "fe80::1%Eth0", "22"}, "[fe80::1%Eth0]:22", "ssh-keyscan fe80::1%Eth0"},
 		"me@example.com@vps":        {address{"me@example.com", "vps", "22"}, "vps:22", "ssh-keyscan vps"},
 	} {
 		got, err := parseAddress(s)

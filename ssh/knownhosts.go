@@ -54,7 +54,7 @@ func parseKnownHosts(data []byte) (lines knownHosts) {
 // key is kept under that, as the bare host (sshconnect.c, check_host_key: "checking without port identifier"). An authority
 // under either name counts: OpenSSH looks on where the first one didn't sign.
 func (lines knownHosts) about(addr address) (about knownHosts) {
-	own, bare := addr.known(), addr.host
+	own, bare := addr.known()
 	hasOwn := slices.ContainsFunc(lines, func(l knownLine) bool { return l.marker == "" && l.names(own) })
 	for _, l := range lines {
 		if l.names(own) || l.names(bare) && (l.marker == markerAuthority || !hasOwn) {
