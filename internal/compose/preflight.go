@@ -295,7 +295,7 @@ func (h *appHost) askHashes(ctx context.Context, pins []runbook.Pin) (hashes, er
 		return hashes{}, err
 	}
 	if r.status != 0 {
-		return hashes{}, h.dockerProblem("ask compose for its configuration hashes", r)
+		return hashes{}, h.stackProblem(r)
 	}
 	return hashes{pins: pins, by: parseHashes(r.stdout)}, nil
 }
@@ -331,7 +331,7 @@ func (h *appHost) render(ctx context.Context, pins []runbook.Pin) (rendered, err
 		return rendered{}, err
 	}
 	if r.status != 0 {
-		return rendered{}, h.dockerProblem("read the compose file", r)
+		return rendered{}, h.stackProblem(r)
 	}
 	stack, err := parseRendered(r)
 	if err != nil {

@@ -8,8 +8,17 @@ import (
 	"rollbackbot/runbook"
 )
 
-// dockerProblem says what a docker command's failure means for a person.
+// dockerProblem says what a docker command's failure means for a person. It is not for compose reading the stack: what that
+// prints may hold secrets (stackProblem).
 func (h *appHost) dockerProblem(doing string, r result) error {
+	if known := h.engineProblem(r); known != nil {
+		return known
+	}
+	return h.problem("Run it there by hand in a login shell and fix what it says", "can't %s (status %d): %s", doing, r.status, runbook.LastLines(r.stderr, 3))
+}
+
+// engineProblem says what a failure means that any command may meet, and quotes nothing; nil for another one.
+func (h *appHost) engineProblem(r result) error {
 	a, text := h.app, r.all()
 	docker, compose := strings.Join(a.Docker, " "), strings.Join(a.Compose, " ")
 	if err := h.runnerProblem(r); err != nil {
@@ -36,10 +45,8 @@ func (h *appHost) dockerProblem(doing string, r result) error {
 		return h.problem("Check DIR", "there is no folder %s that the SSH user may enter", a.Dir)
 	case strings.Contains(text, "no such file or directory") && strings.Contains(text, a.ComposeFile[strings.LastIndexByte(a.ComposeFile, '/')+1:]):
 		return h.problem("Check DIR and COMPOSE_FILE", "there is no compose file %s in %s", a.ComposeFile, a.Dir)
-	case strings.Contains(text, "required variable"):
-		return h.problem("Write the missing variable into "+envPath(a), "compose can't read the stack in a login shell: %s", runbook.LastLines(r.stderr, 2))
 	}
-	return h.problem("Run it there by hand in a login shell and fix what it says", "can't %s (status %d): %s", doing, r.status, runbook.LastLines(r.stderr, 3))
+	return nil
 }
 
 // names reports whether a shell's complaint names a program, as in "bash: docker-compose: command not found".
