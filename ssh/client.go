@@ -168,11 +168,16 @@ func (d *dialled) usable() bool {
 	if d == nil {
 		return false
 	}
+	return !d.ended() || d.err == nil && d.link.alive()
+}
+
+// ended reports whether link and err are set.
+func (d *dialled) ended() bool {
 	select {
 	case <-d.done:
-		return d.err == nil && d.link.alive()
-	default:
 		return true
+	default:
+		return false
 	}
 }
 

@@ -40,7 +40,7 @@ func (c *Client) run(ctx context.Context, cmd runbook.Command, stdin []byte) (re
 func (c *Client) forget(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.kept.usable() && c.kept.link == l {
+	if d := c.kept; d != nil && d.ended() && d.link == l {
 		c.kept = nil
 		time.AfterFunc(DefaultTimeout, l.close)
 	}
