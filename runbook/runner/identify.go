@@ -49,7 +49,7 @@ func (identify) comparePlans(ctx context.Context, x *execution) (runbook.StepOut
 		return runbook.StepOutcome{Verdict: runbook.Broken, Detail: planFailure(err)}, nil
 	case plan.Hash() != rb.Plan.Hash():
 		x.replace = &plan
-		return runbook.StepOutcome{Verdict: runbook.Changed, Detail: "since the plan was made this has changed: " + runbook.Mask(strings.Join(plan.ChangedSince(rb.Plan), "; "))}, nil
+		return runbook.StepOutcome{Verdict: runbook.Changed, Detail: "since the plan was made this has changed: " + runbook.Mask(strings.Join(changes(rb.Plan, plan), "; "))}, nil
 	}
 	return runbook.StepOutcome{Verdict: runbook.Passed, Detail: fmt.Sprintf("%s, as signed", plan.Target.Name())}, nil
 }

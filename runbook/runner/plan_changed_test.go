@@ -31,7 +31,7 @@ func TestPlan_ANameThatIsLearntChangesNothing(t *testing.T) {
 			t.Errorf("the release is called %q, and was called %q before", after.Running, before.Running)
 		}
 		if after.Hash() != before.Hash() {
-			t.Errorf("it changed: %q", after.ChangedSince(before))
+			t.Errorf("it changed: %q", changes(before, after))
 		}
 	})
 }
@@ -41,7 +41,7 @@ func TestPlan_FactsOfAnOlderVersion(t *testing.T) {
 	facts := runbook.MigrationFacts{Releases: []runbook.ReleaseFact{{ID: "r-1", Release: "v1", Migration: runbook.MigrationYes, Source: "note"}}}
 	older := runbook.MigrationFacts{Releases: []runbook.ReleaseFact{{Release: "v1", Migration: runbook.MigrationYes, Source: "note"}}}
 	if now, was := (runbook.Plan{Migration: facts.Comparable(older)}), (runbook.Plan{Migration: older}); now.Hash() != was.Hash() {
-		t.Errorf("it changed: %q", now.ChangedSince(was))
+		t.Errorf("it changed: %q", changes(was, now))
 	}
 	if now, was := (runbook.Plan{Migration: facts.Comparable(facts)}), (runbook.Plan{Migration: older}); now.Hash() == was.Hash() {
 		t.Error("an ID is not what is signed")
@@ -51,7 +51,7 @@ func TestPlan_FactsOfAnOlderVersion(t *testing.T) {
 	}
 }
 
-func TestPlan_ChangedSince(t *testing.T) {
+func TestChanges(t *testing.T) {
 	host := func(change func(*runbook.HostPlan)) runbook.HostPlan {
 		h := runbook.HostPlan{Host: "deploy@one", Project: "shop", EnvFile: ".env",
 			Services: []runbook.ServicePlan{{Service: "api", Variable: "API_IMAGE", From: runbooktest.Image("api", 2), To: runbooktest.Image("api", 1), ConfigHash: "a"}},
@@ -74,7 +74,7 @@ func TestPlan_ChangedSince(t *testing.T) {
 		"deploy@one: worker is new":     {App: "shop", Hosts: []runbook.HostPlan{host(func(h *runbook.HostPlan) { h.Services = append(h.Services, runbook.ServicePlan{Service: "worker"}) })}},
 		"an image that is not known, a": {App: "shop", Hosts: []runbook.HostPlan{host(func(h *runbook.HostPlan) { h.Services[0].From = runbook.Image{} })}},
 	} {
-		got := strings.Join(plan.ChangedSince(former), "; ")
+		got := strings.Join(changes(former, plan), "; ")
 		if (words == "") != (got == "") || !strings.Contains(got, words) {
 			t.Errorf("it says %q, want %q", got, words)
 		}
