@@ -2,7 +2,6 @@ package runbook
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -172,20 +171,4 @@ func (m *MigrationChange) Weigh(judgements []Judgement) {
 			return
 		}
 	}
-}
-
-// ByWeight orders migrations by how bad they are, then by where they are.
-func ByWeight(migrations []MigrationChange) {
-	weight := func(m MigrationChange) int {
-		if m.Verdict == "" {
-			return -1
-		}
-		return m.Verdict.gravity()
-	}
-	slices.SortStableFunc(migrations, func(a, b MigrationChange) int {
-		if c := weight(b) - weight(a); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Path, b.Path)
-	})
 }

@@ -11,6 +11,7 @@ func FuzzParseImage(f *testing.F) {
 	for _, seed := range []string{
 		"ghcr.io/acme/shop/api" + digest, "localhost:5000/a" + digest, "127.0.0.1:5000/a/b_c__d-e.f" + digest, "api:v1", "api:v1" + digest,
 		"api", "", "@", "a@sha256:short", "UPPER/case" + digest, "a b" + digest, "a;rm -rf /" + digest, "$(x)" + digest, "-a" + digest, "../a" + digest,
+		"docker.io/library/nginx" + digest, "index.docker.io/acme/api" + digest, "docker.io/localhost/a" + digest, "docker.io/docker.io/a/b" + digest,
 	} {
 		f.Add(seed)
 	}
@@ -19,8 +20,12 @@ func FuzzParseImage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if image.String() != ref {
-			t.Errorf("%q was read as %q", ref, image)
+		if again, err := ParseImage(image.String()); err != nil || again != image || image.Canonical() != image {
+			t.Errorf("%q was read as %q, and that as %q, %v", ref, image, again, err)
+		}
+		var asItIs Image
+		if err := asItIs.UnmarshalText([]byte(ref)); err != nil || asItIs.String() != ref {
+			t.Errorf("the journal's %q was read as %q, %v", ref, asItIs, err)
 		}
 		if strings.ContainsAny(ref, " \t\n'\"$`\\;&|<>*?!#(){}[]~") || strings.HasPrefix(ref, "-") {
 			t.Errorf("%q was let through", ref)

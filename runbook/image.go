@@ -29,7 +29,7 @@ func ParseDigest(text string) (Digest, error) {
 // Image names one immutable image: a repository and a digest, never a tag.
 // The zero Image means "not known": a container that was built on its host has no digest that a registry could serve.
 type Image struct {
-	Name   string // the repository, as in "ghcr.io/acme/shop/api"
+	Name   string // the repository, as in "ghcr.io/acme/shop/api" or "acme/api"
 	Digest Digest
 }
 
@@ -51,18 +51,19 @@ func (i Image) IsZero() bool { return i == Image{} }
 // MarshalText is the reference; the zero Image is the empty text.
 func (i Image) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
 
-// UnmarshalText takes what MarshalText gave.
+// Canonical is the image under its repository's one name.
+func (i Image) Canonical() Image { return Image{familiar(i.Name), i.Digest} }
+
+// UnmarshalText takes what MarshalText gave, letter for letter: what was journalled and signed keeps its hash. Journals of
+// older versions have other names of a repository; Canonical tells that they are one.
 func (i *Image) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*i = Image{}
 		return nil
 	}
-	image, err := ParseImage(string(text))
-	if err != nil {
-		return err
-	}
+	image, err := readImage(string(text))
 	*i = image
-	return nil
+	return err
 }
 
 // ImageError says why a text is not an Image, in words for the person who typed it.
@@ -90,9 +91,14 @@ var (
 
 const maxNameLength = 255
 
-// ParseImage reads "name@sha256:<64 hex>" and nothing else: past it, nobody checks a reference again.
-// A tag is refused with the reason; every error is an *ImageError.
+// ParseImage reads "name@sha256:<64 hex>" and nothing else: past it, nobody checks a reference again. Whatever name of a
+// repository is given, the image has its one name. A tag is refused with the reason; every error is an *ImageError.
 func ParseImage(ref string) (Image, error) {
+	image, err := readImage(ref)
+	return image.Canonical(), err
+}
+
+func readImage(ref string) (Image, error) {
 	name, digest, found := strings.Cut(ref, "@")
 	switch {
 	case !found:
@@ -108,8 +114,38 @@ func ParseImage(ref string) (Image, error) {
 	return Image{Name: name, Digest: Digest(digest)}, nil
 }
 
-// RepositoryOf takes tag and digest off a reference.
+// RepositoryOf takes tag and digest off a reference, and gives the repository's one name.
 func RepositoryOf(ref string) string {
 	name, _, _ := strings.Cut(ref, "@")
-	return taggedName.ReplaceAllString(name, "")
+	return familiar(taggedName.ReplaceAllString(name, ""))
+}
+
+// familiar is the one name of a repository that several names stand for: the short one, as engines print it in lists and
+// in what they answer. The rules are those of github.com/distribution/reference (normalize.go, v0.6.0); besides, a registry's
+// host is in lower case, since DNS makes no difference. Ports stay as they are: engines take host and host:443 for two.
+func familiar(name string) string {
+	const hub = "docker.io"
+	host, path, found := strings.Cut(name, "/")
+	lower := strings.ToLower(host)
+	switch {
+	case !isHost(host) || !found:
+		path = name
+	case lower != hub && lower != "index."+hub:
+		if strings.ContainsAny(host, ".:") || lower == "localhost" {
+			host = lower
+		} // else it is a host by its case alone
+		return host + "/" + path
+	}
+	if rest, official := strings.CutPrefix(path, "library/"); official && !strings.Contains(rest, "/") {
+		return rest
+	}
+	if first, _, more := strings.Cut(path, "/"); more && isHost(first) {
+		return hub + "/" + path
+	}
+	return path
+}
+
+// isHost reports whether the first part of a name is a registry's host, and no part of the path.
+func isHost(part string) bool {
+	return strings.ContainsAny(part, ".:") || part == "localhost" || part != strings.ToLower(part)
 }

@@ -74,11 +74,11 @@ func (r Release) Name() string {
 	return r.ID
 }
 
-// ReleaseID is the same for the same images, whoever names them and when.
+// ReleaseID is the same for the same images, whoever names them, how and when.
 func ReleaseID(images map[string]Image) string {
 	sum := sha256.New()
 	for _, service := range slices.Sorted(maps.Keys(images)) {
-		sum.Write([]byte(service + "=" + images[service].String() + "\n"))
+		sum.Write([]byte(service + "=" + images[service].Canonical().String() + "\n"))
 	}
 	return "r-" + hex.EncodeToString(sum.Sum(nil))[:12]
 }

@@ -170,7 +170,8 @@ func TestRunbook_KnowsNoEngine(t *testing.T) {
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			text, is := n.(*ast.BasicLit)
-			if is && text.Kind == token.STRING && hostText.MatchString(text.Value) {
+			// A registry's name is part of an image's name, and none of the engine's.
+			if is && text.Kind == token.STRING && hostText.MatchString(strings.ReplaceAll(text.Value, "docker.io", "")) {
 				t.Errorf("%s: %s", at.Position(text.Pos()), text.Value)
 			}
 			return true

@@ -127,10 +127,19 @@ func (h *History) release(images map[string]runbook.Image) *knownRelease {
 	if known := h.releases[id]; known != nil {
 		r = *known
 	} else {
-		r.Images = maps.Clone(images)
+		r.Images = canonical(images)
 	}
 	h.releases[id] = &r
 	return &r
+}
+
+// canonical are the images under their repositories' one name: journals of older versions have others, too.
+func canonical(images map[string]runbook.Image) map[string]runbook.Image {
+	all := maps.Clone(images)
+	for service, image := range all {
+		all[service] = image.Canonical()
+	}
+	return all
 }
 
 func (h *History) goLive(r *knownRelease, at time.Time) {

@@ -29,7 +29,7 @@ type Memos interface {
 }
 
 // memoKind changes whenever a history is made of other events, made otherwise, or written otherwise.
-const memoKind = "history/6"
+const memoKind = "history/7"
 
 // Recent is how many releases and how many rollbacks are kept, the latest: more than anybody reads in the middle of an
 // outage, and few enough that reading them takes no time.

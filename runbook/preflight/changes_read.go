@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -206,7 +207,7 @@ func (r changesReader) judged(ctx context.Context, c *runbook.Changes, files []c
 	if ctx.Err() != nil {
 		c.Late = true
 	}
-	runbook.ByWeight(c.Migrations)
+	byWeight(c.Migrations)
 }
 
 // judgedName is a file's name for the judge, which tells files apart by it: two releases may bring the same one. What the
@@ -238,4 +239,18 @@ func (r changesReader) contents(ctx context.Context, files []changedMigration) (
 	}
 	reading.Wait()
 	return contents, failures
+}
+
+// byWeight orders migrations by how bad they are, then by where they are.
+func byWeight(migrations []runbook.MigrationChange) {
+	order := []runbook.MigrationVerdict{runbook.MayBreak, runbook.NotJudged, runbook.AddsOnly}
+	weight := func(m runbook.MigrationChange) int {
+		if m.Verdict == "" {
+			return len(order)
+		}
+		return slices.Index(order, m.Verdict.Worse(runbook.AddsOnly))
+	}
+	slices.SortStableFunc(migrations, func(a, b runbook.MigrationChange) int {
+		return cmp.Or(weight(a)-weight(b), strings.Compare(a.Path, b.Path))
+	})
 }

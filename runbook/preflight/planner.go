@@ -212,7 +212,8 @@ func alreadyRunning(a runbook.App, surveys []survey, target runbook.Release) boo
 			return false
 		}
 		for i, pin := range s.Pins {
-			if pin.Absent || pin.PlainValue() != target.Images[a.Services[i].Name].String() {
+			image, err := runbook.ParseImage(pin.PlainValue())
+			if pin.Absent || err != nil || image != target.Images[a.Services[i].Name] {
 				return false
 			}
 		}
