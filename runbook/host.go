@@ -42,8 +42,8 @@ type Looker interface {
 	Preflight(ctx context.Context, again bool) (HostReport, error)
 	// Prove makes sure that exactly these images, by service, would run: a *PreflightError where they would not.
 	Prove(ctx context.Context, images map[string]Image, from PinSource) error
-	// Images says of each image whether it is on the host, in the order given; with ask also what the registry says to the
-	// host's own login.
+	// Images says of each image whether it is on the host, in the order given; with ask also whether the host could get it
+	// from its registry, as far as that tells. What it doesn't tell is a Note: only Fetch knows then.
 	Images(ctx context.Context, images []Image, ask bool) ([]ImageState, error)
 	// Logs are the last 50 lines, at most 8 KiB, masked, of two containers of each of the app's services.
 	Logs(ctx context.Context, project string) ([]ServiceLogs, error)
@@ -53,7 +53,7 @@ type Looker interface {
 // acts: a *LeaseError where they are not the ones that stand there.
 type Changer interface {
 	// Fetch gets an image outside of the lock: nothing that runs is touched, and doing it again is harmless. It takes
-	// minutes.
+	// minutes. An error that wraps ErrDenied says that the registry itself has no such image.
 	Fetch(ctx context.Context, image Image) error
 	// EditPins gives edit the pins as they stand in the file, and writes those that edit gives, if nobody changed the file
 	// meanwhile. edit is called once at most, before anything is written: the intent is journalled there. Its error comes
@@ -168,6 +168,7 @@ type HostReport struct {
 	View
 	PinsFile  string        // absolute, links resolved: a plan signs it, EditPins writes it
 	FreeBytes int64         // where images go; -1: not known
+	DiskBytes int64         // of the whole disk there; 0: not known
 	MakeRoom  string        // how a person frees some there: a sentence without a full stop
 	ClockOff  time.Duration // by how much at least its clock differs from ours
 	Stack     []ServiceReport
@@ -194,7 +195,8 @@ const (
 // RegistryAnswer is what a registry says of an image.
 type RegistryAnswer int
 
-// The answers. RegistrySilent: it was not asked, or gave no answer to this host.
+// The answers. RegistrySilent: it was not asked, or what it said proves nothing. RegistryLacks: it denies the image, or a
+// part of it that the host needs, while it shows others of the same repository. No other failure says that.
 const (
 	RegistrySilent RegistryAnswer = iota
 	RegistryHas
@@ -208,7 +210,28 @@ type ImageState struct {
 	Label    Label // where Here
 	Registry RegistryAnswer
 	Bytes    int64   // of disk that fetching it may take; 0: not known
-	Problem  Problem // why it can't be had, with the fix; zero: it is here, was not asked for, or can be had
+	Guessed  bool    // Bytes is by other images of its repository, and rather too much
+	Problem  Problem // why it can't be had, with the fix; zero: it is here, was not asked for, or may be had
+	Note     string  // what is not known of getting it, and what helps, without a full stop; "": nothing
+}
+
+// Registry asks registries from the bot's own machine.
+type Registry interface {
+	// Find looks for all that a host of a platform, as "linux/amd64", would fetch of an image. Known are other images of its
+	// repository, which the registry had. An error says that it can't be told, and why, in a clause for people.
+	Find(ctx context.Context, image Image, platform string, known []Image) (Found, error)
+}
+
+// Found is what a registry has of an image.
+type Found struct {
+	Lacks  string  // what it denies, as a clause; "": it has all of it
+	Layers []Layer // those of the host's platform, the lowest first
+}
+
+// Layer is a part of an image, as it is fetched.
+type Layer struct {
+	Content Digest // of what it unpacks to; "": not known
+	Bytes   int64  // packed
 }
 
 // MissingOf are the images that aren't on the host.
@@ -275,6 +298,9 @@ type Released struct {
 
 // ErrLost says that a command was started and how it ended is not known. Never read it as failure.
 var ErrLost = errors.New("the connection ended before the command's exit status arrived")
+
+// ErrDenied says that a registry answered, and has no such image.
+var ErrDenied = errors.New("the registry has no such image")
 
 // ErrNoEngine says that the engine doesn't answer on a host, as while that boots: what runs there is not known.
 var ErrNoEngine = errors.New("the container engine doesn't answer")

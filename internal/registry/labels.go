@@ -1,4 +1,5 @@
-// Package registry reads what a registry says of images that lie on no host. It implements runbook.LabelReader.
+// Package registry reads what a registry says of images that lie on no host. It implements runbook.LabelReader and
+// runbook.Registry.
 //
 // It signs in as docker on the bot's own machine does, by the keychain that `docker login` fills there, or not at all.
 package registry
@@ -11,7 +12,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -42,8 +42,7 @@ func (Labels) Labels(ctx context.Context, image runbook.Image) (revision, versio
 	if err != nil {
 		return "", "", errors.New("no registry has an image of that name")
 	}
-	found, err := read(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithTransport(bounded{remote.DefaultTransport}), remote.WithRetryPredicate(func(error) bool { return false }))
+	found, err := read(ref, ask(ctx)...)
 	if err != nil {
 		return "", "", problem(ctx, err)
 	}
