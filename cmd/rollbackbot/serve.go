@@ -14,6 +14,7 @@ import (
 	"rollbackbot/internal/github"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/probe"
+	"rollbackbot/internal/registry"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/watch"
 	"rollbackbot/ssh"
@@ -108,7 +109,7 @@ func newPool(cfg config.Config, log zerolog.Logger) (*ssh.Pool, error) {
 
 // hostsOf are the apps' hosts, reached through a pool.
 func hostsOf(pool *ssh.Pool) runbook.Hosts {
-	return &compose.Hosts{Shell: func(host runbook.Host) compose.Shell { return pool.Client(host) }}
+	return &compose.Hosts{Shell: func(host runbook.Host) compose.Shell { return pool.Client(host) }, Registry: registry.Images{}}
 }
 
 func newPrometheus(cfg config.Config) (*probe.Prometheus, error) {

@@ -35,6 +35,10 @@ func engineVersion(a runbook.App) runbook.Command {
 	return docker(a, "version", "--format", "{{.Server.Version}}")
 }
 
+func enginePlatform(a runbook.App) runbook.Command {
+	return docker(a, "version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")
+}
+
 func composeVersion(a runbook.App) runbook.Command {
 	return runbook.Command{Args: append(slices.Clone(a.Compose), "version", "--short"), Dir: a.Dir}
 }
@@ -90,18 +94,27 @@ func inspectImages(a runbook.App, refs []string) runbook.Command {
 // Of an image's configuration only two labels leave the host: its environment may hold secrets. An image without labels
 // has none to index where docker reads .ID from its own types, and nothing at all in its JSON. 200 characters are
 // more than any usable label has, which BuildOf sees to.
-const imageFormat = `{"id":{{json .ID}},"digests":{{json .RepoDigests}},` +
+const imageFormat = `{"id":{{json .ID}},"digests":{{json .RepoDigests}},"size":{{.Size}},"layers":{{json .RootFS.Layers}},` +
 	`"revision":{{with .Config}}{{with .Labels}}{{with index . "` + runbook.LabelRevision + `"}}{{printf "%.200s" . | json}}{{else}}""{{end}}{{else}}""{{end}}{{else}}""{{end}},` +
 	`"version":{{with .Config}}{{with .Labels}}{{with index . "` + runbook.LabelVersion + `"}}{{printf "%.200s" . | json}}{{else}}""{{end}}{{else}}""{{end}}{{else}}""{{end}}}`
 
 // readManifest asks the registry for an image's manifest, with the host's own login.
 func readManifest(a runbook.App, image runbook.Image) runbook.Command {
+	return docker(a, append(manifestInspect(image), image.String())...)
+}
+
+// readManifests asks for those of all platforms of an index, with their layers.
+func readManifests(a runbook.App, image runbook.Image) runbook.Command {
+	return docker(a, append(manifestInspect(image), "--verbose", image.String())...)
+}
+
+func manifestInspect(image runbook.Image) []string {
 	words := []string{"manifest", "inspect"}
 	if loopback(image.Name) {
 		// The engine itself speaks plain HTTP to registries on loopback; this command has to be told.
 		words = append(words, "--insecure")
 	}
-	return docker(a, append(words, image.String())...)
+	return words
 }
 
 func loopback(name string) bool {
@@ -128,7 +141,11 @@ func up(a runbook.App, services []runbook.ServicePlan) runbook.Command {
 }
 
 // lookAround prints, as key=value lines, what a rollback needs of the host besides docker: tools, folder, pins file, and
-// the free room on docker's disk. The pins file is named as an absolute path with its links resolved, also where it isn't
+// the free room on the disk of the images. That is docker's own folder, unless docker keeps them in containerd's store (a
+// choice since 24, the default of new 29s, whatever data-root says) and that is the system's containerd; one that dockerd
+// started by itself has its socket in a folder of docker's and its root in DockerRootDir/containerd (moby's
+// daemon/command/daemon.go, initializeContainerd; https://github.com/docker/cli/issues/6645). Versions that can't say where
+// the socket is (API before 1.46) are taken for the system's. The pins file is named as an absolute path with its links resolved, also where it isn't
 // there yet: the runbook's `export` leaves none. Whether it can be replaced is tried, by an empty file beside it that is
 // gone again at once: what becomes of owner and mode nobody can tell by looking.
 func lookAround(a runbook.App) runbook.Command {
@@ -174,7 +191,14 @@ fi
 printf "%s\n" "clock=$(date +%s)"
 shift 2
 root=$("$@" info --format "{{.DockerRootDir}}" 2>/dev/null)
-[ -n "$root" ] && printf "%s\n" "free_kib=$(df -Pk "$root" 2>/dev/null | tail -n 1 | awk "{print \$4}")"
+case $("$@" info --format "{{json .DriverStatus}}" 2>/dev/null) in *io.containerd.snapshotter*)
+  case $("$@" info --format "{{with .Containerd}}{{.Address}}{{end}}" 2>/dev/null) in */docker/*) ;; *)
+    store=$(sed -n "s/^root *= *[\"']\([^\"']*\)[\"'].*/\1/p" /etc/containerd/config.toml 2>/dev/null)
+    [ -d "$store" ] || store=/var/lib/containerd
+    [ -d "$store" ] && root=$store ;;
+  esac
+esac
+[ -n "$root" ] && df -Pk "$root" 2>/dev/null | tail -n 1 | awk "{print \"disk_kib=\" \$2; print \"free_kib=\" \$4}"
 exit 0`
 	words := append([]string{"sh", "-c", script, "rollbackbot", a.ComposeFile, envPath(a)}, a.Docker...)
 	return runbook.Command{Args: words, Dir: a.Dir}
@@ -216,10 +240,31 @@ type container struct {
 
 // imageView is what inspectImages prints of one.
 type imageView struct {
-	ID       string   `json:"id"`
-	Digests  []string `json:"digests"`
-	Revision string   `json:"revision"` // its labels, as they are: BuildOf checks them
-	Version  string   `json:"version"`
+	ID       string           `json:"id"`      // of its configuration; with containerd's store the digest of its index or manifest
+	Digests  []string         `json:"digests"` // with their names; several where it was pulled under several
+	Size     int64            `json:"size"`
+	Layers   []runbook.Digest `json:"layers"`   // of what they unpack to, the lowest first
+	Revision string           `json:"revision"` // its labels, as they are: BuildOf checks them
+	Version  string           `json:"version"`
+}
+
+// images are the names that the image has, each a repository's one name.
+func (v imageView) images() (all []runbook.Image) {
+	for _, ref := range v.Digests {
+		if image, err := runbook.ParseImage(ref); err == nil {
+			all = appendOnce(all, image)
+		}
+	}
+	return all
+}
+
+func (v imageView) imagesOf(repository string) []runbook.Image {
+	return slices.DeleteFunc(v.images(), func(image runbook.Image) bool { return image.Name != repository })
+}
+
+// is reports whether that is one of its names.
+func (v imageView) is(image runbook.Image) bool {
+	return slices.Contains(v.images(), image.Canonical())
 }
 
 func parseLines[T any](output []byte) ([]T, error) {
@@ -294,19 +339,48 @@ func parseHashes(output []byte) map[string]string {
 	return hashes
 }
 
-// manifestSize adds up the layers that a manifest lists, in bytes; 0 for a list of several platforms, which names none.
-func manifestSize(output []byte) int64 {
-	var manifest struct {
-		Layers []struct {
-			Size int64 `json:"size"`
-		} `json:"layers"`
-	}
-	if json.Unmarshal(output, &manifest) != nil {
-		return 0
-	}
-	var sum int64
-	for _, layer := range manifest.Layers {
+// layerList is the part of a manifest that says how large the image is.
+type layerList struct {
+	Layers []struct {
+		Size int64 `json:"size"`
+	} `json:"layers"`
+}
+
+func (l layerList) size() (sum int64) {
+	for _, layer := range l.Layers {
 		sum += layer.Size
 	}
 	return sum
+}
+
+// manifestSize adds up the layers that a manifest lists, in bytes; 0 for an index, which names none.
+func manifestSize(output []byte) int64 {
+	var manifest layerList
+	if json.Unmarshal(output, &manifest) != nil {
+		return 0
+	}
+	return manifest.size()
+}
+
+// manifestsSize is the size of an index's largest image for a platform, as "linux/amd64", in what readManifests prints
+// (cli/manifest/types/types.go in docker/cli); 0: not known.
+func manifestsSize(output []byte, platform string) (size int64) {
+	var manifests []struct {
+		Descriptor struct {
+			Platform struct {
+				OS           string `json:"os"`
+				Architecture string `json:"architecture"`
+			} `json:"platform"`
+		}
+		SchemaV2Manifest, OCIManifest layerList
+	}
+	if json.Unmarshal(output, &manifests) != nil {
+		return 0
+	}
+	for _, m := range manifests {
+		if of := m.Descriptor.Platform; of.OS+"/"+of.Architecture == platform {
+			size = max(size, m.SchemaV2Manifest.size(), m.OCIManifest.size())
+		}
+	}
+	return size
 }

@@ -69,7 +69,7 @@ func (h *appHost) sight(ctx context.Context, project string) (sight, error) {
 		case strings.EqualFold(c.OneOff, "true"):
 		case h.app.HasService(c.Service):
 			s.containers = append(s.containers, c)
-			if view, ok := known.images[c.ImageID]; ok && slices.Contains(view.Digests, c.Ref) {
+			if view, ok := known.images[c.ImageID]; ok && view.named(c.Ref) {
 				s.images[c.ImageID] = view
 			} else if !slices.Contains(unknown, c.ImageID) {
 				unknown = append(unknown, c.ImageID)
@@ -226,37 +226,35 @@ func appendOnce[T comparable](all []T, one T) []T {
 	return append(all, one)
 }
 
-// resolve gives a container's image by digest, from what the host's engine says its image ID is.
+// resolve gives a container's image by digest. One that was started by a digest runs that: docker made it from that
+// content, under whatever name of the repository, also where the image has lost its name since, or has several digests (of an
+// index, and of the manifest in it for this host). Any other is what docker says that its image ID is.
 func (s sight) resolve(c container) (runbook.Image, string) {
-	view := s.images[c.ImageID]
-	if slices.Contains(view.Digests, c.Ref) {
-		if image, err := runbook.ParseImage(c.Ref); err == nil {
-			return image, ""
-		}
+	if image, err := runbook.ParseImage(c.Ref); err == nil {
+		return image, ""
 	}
+	images := s.images[c.ImageID].images()
 	repository := runbook.RepositoryOf(c.Ref)
-	var found runbook.Image
-	for _, ref := range view.Digests {
-		image, err := runbook.ParseImage(ref)
-		if err != nil {
-			continue
-		}
+	for _, image := range images {
 		if image.Name == repository {
 			return image, ""
 		}
-		found = image
 	}
-	if !found.IsZero() {
-		return found, ""
+	if len(images) > 0 {
+		return images[len(images)-1], ""
 	}
 	return runbook.Image{}, "unknown, built here"
 }
 
+// named reports whether docker says that the image is what a reference names by digest.
+func (v imageView) named(ref string) bool {
+	image, err := runbook.ParseImage(ref)
+	return err == nil && v.is(image)
+}
+
 // label notes what an image's labels say, under each digest that it has.
 func (v imageView) label(labels map[runbook.Digest]runbook.Label) {
-	for _, ref := range v.Digests {
-		if image, err := runbook.ParseImage(ref); err == nil {
-			labels[image.Digest] = runbook.Label{Revision: v.Revision, Version: v.Version}
-		}
+	for _, image := range v.images() {
+		labels[image.Digest] = runbook.Label{Revision: v.Revision, Version: v.Version}
 	}
 }

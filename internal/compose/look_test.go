@@ -3,6 +3,12 @@ package compose
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"rollbackbot/internal/runbooktest"
@@ -32,4 +38,79 @@ func TestMissingImages_AreNotThoseThatNobodyCouldAskFor(t *testing.T) {
 	if err != nil || len(lacks) != 1 {
 		t.Errorf("%v are missing, %v; want the one", lacks, err)
 	}
+}
+
+// What runs has one name and one digest, whatever docker calls it.
+func TestResolve(t *testing.T) {
+	const index, platform, config = "sha256:1111111111111111111111111111111111111111111111111111111111111111", "sha256:2222222222222222222222222222222222222222222222222222222222222222", "sha256:3333333333333333333333333333333333333333333333333333333333333333"
+	for name, c := range map[string]struct {
+		ref, id string
+		digests []string
+		want    string
+	}{
+		"docker shortens Docker Hub's names":     {"docker.io/acme/api@" + index, config, []string{"acme/api@" + index}, "acme/api@" + index},
+		"index.docker.io":                        {"index.docker.io/library/nginx@" + index, config, []string{"nginx@" + index}, "nginx@" + index},
+		"a long name with a tag":                 {"docker.io/acme/api:v1", config, []string{"acme/api@" + index}, "acme/api@" + index},
+		"by the index, pulled by both":           {"acme/api@" + index, config, []string{"acme/api@" + platform, "acme/api@" + index}, "acme/api@" + index},
+		"by the platform's manifest":             {"acme/api@" + platform, config, []string{"acme/api@" + index, "acme/api@" + platform}, "acme/api@" + platform},
+		"from a mirror's name too":               {"acme/api:v1", config, []string{"mirror.lan/acme/api@" + index, "acme/api@" + index}, "acme/api@" + index},
+		"containerd's store: the ID is an index": {"acme/api@" + index, index, []string{"acme/api@" + index}, "acme/api@" + index},
+		"its name was removed":                   {"acme/api@" + index, config, nil, "acme/api@" + index},
+		"built there":                            {"shop-api", config, nil, ""},
+	} {
+		s := sight{images: map[string]imageView{c.id: {ID: c.id, Digests: c.digests}}}
+		if got, note := s.resolve(container{ImageID: c.id, Ref: c.ref}); got.String() != c.want || (note == "") != (c.want != "") {
+			t.Errorf("%s: it is %s (%s), want %s", name, got, note, c.want)
+		}
+	}
+}
+
+// The room that counts is where the images are: docker's folder, or that of the containerd that has them.
+func TestLookAround_RoomWhereTheImagesAre(t *testing.T) {
+	if err := exec.CommandContext(t.Context(), "sh", "-c", "[ -d /dev/shm ] && [ -d /proc/self ] && command -v df && command -v sed").Run(); err != nil {
+		t.Skip("this machine has no such disks")
+	}
+	size := func(folder string) string {
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", `df -Pk "$0" | tail -n 1 | awk '{print $2}'`, folder).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	folder := t.TempDir()
+	config := filepath.Join(folder, "config.toml")
+	if err := os.WriteFile(config, []byte("version = 2\nroot = \"/dev/shm\"\nstate = \"/run/containerd\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const classic, snapshots = `[["Backing Filesystem","extfs"]]`, `[["driver-type","io.containerd.snapshotter.v1"]]`
+	for name, c := range map[string]struct{ status, address, want string }{
+		"docker's own store":            {classic, "/run/containerd/containerd.sock", folder},
+		"the system's containerd":       {snapshots, "/run/containerd/containerd.sock", "/dev/shm"},
+		"a docker that can't say whose": {snapshots, "", "/dev/shm"},
+		"a containerd of docker's own":  {snapshots, "/var/run/docker/containerd/containerd.sock", folder},
+		"a containerd of rootless ones": {snapshots, "/run/user/1000/docker/containerd/containerd.sock", folder},
+	} {
+		docker := filepath.Join(folder, "docker")
+		script := fmt.Sprintf("#!/bin/sh\ncase $* in *DockerRootDir*) echo %s ;; *DriverStatus*) echo '%s' ;; *Containerd*) echo '%s' ;; esac\n", folder, c.status, c.address)
+		if err := writeProgram(docker, script); err != nil {
+			t.Fatal(err)
+		}
+		cmd := lookAround(runbook.App{Dir: folder, ComposeFile: "compose.yml", Docker: []string{docker}})
+		for i := range cmd.Args {
+			cmd.Args[i] = strings.ReplaceAll(cmd.Args[i], "/etc/containerd/config.toml", config)
+		}
+		run := exec.CommandContext(t.Context(), cmd.Args[0], cmd.Args[1:]...)
+		run.Dir = folder
+		out, err := run.Output()
+		if got := fieldsOf(out); err != nil || got["disk_kib"] != size(c.want) || got["free_kib"] == "" {
+			t.Errorf("%s: a disk of %s KiB, %v; want that of %s", name, got["disk_kib"], err, c.want)
+		}
+	}
+}
+
+// writeProgram writes a file that is started, while nobody else starts one: that would have it open for a moment.
+func writeProgram(file, content string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(file, []byte(content), 0o755)
 }

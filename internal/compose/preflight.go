@@ -44,7 +44,7 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 	if err := h.checkStack(stack, s); err != nil {
 		return runbook.HostReport{}, err
 	}
-	report := runbook.HostReport{View: h.view(s, ReadPins(content, h.app), began), PinsFile: around.pinsFile, FreeBytes: around.freeBytes, MakeRoom: "Free some, as by `docker image prune`, which leaves what containers use", ClockOff: around.clockOff}
+	report := runbook.HostReport{View: h.view(s, ReadPins(content, h.app), began), PinsFile: around.pinsFile, FreeBytes: around.freeBytes, DiskBytes: around.diskBytes, MakeRoom: makeRoom, ClockOff: around.clockOff}
 	now := guessed.by
 	checks := []func(context.Context) error{func(ctx context.Context) (err error) {
 		if refs := h.refs(s); now == nil || !slices.Equal(guessed.pins, refs) {
@@ -74,6 +74,10 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 	report.Warnings = append(report.Warnings, warnings...)
 	return report, nil
 }
+
+// makeRoom names no prune: docker counts an image that has a digest and no tag, as a former release that was pulled by digest,
+// among those that nobody needs (moby's daemon/images/image_prune.go).
+const makeRoom = "Free some there: `docker system df -v` says what images and volumes take; `docker image prune` would take former releases too"
 
 // report adds what is told by the app's files and compose's hashes.
 func (h *appHost) report(r *runbook.HostReport, stack rendered, now map[string]string, told map[string]drift) {
@@ -108,6 +112,7 @@ func (h *appHost) stackAndSight(ctx context.Context, project string) (stack rend
 type surroundings struct {
 	pinsFile  string
 	freeBytes int64
+	diskBytes int64
 	clockOff  time.Duration
 }
 
@@ -131,6 +136,9 @@ func (h *appHost) lookAround(ctx context.Context) (surroundings, error) {
 	around := surroundings{pinsFile: fields["env_file"], freeBytes: -1, clockOff: -1}
 	if kib, err := strconv.ParseInt(fields["free_kib"], 10, 64); err == nil {
 		around.freeBytes = kib * 1024
+	}
+	if kib, err := strconv.ParseInt(fields["disk_kib"], 10, 64); err == nil {
+		around.diskBytes = kib * 1024
 	}
 	if clock, err := strconv.ParseInt(fields["clock"], 10, 64); err == nil {
 		around.clockOff = clockOff(time.Unix(clock, 0), asked, answered)
@@ -311,9 +319,10 @@ func (h *appHost) Prove(ctx context.Context, images map[string]runbook.Image, fr
 		return err
 	}
 	for _, service := range h.app.Services {
-		got, want := stack.Services[service.Name].Image, images[service.Name].String()
+		got, want := stack.Services[service.Name].Image, images[service.Name]
+		image, err := runbook.ParseImage(got)
 		switch {
-		case got == want:
+		case err == nil && image == want.Canonical():
 		case from == runbook.FromFile:
 			return h.problem(fmt.Sprintf("Take %s out of the login shell's profile, or point ENV_FILE at the file that compose reads", service.Variable),
 				"the pins are written to %s, but compose renders %s as %s: another file or an exported variable wins", envPath(h.app), service.Name, got)

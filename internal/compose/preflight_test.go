@@ -162,7 +162,7 @@ func TestPreflight_ASoundHost(t *testing.T) {
 	if want := (runbook.ServiceReport{Scale: 1, ConfigHash: "de18e3"}); len(report.Stack) != 2 || report.Stack[0] != want {
 		t.Errorf("the stack is %+v", report.Stack)
 	}
-	if want := "Free some, as by `docker image prune`, which leaves what containers use"; report.MakeRoom != want {
+	if want := "Free some there: `docker system df -v` says what images and volumes take; `docker image prune` would take former releases too"; report.MakeRoom != want {
 		t.Errorf("room is made so: %q, want %q", report.MakeRoom, want)
 	}
 }
@@ -319,37 +319,102 @@ func TestProve_TellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// Why an image can't be had, which the host lacks.
-func TestImages_TellsWhyOneCantBeHad(t *testing.T) {
+// says is a registry as the bot's machine hears it.
+type says struct {
+	found runbook.Found
+	err   error
+}
+
+func (s says) Find(context.Context, runbook.Image, string, []runbook.Image) (runbook.Found, error) {
+	return s.found, s.err
+}
+
+// What is said of an image that the host lacks. Docker's own command alone never ends a request: what it prints of one that is
+// gone it prints of many others.
+func TestImages_TellsWhetherOneCanBeHad(t *testing.T) {
 	former := runbook.Image{Name: "ghcr.io/acme/api", Digest: runbook.Digest("sha256:" + strings.Repeat("1", 64))}
 	ref := former.String()
 	lacks := answer{part: hostImages, status: 1, stdout: "\n", stderr: "Error response from daemon: no such image: " + ref + ": No such image: " + ref + "\n"}
-	const elsewhere = "Choose another release; `history` lists them"
-	gone := ref + " is neither on this host nor in the registry"
+	refused := says{err: errors.New("the registry doesn't let the bot's machine read the image")}
+	has := says{found: runbook.Found{Layers: []runbook.Layer{{Bytes: 900 << 20}}}}
+	// As `docker manifest inspect --verbose` of docker/cli's documentation prints it, and with what buildx adds.
+	verbose := answer{part: "--verbose", stdout: `[{"Ref":"a","Descriptor":{"digest":"sha256:3","platform":{"architecture":"amd64","os":"linux"}},"OCIManifest":{"layers":[{"size":1000},{"size":2000}]}},
+		{"Ref":"b","Descriptor":{"platform":{"architecture":"arm64","os":"linux"}},"SchemaV2Manifest":{"layers":[{"size":70000}]}},
+		{"Ref":"c","Descriptor":{"platform":{"architecture":"unknown","os":"unknown"}},"OCIManifest":{"layers":[{"size":500}]}}]`}
+	platform := answer{part: "{{.Server.Os}}", stdout: "linux/amd64\n"}
+	const unknown = ": the bot's machine can't tell (the registry doesn't let the bot's machine read the image), nor docker's command here ("
+	unread := answer{status: 1, stderr: "no such manifest: " + ref + "\n"}
 	for _, row := range []struct {
-		name      string
-		says      answer
-		registry  runbook.RegistryAnswer
-		what, fix string
+		name     string
+		bot      runbook.Registry
+		docker   answer
+		registry runbook.RegistryAnswer
+		bytes    int64
+		what     string
+		note     string
 	}{
-		{"the registry has it", answer{stdout: `{"config":{"size":1000},"layers":[{"size":99000000}]}`}, runbook.RegistryHas, "", ""},
-		{"it is gone", answer{status: 1, stderr: "no such manifest: " + ref + "\n"}, runbook.RegistryLacks, gone, elsewhere},
-		{"it is gone, says another registry", answer{status: 1, stderr: "manifest unknown\n"}, runbook.RegistryLacks, gone, elsewhere},
-		{"its repository is gone", answer{status: 1, stderr: "errors:\nname unknown: repository name not known to registry\n"}, runbook.RegistryLacks, gone, elsewhere},
-		{"no login", answer{status: 1, stderr: "unauthorized: authentication required\n"}, runbook.RegistrySilent, "the registry doesn't let this host read " + ref, "Run `docker login` there as the SSH user"},
-		{"no registry", answer{status: 1, stderr: "failed to configure transport: error pinging v2 registry: Get \"https://ghcr.io/v2/\": dial tcp: lookup ghcr.io on 10.0.0.53:53: no such host\n"}, runbook.RegistrySilent,
-			ref + " is not on this host, and the registry doesn't answer for it: failed to configure transport: error pinging v2 registry: Get \"https://ghcr.io/v2/\": dial tcp: lookup ghcr.io on 10.0.0.53:53: no such host", "Fix the registry, or choose a release whose images lie on the host"},
+		{"both have it", has, answer{stdout: `{"layers":[{"size":99000000}]}`}, runbook.RegistryHas, 3600 << 20, "", ""},
+		{"docker 20.10 reads no OCI image", has, unread, runbook.RegistryHas, 3600 << 20, "", ""},
+		{"docker alone has it", refused, answer{stdout: `{"layers":[{"size":99000000}]}`}, runbook.RegistryHas, 4 * 99000000, "", ""},
+		{"docker alone has an index", refused, answer{stdout: `{"manifests":[{"digest":"sha256:3"}]}`}, runbook.RegistryHas, 4 * 3000, "", ""},
+		{"the manifest of the platform is gone", says{found: runbook.Found{Lacks: "the registry has its index, and no manifest for linux/amd64 any more"}}, unread, runbook.RegistryLacks, 0,
+			ref + " is not on this host and can't be fetched: the registry has its index, and no manifest for linux/amd64 any more", ""},
+		{"nobody reads it", refused, unread, runbook.RegistrySilent, 0, "", unknown + "it got no manifest, and doesn't say why)"},
+		{"docker's words alone", refused, answer{status: 1, stderr: "manifest unknown\n"}, runbook.RegistrySilent, 0, "", unknown + "manifest unknown)"},
+		{"its repository is not known", refused, answer{status: 1, stderr: "errors:\nname unknown: repository name not known to registry\n"}, runbook.RegistrySilent, 0, "", unknown + "name unknown: repository name not known to registry)"},
+		{"an expired login", refused, answer{status: 1, stderr: "unauthorized: authentication required\n"}, runbook.RegistrySilent, 0, "", unknown + "its login isn't let in: `docker login` there as the SSH user)"},
+		{"the host's login alone has expired", has, answer{status: 1, stderr: "Error response from daemon: denied\n"}, runbook.RegistryHas, 3600 << 20, "", "the registry has " + ref + ", but docker's login here can't read it: run `docker login` there as the SSH user"},
+		{"a registry without TLS", refused, answer{status: 1, stderr: "Get \"https://registry.lan:5000/v2/\": http: server gave HTTP response to HTTPS client\n"}, runbook.RegistrySilent, 0, "", unknown + "Get \"https://registry.lan:5000/v2/\": http: server gave HTTP response to HTTPS client)"},
+		{"a name that DNS doesn't have", refused, answer{status: 1, stderr: "dial tcp: lookup ghcr.io: not found\n"}, runbook.RegistrySilent, 0, "", unknown + "dial tcp: lookup ghcr.io: not found)"},
 	} {
-		row.says.part = manifestIsRead
-		states, err := hostThat(t, lacks, row.says).Images(t.Context(), []runbook.Image{former}, true)
-		want := runbook.ImageState{Image: former, Registry: row.registry}
+		row.docker.part = manifestIsRead
+		host := hostThat(t, lacks, verbose, platform, row.docker)
+		host.registry = row.bot
+		states, err := host.Images(t.Context(), []runbook.Image{former}, true)
+		want := runbook.ImageState{Image: former, Registry: row.registry, Bytes: row.bytes, Guessed: row.bytes == 0}
 		if row.what != "" {
-			want.Problem = runbook.Problem{Host: one, What: row.what, Remedy: row.fix}
-		} else {
-			want.Bytes = 4 * 99000000
+			want.Problem = runbook.Problem{Host: one, What: row.what, Remedy: "Choose another release; `history` lists them"}
 		}
+		if strings.HasPrefix(row.note, ":") {
+			row.note = ref + " is not on this host, and only the fetch will tell whether it can be had" + row.note
+		}
+		want.Note = row.note
 		if err != nil || !slices.Equal(states, []runbook.ImageState{want}) {
-			t.Errorf("%s: got %+v, %v; want %+v", row.name, states, err, want)
+			t.Errorf("%s: got\n%+v, %v; want\n%+v", row.name, states, err, want)
 		}
+	}
+}
+
+// Loopback is another machine's for the bot, unless the host is the bot's own.
+func TestImages_AsksForNoLoopbackOfAnotherMachine(t *testing.T) {
+	image := runbook.Image{Name: "127.0.0.1:5000/shop/api", Digest: runbook.Digest("sha256:" + strings.Repeat("1", 64))}
+	for on, asks := range map[runbook.Host]bool{"deploy@web-1": false, "deploy@10.0.0.7:22": false, "deploy@127.0.0.1:2222": true, "deploy@localhost": true} {
+		host := hostThat(t)
+		host.host, host.registry = on, says{}
+		if _, err := host.find(t.Context(), image, "linux/amd64"); (err == nil) != asks {
+			t.Errorf("%s: %v, want it asked: %t", on, err, asks)
+		}
+	}
+}
+
+// Layers that lie there below another image need no room; of an image of unknown size the others of its repository tell.
+func TestRoom(t *testing.T) {
+	layers := []runbook.Layer{{Content: "sha256:base", Bytes: 100}, {Content: "sha256:libs", Bytes: 20}, {Content: "sha256:app", Bytes: 3}}
+	for name, c := range map[string]struct {
+		known []imageView
+		want  int64
+	}{
+		"nothing is there":        {nil, 4 * 123},
+		"the base is there":       {[]imageView{{Layers: []runbook.Digest{"sha256:base", "sha256:old"}}}, 4 * 23},
+		"the best counts":         {[]imageView{{Layers: []runbook.Digest{"sha256:base", "sha256:libs"}}, {Layers: []runbook.Digest{"sha256:base"}}}, 4 * 3},
+		"all is there":            {[]imageView{{Layers: []runbook.Digest{"sha256:base", "sha256:libs", "sha256:app"}}}, 1},
+		"the same on another one": {[]imageView{{Layers: []runbook.Digest{"sha256:other", "sha256:libs"}}}, 4 * 123},
+	} {
+		if got := room(layers, c.known); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+	if got := sizeLike([]imageView{{Size: 10}, {Size: 30}}); got != 120 {
+		t.Errorf("like those of 10 and 30 bytes: %d, want 120", got)
 	}
 }

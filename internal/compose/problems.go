@@ -55,18 +55,31 @@ func names(complaint, program string) bool {
 }
 
 // absentProblem says why an image that the host lacks can't be had from the registry.
-func absentProblem(host runbook.Host, image runbook.Image, r result) runbook.Problem {
-	the := func(fix, format string, args ...any) runbook.Problem {
-		return runbook.Problem{Host: host, What: fmt.Sprintf(format, args...), Remedy: fix}
+func absentProblem(host runbook.Host, image runbook.Image, lacks string) runbook.Problem {
+	return runbook.Problem{
+		Host: host, What: fmt.Sprintf("%s is not on this host and can't be fetched: %s", image, lacks),
+		Remedy: "Choose another release; `history` lists them",
 	}
+}
+
+// What docker prints of a registry's answer is no proof that an image is gone, but for a pull. `docker manifest inspect` says
+// "no such manifest" of whatever it got no manifest for: also where the login is refused, the repository is private, or a
+// proxy answers with a page of its own (continueOnError in cli/registry/client/fetcher.go, 20.10 to 29), and in 20.10 of all
+// OCI images. It wants the manifests of all platforms: of an index that lacks another platform's it says MANIFEST_UNKNOWN
+// (28.2), and a pull of the same succeeds. A pull repeats the registry's own words.
+
+// denied reports whether a failed pull ended with a registry's word that it has no such manifest: of the image, or of the one
+// for this host in its index. Mirrors are out of it: the engine asks the registry itself after them (continueOnError in
+// moby's distribution/errors.go).
+func denied(r result) bool {
 	text := registrySaid(r)
-	switch {
-	case strings.Contains(text, "unauthorized"), strings.Contains(text, "denied"), strings.Contains(text, "no basic auth"):
-		return the("Run `docker login` there as the SSH user", "the registry doesn't let this host read %s", image)
-	case registryAnswerOf(r) == runbook.RegistryLacks, strings.Contains(text, "not found"):
-		return the("Choose another release; `history` lists them", "%s is neither on this host nor in the registry", image)
-	}
-	return the("Fix the registry, or choose a release whose images lie on the host", "%s is not on this host, and the registry doesn't answer for it: %s", image, runbook.LastLines(r.stderr, 1))
+	return strings.Contains(text, "manifest unknown") && !unauthorized(r)
+}
+
+// unauthorized reports whether a registry did not let docker in. Some say so of what isn't there, too.
+func unauthorized(r result) bool {
+	text := registrySaid(r)
+	return r.status != 0 && (strings.Contains(text, "unauthorized") || strings.Contains(text, "denied") || strings.Contains(text, "no basic auth"))
 }
 
 // registrySaid is what docker printed of a registry's answer. Where that has no content type of JSON, docker prints it as it
@@ -75,13 +88,13 @@ func registrySaid(r result) string {
 	return strings.ReplaceAll(strings.ToLower(string(r.stderr)), "_", " ")
 }
 
-func registryAnswerOf(r result) runbook.RegistryAnswer {
-	text := registrySaid(r)
-	switch {
-	case r.status == 0:
-		return runbook.RegistryHas
-	case strings.Contains(text, "manifest unknown"), strings.Contains(text, "no such manifest"), strings.Contains(text, "name unknown"), strings.Contains(text, "repository name not known"):
-		return runbook.RegistryLacks
+// clause is what docker's command said that couldn't read a manifest, with what helps where that is known.
+func clause(r result) string {
+	switch text := registrySaid(r); {
+	case unauthorized(r):
+		return "its login isn't let in: `docker login` there as the SSH user"
+	case strings.Contains(text, "no such manifest"):
+		return "it got no manifest, and doesn't say why"
 	}
-	return runbook.RegistrySilent
+	return strings.TrimRight(runbook.LastLines(r.stderr, 1), ".\n ")
 }

@@ -1,28 +1,28 @@
 package compose
 
-import (
-	"testing"
+import "testing"
 
-	"rollbackbot/runbook"
-)
-
-// What can't be seen is not gone: a host that is away may have it, and a registry that doesn't answer too.
-func TestRegistryAnswerOf_UnseenIsNotGone(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		answer result
-		want   runbook.RegistryAnswer
-	}{
-		{"there", result{stdout: []byte("{}")}, runbook.RegistryHas},
-		{"not there", result{status: 1, stderr: []byte("no such manifest: ghcr.io/acme/shop/api@sha256:1")}, runbook.RegistryLacks},
-		{"not there either", result{status: 1, stderr: []byte("manifest unknown")}, runbook.RegistryLacks},
-		{"not there, as docker prints what it can't read", result{status: 1, stderr: []byte(`unknown: {"errors":[{"code":"MANIFEST_UNKNOWN","message":"Unknown manifest"}]}`)}, runbook.RegistryLacks},
-		{"no login", result{status: 1, stderr: []byte("unauthorized: authentication required")}, runbook.RegistrySilent},
-		{"down", result{status: 1, stderr: []byte("dial tcp: lookup ghcr.io: no such host")}, runbook.RegistrySilent},
-		{"rubbish", result{status: 125, stderr: []byte("\x00<html>404 not found</html>")}, runbook.RegistrySilent},
+// The words of a pull that failed, as engines print them. Only a registry's own word for the manifest says that it is gone.
+// Sources: the first two and the page of a proxy are what an engine 20.10.24 printed, by a CLI 28.2; moby's
+// distribution/errors.go and daemon/containerd/registry_errors.go; and the threads named.
+func TestDenied_ByTheRegistryAlone(t *testing.T) {
+	for text, want := range map[string]bool{
+		"manifest for 127.0.0.1:36307/shop/api@sha256:a8 not found: manifest unknown: Unknown manifest":                                                                                     true, // the platform's
+		"Error response from daemon: manifest for 127.0.0.1:36307/shop/api@sha256:a8 not found: manifest unknown: Unknown manifest":                                                         true, // the index
+		"Error response from daemon: manifest unknown":                                                                                                                                      true, // of the platform's manifest: https://github.com/vlaurin/action-ghcr-prune/issues/76
+		`unknown: {"errors":[{"code":"MANIFEST_UNKNOWN","message":"Unknown manifest"}]}`:                                                                                                    true,
+		"Error response from daemon: Head \"https://ghcr.io/v2/acme/api/manifests/sha256:aa\": denied: denied":                                                                              false,
+		"Error response from daemon: pull access denied for acme/api, repository does not exist or may require 'docker login': denied: requested access to the resource is denied":          false,
+		"Error response from daemon: unauthorized: authentication required":                                                                                                                 false,
+		"Error response from daemon: Get \"https://registry.lan:5000/v2/\": http: server gave HTTP response to HTTPS client":                                                                false,
+		"Error response from daemon: error parsing HTTP 404 response body: invalid character '<' looking for beginning of value: \"<html>\\r\\n<head><title>404 Not Found</title></head>\"": false,
+		"Error response from daemon: toomanyrequests: You have reached your pull rate limit.":                                                                                               false,
+		"Error response from daemon: Get \"https://ghcr.io/v2/\": dial tcp: lookup ghcr.io on 10.0.0.53:53: no such host":                                                                   false,
+		"Error response from daemon: received unexpected HTTP status: 503 Service Unavailable":                                                                                              false,
+		"failed to register layer: write /usr/lib/x: no space left on device":                                                                                                               false,
 	} {
-		if got := registryAnswerOf(c.answer); got != c.want {
-			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		if got := denied(result{status: 1, stderr: []byte(text)}); got != want {
+			t.Errorf("%q: %t, want %t", text, got, want)
 		}
 	}
 }

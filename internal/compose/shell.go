@@ -22,7 +22,8 @@ type Shell interface {
 
 // Hosts are apps on hosts that are reached by a shell. The zero value is ready once Shell is set.
 type Hosts struct {
-	Shell func(host runbook.Host) Shell // the same host gives the same Shell, whose connection is kept
+	Shell    func(host runbook.Host) Shell // the same host gives the same Shell, whose connection is kept
+	Registry runbook.Registry              // asks from the bot's machine; nil: nobody does
 
 	mu    sync.Mutex
 	hosts map[appOnHost]*appHost
@@ -46,7 +47,7 @@ func (s *Hosts) On(app runbook.App, host runbook.Host) runbook.AppHost {
 	if s.hosts == nil {
 		s.hosts = map[appOnHost]*appHost{}
 	}
-	s.hosts[key] = &appHost{app: app, host: host, shell: s.Shell(host)}
+	s.hosts[key] = &appHost{app: app, host: host, shell: s.Shell(host), registry: s.Registry}
 	return s.hosts[key]
 }
 
@@ -65,12 +66,12 @@ func (s *Hosts) Commands(app runbook.App, _ runbook.Host, services []runbook.Ser
 
 // appHost is an app on one host, reached by a shell.
 type appHost struct {
-	app    runbook.App
-	host   runbook.Host
-	shell  Shell
-	memory memory
-
-	version composeSeen
+	app      runbook.App
+	host     runbook.Host
+	shell    Shell
+	registry runbook.Registry
+	memory   memory
+	version  composeSeen
 }
 
 var _ runbook.AppHost = (*appHost)(nil)

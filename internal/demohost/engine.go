@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ const (
 )
 
 type versionView struct {
-	Client, Server struct{ Version string }
+	Client, Server struct{ Version, Os, Arch string }
 }
 
 func (c *call) version(args []string) error {
@@ -34,6 +35,7 @@ func (c *call) version(args []string) error {
 	}
 	var view versionView
 	view.Client.Version, view.Server.Version = engineVersion, engineVersion
+	view.Server.Os, view.Server.Arch = runtime.GOOS, runtime.GOARCH
 	return printAll(c.stdout, *format, []any{view})
 }
 
@@ -41,6 +43,7 @@ type infoView struct {
 	ServerVersion, DockerRootDir  string
 	Containers, ContainersRunning int
 	Images                        int
+	DriverStatus                  [][2]string
 }
 
 func (c *call) info(args []string) error {

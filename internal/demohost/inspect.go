@@ -95,6 +95,7 @@ type imageView struct {
 	RepoTags    []string
 	RepoDigests []string
 	Size        int64
+	RootFS      struct{ Layers []string }
 	Config      imageConfig
 }
 

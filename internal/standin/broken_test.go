@@ -341,7 +341,7 @@ var defects = map[string]func(*bench, *faulty){
 			return f.AppHost.Images(ctx, images, true)
 		}
 	},
-	"a registry that doesn't answer is not said to lack an image": states(func(s *runbook.ImageState) {
+	"what a registry that doesn't answer has is not known, and no problem": states(func(s *runbook.ImageState) {
 		if s.Registry == runbook.RegistrySilent {
 			s.Registry = runbook.RegistryLacks
 		}
@@ -355,6 +355,14 @@ var defects = map[string]func(*bench, *faulty){
 				return err
 			}
 			return f.AppHost.Fetch(ctx, image)
+		}
+	},
+	"a fetch that the registry didn't answer is not said to be denied": func(_ *bench, f *faulty) {
+		f.fetch = func(ctx context.Context, image runbook.Image) error {
+			if err := f.AppHost.Fetch(ctx, image); err != nil {
+				return runbook.ErrDenied
+			}
+			return nil
 		}
 	},
 	"Fetch says that it failed where the registry lacks the image": func(_ *bench, f *faulty) {

@@ -119,7 +119,7 @@ func (s *State) fetch(image runbook.Image) error {
 	case s.FetchFails || s.Silent:
 		return fmt.Errorf("fetch %s: the registry doesn't answer", image)
 	case !s.Registry[image]:
-		return fmt.Errorf("fetch %s: the registry has no such image", image)
+		return fmt.Errorf("fetch %s: %w", image, runbook.ErrDenied)
 	}
 	s.Here[image] = true
 	return nil

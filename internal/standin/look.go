@@ -90,7 +90,7 @@ func (h *Host) Preflight(ctx context.Context, _ bool) (report runbook.HostReport
 		if err := s.wrong(h.name); err != nil {
 			return err
 		}
-		report = runbook.HostReport{View: s.view(h.name, began), PinsFile: s.PinsFile, MakeRoom: "Remove what nobody uses", FreeBytes: s.FreeBytes, ClockOff: s.ClockOff, Warnings: slices.Clone(s.Warnings)}
+		report = runbook.HostReport{View: s.view(h.name, began), PinsFile: s.PinsFile, MakeRoom: "Remove what nobody uses", FreeBytes: s.FreeBytes, DiskBytes: s.DiskBytes, ClockOff: s.ClockOff, Warnings: slices.Clone(s.Warnings)}
 		for _, v := range report.Services {
 			report.Stack = append(report.Stack, s.serviceReport(v))
 		}
@@ -166,7 +166,7 @@ func (s *State) imageState(host runbook.Host, image runbook.Image, ask bool) run
 		state.Label = s.Labels[image]
 	}
 	switch {
-	case !ask || s.Silent:
+	case !ask || s.Silent || s.Unasked:
 	case s.Registry[image]:
 		state.Registry = runbook.RegistryHas
 	default:
@@ -181,7 +181,8 @@ func (s *State) imageState(host runbook.Host, image runbook.Image, ask bool) run
 	case runbook.RegistryLacks:
 		state.Problem = runbook.Problem{Host: host, What: fmt.Sprintf("%s is neither on this host nor in the registry", image), Remedy: "Choose another release"}
 	case runbook.RegistrySilent:
-		state.Problem = runbook.Problem{Host: host, What: fmt.Sprintf("%s is not on this host, and the registry doesn't answer for it", image), Remedy: "Fix the registry, or choose a release whose images are on the host"}
+		state.Bytes, state.Guessed = s.Sizes[image], true
+		state.Note = fmt.Sprintf("%s is not on this host, and only the fetch will tell whether it can be had: the registry doesn't answer", image)
 	}
 	return state
 }

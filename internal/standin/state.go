@@ -23,6 +23,7 @@ type State struct {
 	Sizes      map[runbook.Image]int64
 	Labels     map[runbook.Image]runbook.Label
 	FreeBytes  int64
+	DiskBytes  int64
 	ClockOff   time.Duration
 	Warnings   []string // of a preflight
 
@@ -53,6 +54,7 @@ type State struct {
 	PinsFault    runbook.LeaseKind // why the pins file can't be written: PinsNotOurs, PinsCut or LeaseUnusable
 	AfterPins    func(*State)      // what somebody does right after the pins were written
 	Silent, Held bool              // the registry doesn't answer; or it answers, and no image comes until it isn't held any more
+	Unasked      bool              // nobody can ask the registry, and images come from it all the same
 	Sudo         bool              // what runs is another user's, and can't be ended
 	Takes        time.Duration     // of every job
 	UpFails      []int             // the statuses of the next `up`s, which change nothing
@@ -100,7 +102,7 @@ const (
 
 func newState(app runbook.App, running map[string]runbook.Image, here []map[string]runbook.Image) State {
 	s := State{
-		app: app, Project: app.Name, PinsFile: app.Dir + "/pins", Other: "SECRET=hunter2\n", FreeBytes: 10 << 30, Latency: DefaultLatency, Takes: DefaultTakes,
+		app: app, Project: app.Name, PinsFile: app.Dir + "/pins", Other: "SECRET=hunter2\n", FreeBytes: 10 << 30, DiskBytes: 20 << 30, Latency: DefaultLatency, Takes: DefaultTakes,
 		Containers: map[string][]Container{}, Scale: map[string]int{}, Edited: map[string]string{}, Here: map[runbook.Image]bool{},
 		Registry: map[runbook.Image]bool{}, Sizes: map[runbook.Image]int64{}, Labels: map[runbook.Image]runbook.Label{},
 		Exported: map[string]string{}, HangsAt: map[string]bool{}, Lose: map[string]int{}, Does: map[string]Does{},

@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -29,9 +30,18 @@ var imageCases = []Case{
 			if got.Image != images[i] || got.Here != want.here || got.Registry != want.registry {
 				s.errorf("the %s image is told as %+v", order[i], got)
 			}
-			if wrong := got.Problem != (runbook.Problem{}); wrong != (order[i] == Nowhere) {
-				s.errorf("the %s image has the problem %q", order[i], got.Problem)
+			if wrong := got.Problem != (runbook.Problem{}); wrong != (order[i] == Nowhere) || got.Note != "" {
+				s.errorf("the %s image has the problem %q, and the note %q", order[i], got.Problem, got.Note)
 			}
+			if got.Registry == runbook.RegistryHas && !got.Here && (got.Bytes == 0 || got.Guessed) {
+				s.errorf("the %s image is said to need %d bytes", order[i], got.Bytes)
+			}
+		}
+	}},
+	{"a fetch that the registry didn't answer is not said to be denied", func(s *scene) {
+		s.do(Silence{})
+		if err := s.host.Fetch(s.ctx, s.image(Remote, s.first())); err == nil || errors.Is(err, runbook.ErrDenied) {
+			s.errorf("got %v, want an error that doesn't say that", err)
 		}
 	}},
 	{"an image's labels are told as they are", func(s *scene) {
@@ -54,12 +64,12 @@ var imageCases = []Case{
 			}
 		}
 	}},
-	{"a registry that doesn't answer is not said to lack an image", func(s *scene) {
+	{"what a registry that doesn't answer has is not known, and no problem", func(s *scene) {
 		s.do(Silence{})
 		states, err := s.host.Images(s.ctx, []runbook.Image{s.image(Remote, s.first())}, true)
 		s.must("ask for the image", err)
-		if got := states[0]; got.Here || got.Registry != runbook.RegistrySilent || got.Problem.What == "" || got.Problem.Remedy == "" {
-			s.errorf("it is told as %+v, want silence, and what to do about it", got)
+		if got := states[0]; got.Here || got.Registry != runbook.RegistrySilent || got.Problem != (runbook.Problem{}) || got.Note == "" {
+			s.errorf("it is told as %+v, want silence, and a note of it", got)
 		}
 	}},
 	{"Fetch gets an image, and again is harmless", func(s *scene) {
@@ -78,8 +88,8 @@ var imageCases = []Case{
 	}},
 	{"Fetch says that it failed where the registry lacks the image", func(s *scene) {
 		err := s.host.Fetch(s.ctx, s.image(Nowhere, s.first()))
-		if err == nil || mayPass(err) {
-			s.errorf("got %v, want an error that is not about the way there", err)
+		if !errors.Is(err, runbook.ErrDenied) || mayPass(err) {
+			s.errorf("got %v, want that the registry denies it", err)
 		}
 		s.wantHere(Nowhere, s.first(), false)
 	}},
@@ -205,7 +215,7 @@ var lookCases = []Case{
 			report, err := s.host.Preflight(s.ctx, again)
 			s.must("preflight", err)
 			s.wantSame("by a preflight", s.view(), report.View)
-			if !strings.HasPrefix(report.PinsFile, "/") || report.FreeBytes == 0 || report.ClockOff < 0 || report.ClockOff > soon || len(report.Stack) != len(report.Services) {
+			if !strings.HasPrefix(report.PinsFile, "/") || report.FreeBytes == 0 || report.DiskBytes < report.FreeBytes || report.ClockOff < 0 || report.ClockOff > soon || len(report.Stack) != len(report.Services) {
 				s.fatalf("it reports %+v", report)
 			}
 			for i, now := range report.Stack {

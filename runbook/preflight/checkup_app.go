@@ -119,6 +119,8 @@ func (p Planner) checkGoing(ctx context.Context, a runbook.App, reached []survey
 			switch {
 			case err != nil:
 				found[i] = wrongOn(a, s.Host, err)
+			case len(facts.notes) > 0:
+				found[i] = []runbook.Finding{runbook.NotChecked(about, "the pins are taken; %d of its images are not on the host: %s", len(facts.missing), strings.Join(facts.notes, "; "))}
 			case len(facts.missing) > 0:
 				found[i] = []runbook.Finding{runbook.FoundFine(about, "the pins are taken; %d of its images are not on the host, and the registry has them", len(facts.missing))}
 			default:

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"rollbackbot/internal/parallel"
 	"rollbackbot/runbook"
@@ -61,23 +63,26 @@ func lockNote(ctx context.Context, host runbook.AppHost, own string) (note, by s
 type hostFacts struct {
 	plan     runbook.HostPlan
 	missing  []runbook.Image
+	notes    []string // what is not known of getting them, without the host's name
 	warnings []string
 }
 
 // planHost proves that a host can go to the target, and says what exactly that takes.
 func (p Planner) planHost(ctx context.Context, a runbook.App, s survey, to runbook.Release) (hostFacts, error) {
 	on := p.Hosts.On(a, s.Host)
-	var missing []runbook.Image
+	var facts hostFacts
 	if p.Before == nil {
 		err := parallel.Do(ctx,
 			func(ctx context.Context) error { return on.Prove(ctx, to.Images, runbook.FromPlan) },
-			func(ctx context.Context) (err error) { missing, err = s.presence(ctx, on, a, to); return err })
+			func(ctx context.Context) (err error) {
+				facts.missing, facts.notes, err = s.presence(ctx, on, a, to)
+				return err
+			})
 		if err != nil {
 			return hostFacts{}, err
 		}
 	}
-	facts := hostFacts{missing: missing}
-	for _, warning := range s.Warnings {
+	for _, warning := range slices.Concat(s.Warnings, facts.notes) {
 		facts.warnings = append(facts.warnings, string(s.Host)+": "+warning)
 	}
 	if s.lock != "" {
@@ -103,28 +108,49 @@ func (s survey) services(a runbook.App, to runbook.Release) (plans []runbook.Ser
 	return plans
 }
 
-// presence finds the images that the host lacks, and makes sure that each of them could be fetched and would fit.
-func (s survey) presence(ctx context.Context, on runbook.AppHost, a runbook.App, to runbook.Release) ([]runbook.Image, error) {
+// presence finds the images that the host lacks, and makes sure that each of them can be had and would fit, as far as that
+// can be told. What can't is a note: they are fetched while the sign-off is awaited, and that tells.
+func (s survey) presence(ctx context.Context, on runbook.AppHost, a runbook.App, to runbook.Release) (missing []runbook.Image, notes []string, err error) {
 	states, err := on.Images(ctx, a.ImagesOf(to), false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	missing := runbook.MissingOf(states)
-	if len(missing) == 0 {
-		return nil, nil
+	if missing = runbook.MissingOf(states); len(missing) == 0 {
+		return nil, nil, nil
 	}
 	if states, err = on.Images(ctx, missing, true); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	var problems []runbook.Problem
 	var need int64
 	for _, state := range states {
-		if state.Problem != (runbook.Problem{}) {
-			return nil, &runbook.PreflightError{Problems: []runbook.Problem{state.Problem}}
+		switch {
+		case state.Problem != (runbook.Problem{}):
+			problems = append(problems, state.Problem)
+		case state.Bytes == 0 || state.Guessed:
+			notes = append(notes, fmt.Sprintf("how much room %s needs is not known; %s", state.Image, s.freeText()))
+		default:
+			need += state.Bytes
 		}
-		need += state.Bytes
+		if state.Note != "" {
+			notes = append(notes, state.Note)
+		}
 	}
 	if s.FreeBytes >= 0 && need > s.FreeBytes {
-		return nil, runbook.OneProblem(s.Host, cmp.Or(s.MakeRoom, "Free some there"), "the missing images need about %d MiB on the disk of the images, and %d MiB are free", need>>20, s.FreeBytes>>20)
+		problems = append(problems, runbook.Problem{
+			Host: s.Host, What: fmt.Sprintf("the missing images need about %d MiB on the disk of the images, and %d MiB are free", need>>20, s.FreeBytes>>20),
+			Remedy: cmp.Or(s.MakeRoom, "Free some there"),
+		})
 	}
-	return missing, nil
+	if len(problems) > 0 {
+		return nil, nil, &runbook.PreflightError{Problems: problems}
+	}
+	return missing, notes, nil
+}
+
+func (s survey) freeText() string {
+	if s.FreeBytes < 0 {
+		return "nor how much is free on the disk of the images"
+	}
+	return fmt.Sprintf("%d MiB are free on the disk of the images", s.FreeBytes>>20)
 }

@@ -451,6 +451,32 @@ func TestRequest_WhatGetsNoFurther(t *testing.T) {
 	})
 }
 
+// A registry that can't be asked ends no request: who signs is told, and the fetch while they decide tells.
+func TestRequest_ARegistryThatCantBeAsked(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.onAll(func(s *standin.State) {
+			delete(s.Here, w.v1["api"])
+			s.Unasked = true
+		})
+		r, p := w.start(0)
+		defer w.stop(r, p)
+		rb, err := r.Request(t.Context(), w.request(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		warned := strings.Join(rb.Plan.Warnings, "\n")
+		if !strings.Contains(warned, "only the fetch will tell") || !strings.Contains(warned, "how much room") {
+			t.Errorf("it warns of %q", rb.Plan.Warnings)
+		}
+		time.Sleep(time.Minute)
+		for _, host := range w.app.Hosts {
+			if !w.has(host, w.v1["api"]) {
+				t.Errorf("%s has no api while the lead decides", host)
+			}
+		}
+	})
+}
+
 func TestHistory_PreviousIsTheLastKnownGoodOne(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		if rb := w.run(goingWell); rb.Outcome != runbook.Succeeded {

@@ -79,3 +79,30 @@ func TestStock_GoneEverywhereIsNotChosen(t *testing.T) {
 		}
 	})
 }
+
+// A registry that can't be asked is no reason not to try, where it is known how large images of that name are; what a fetch
+// then hears from the registry itself counts.
+func TestStock_TheFetchIsTheJudge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, stop := observed(t, "deploy@one")
+		defer stop()
+		w.deploy(w.v1)
+		time.Sleep(15 * time.Minute)
+		web := w.v1["web"]
+		w.deploy(w.v2)
+		w.onAll(func(s *standin.State) {
+			delete(s.Here, web)
+			delete(s.Registry, web)
+			s.Unasked, s.Sizes[web] = true, 1<<20
+		})
+		time.Sleep(20 * time.Minute)
+		if v1, _ := w.history().Of(w.v1); !slices.Equal(v1.Gone, []runbook.Image{web}) {
+			t.Errorf("gone is %v, want what the fetch was denied", v1.Gone)
+		}
+		w.onAll(func(s *standin.State) { s.Registry[web] = true })
+		time.Sleep(26 * time.Hour)
+		if v1, _ := w.history().Of(w.v1); len(v1.Gone) != 0 || !w.has("deploy@one", web) {
+			t.Errorf("the registry has it again, gone is %v", v1.Gone)
+		}
+	})
+}

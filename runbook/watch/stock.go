@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -95,12 +96,10 @@ func (o Observer) imagesOn(ctx context.Context, a runbook.App, host runbook.Host
 		found.Problem = problemText(host, err)
 		return found, answers
 	}
-	var need int64
 	for _, state := range states {
 		answers[state.Image] = state.Registry
 		if !state.Here {
 			found.Missing = append(found.Missing, state.Image)
-			need += state.Bytes
 		}
 		if state.Problem != (runbook.Problem{}) {
 			found.Problem = state.Problem.What
@@ -114,24 +113,65 @@ func (o Observer) imagesOn(ctx context.Context, a runbook.App, host runbook.Host
 		found.Problem = problemText(host, err)
 		return found, answers
 	}
-	if report.FreeBytes >= 0 && need > report.FreeBytes {
-		found.Problem = fmt.Sprintf("there is no room for what is missing: it needs about %d MiB on the disk of the images, and %d MiB are free", need>>20, report.FreeBytes>>20)
+	if found.Problem = noRoom(states, report); found.Problem != "" {
 		return found, answers
 	}
-	found.Missing, found.Fetched, found.Problem = fetchMissing(ctx, on, host, found.Missing)
+	var denied []runbook.Image
+	found.Missing, found.Fetched, denied, found.Problem = fetchMissing(ctx, on, host, found.Missing)
+	for _, image := range denied {
+		answers[image] = runbook.RegistryLacks
+	}
 	return found, answers
 }
 
-// fetchMissing pulls images one after the other. Nothing that runs is touched by it, so it needs no lock.
-func fetchMissing(ctx context.Context, on runbook.AppHost, host runbook.Host, missing []runbook.Image) (still, fetched []runbook.Image, why string) {
+// The room that a fetch of which no person was asked leaves on a disk: a tenth of it, and at least 1, at most 10 GiB. A
+// database may lie there too. (Kubernetes begins to evict at 10% of a node's disk: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/)
+const (
+	reserveShare = 10
+	leastReserve = 1 << 30
+	mostReserve  = 10 << 30
+)
+
+// noRoom says why what is missing is not fetched by itself; "" where it is. What can't be told is no room: nobody is asked, and
+// nothing is in a hurry.
+func noRoom(states []runbook.ImageState, report runbook.HostReport) string {
+	var need int64
+	for _, state := range states {
+		switch {
+		case state.Here:
+		case state.Bytes == 0:
+			return fmt.Sprintf("%s is not fetched by itself: how much room it needs is not known", state.Image)
+		default:
+			need += state.Bytes
+		}
+	}
+	reserve := min(max(report.DiskBytes/reserveShare, leastReserve), mostReserve)
+	switch {
+	case report.FreeBytes < 0:
+		return "what is missing is not fetched by itself: how much room is free on the disk of the images is not known"
+	case need > report.FreeBytes:
+		return fmt.Sprintf("there is no room for what is missing: it needs about %d MiB on the disk of the images, and %d MiB are free", need>>20, report.FreeBytes>>20)
+	case need+reserve > report.FreeBytes:
+		return fmt.Sprintf("what is missing is not fetched by itself: it needs about %d MiB on the disk of the images, %d MiB are free, and %d MiB stay free for everything else", need>>20, report.FreeBytes>>20, reserve>>20)
+	}
+	return ""
+}
+
+// fetchMissing pulls images one after the other. Nothing that runs is touched by it, so it needs no lock. Denied are those
+// that the registry itself denies.
+func fetchMissing(ctx context.Context, on runbook.AppHost, host runbook.Host, missing []runbook.Image) (still, fetched, denied []runbook.Image, why string) {
 	for _, image := range missing {
-		if err := on.Fetch(ctx, image); err != nil {
-			still, why = append(still, image), problemText(host, err)
+		err := on.Fetch(ctx, image)
+		if err == nil {
+			fetched = append(fetched, image)
 			continue
 		}
-		fetched = append(fetched, image)
+		still, why = append(still, image), problemText(host, err)
+		if errors.Is(err, runbook.ErrDenied) {
+			denied = append(denied, image)
+		}
 	}
-	return still, fetched, why
+	return still, fetched, denied, why
 }
 
 func problemText(host runbook.Host, err error) string {
