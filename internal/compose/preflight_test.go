@@ -418,3 +418,15 @@ func TestRoom(t *testing.T) {
 		t.Errorf("like those of 10 and 30 bytes: %d, want 120", got)
 	}
 }
+
+// What docker has it has under the short name, whichever one a plan of an older version has.
+func TestImages_HereUnderAnyNameOfItsRepository(t *testing.T) {
+	digest := runbook.Digest("sha256:" + strings.Repeat("1", 64))
+	host := hostThat(t, answer{part: hostImages, stdout: `{"id":"i-api","digests":["mirror.lan/acme/api@` + string(digest) + `","acme/api@` + string(digest) + `"],"revision":"3f2c1ab","version":"v1"}` + "\n"})
+	for name, here := range map[string]bool{"docker.io/acme/api": true, "index.docker.io/acme/api": true, "acme/api": true, "mirror.lan/acme/api": true, "acme/worker": false} {
+		states, err := host.Images(t.Context(), []runbook.Image{{Name: name, Digest: digest}}, false)
+		if err != nil || len(states) != 1 || states[0].Here != here || here && states[0].Label.Version != "v1" {
+			t.Errorf("%s: %+v, %v; want it here: %t", name, states, err, here)
+		}
+	}
+}
