@@ -24,6 +24,8 @@ func methods() map[string]method {
 		"conversations.replies": {scopes: history, tier: tier3, run: (*Server).conversationsReplies},
 		"conversations.open":    {scopes: []string{"im:write"}, tier: tier3, run: (*Server).conversationsOpen},
 
+		"users.conversations": {scopes: reads, tier: tier3, run: (*Server).usersConversations},
+
 		"users.info": {scopes: []string{"users:read"}, tier: tier4, run: (*Server).usersInfo},
 		"users.list": {scopes: []string{"users:read"}, tier: tier2, run: (*Server).usersList},
 

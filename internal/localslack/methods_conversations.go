@@ -56,10 +56,32 @@ func (s *Server) conversationsMembers(a args) (object, error) {
 }
 
 func (s *Server) conversationsList(a args) (object, error) {
+	return s.conversations(a, func(*conversation) bool { return true })
+}
+
+// usersConversations lists the bot's own conversations; of other people's this Slack tells nothing. Its objects have no
+// is_member and no num_members: https://docs.slack.dev/reference/methods/users.conversations
+func (s *Server) usersConversations(a args) (object, error) {
+	if user := a.str("user"); user != "" && user != s.world.ws.BotUser {
+		return nil, fail("method_not_supported_for_channel_type")
+	}
+	answer, err := s.conversations(a, func(c *conversation) bool { return c.isMember(s.world.ws.BotUser) })
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range answer["channels"].([]object) {
+		delete(o, "is_member")
+		delete(o, "num_members")
+	}
+	return answer, nil
+}
+
+// conversations lists those of the types asked for that the app may know of.
+func (s *Server) conversations(a args, wanted func(*conversation) bool) (object, error) {
 	types := strings.Split(orDefault(a.str("types"), "public_channel"), ",")
 	list := []object{}
 	for _, c := range s.world.channels {
-		if _, err := s.seen(c.ID); err != nil || !slices.Contains(types, c.kind()) || (c.Archived && a.flag("exclude_archived")) {
+		if _, err := s.seen(c.ID); err != nil || !slices.Contains(types, c.kind()) || (c.Archived && a.flag("exclude_archived")) || !wanted(c) {
 			continue
 		}
 		if err := s.needScope(c.scope("read")); err != nil {
