@@ -23,7 +23,7 @@ var (
 
 // reserved are the words that stand where an app's name may stand: subcommands, verbs of /rollback.
 var reserved = []string{
-	"demo", "serve", "doctor", "plan", "run", "signoff", "deployed", "allowed", "history", "audit", "postmortem",
+	"demo", "serve", "init", "doctor", "plan", "run", "signoff", "deployed", "allowed", "history", "audit", "postmortem",
 	"lock", "unlock", "manifest", "version", "completion",
 	"status", "abort", "quarantine", "lift", "help",
 }
@@ -52,13 +52,10 @@ func (r *reader) apps(s setting) ([]runbook.App, error) {
 func (r *reader) appNames(s setting) []string {
 	var names []string
 	for _, name := range r.list(s) {
+		wrong, remedy := CheckApp(name)
 		switch {
-		case !appPattern.MatchString(name):
-			r.problem(s, show(name)+" is no app name", "use lower-case letters, digits and -, a letter or digit first")
-		case slices.Contains(reserved, name):
-			r.problem(s, show(name)+" is a command of this program", "give the app another name")
-		case strings.HasPrefix(name, rollbackPrefix):
-			r.problem(s, show(name)+" begins as the IDs of rollbacks do (rb-)", "give the app another name")
+		case wrong != "":
+			r.problem(s, wrong, remedy)
 		case slices.Contains(names, name):
 			r.problem(s, show(name)+" is there twice", "name each app once")
 		default:
@@ -66,6 +63,19 @@ func (r *reader) appNames(s setting) []string {
 		}
 	}
 	return names
+}
+
+// CheckApp says what is wrong with an app's name, and the remedy; "" where nothing is.
+func CheckApp(name string) (wrong, remedy string) {
+	switch {
+	case !appPattern.MatchString(name):
+		return show(name) + " is no app name", "use lower-case letters, digits and -, a letter or digit first"
+	case slices.Contains(reserved, name):
+		return show(name) + " is a command of this program", "give the app another name"
+	case strings.HasPrefix(name, rollbackPrefix):
+		return show(name) + " begins as the IDs of rollbacks do (rb-)", "give the app another name"
+	}
+	return "", ""
 }
 
 // appVariables is what an app's variables begin with, without the last underscore.

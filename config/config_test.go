@@ -324,7 +324,7 @@ func TestLoad_OneProblem(t *testing.T) {
 		{app + "RESTART", "worker", `"worker" is in IMAGES, and is replaced`},
 		{app + "ENV_FILE", "a\nb", "it holds control characters"},
 		{app + "DOCKER_COMMAND", "docker; id", "holds what only a shell would read"},
-		{app + "COMPOSE_COMMAND", "'docker compose'", "holds what only a shell would read"},
+		{app + "COMPOSE_COMMAND", "docker 'compose'", "holds what only a shell would read"},
 		{app + "IMAGES", "api", `"api" is not service=VARIABLE`},
 		{app + "IMAGES", "api=1X", `"api=1X" is not service=VARIABLE`},
 		{app + "IMAGES", "-a=X", `"-a=X" is not service=VARIABLE`},
@@ -427,7 +427,7 @@ func TestLoad_AllProblemsTogether(t *testing.T) {
 		"ROLLBACK_APP_SHOP_DIR":     "/opt/shop",
 		"ROLLBACK_APP_BLOG_HOSTS":   "deploy@a",
 		"ROLLBACK_APP_BLOG_DIR":     "/opt/blog",
-		"ROLLBACK_GITHUB_TOKEN":     "'ghp_hunter4'",
+		"ROLLBACK_GITHUB_TOKEN":     "'ghp_hunter4",
 		"ROLLBACK_APP_BLOG_HEALTHY": "x",
 	})
 	_, err := Load(Everything)
@@ -544,5 +544,24 @@ func TestLoad_AgentThatIsNotThere(t *testing.T) {
 	_, err := Load(Hosts)
 	if err == nil || !strings.HasPrefix(err.Error(), `SSH_AUTH_SOCK: there is no agent at "/nowhere": start the agent`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// One file serves a shell, systemd and `docker run --env-file`: the last one hands quotes on.
+func TestLoad_QuotesAroundAValue(t *testing.T) {
+	for text, want := range map[string][]string{
+		`sudo -n docker`: {"sudo", "-n", "docker"}, `'sudo -n docker'`: {"sudo", "-n", "docker"}, `"sudo -n docker"`: {"sudo", "-n", "docker"},
+	} {
+		set(t, with(least(t), map[string]string{"ROLLBACK_APP_SHOP_DOCKER_COMMAND": text}))
+		cfg, err := Load(Everything)
+		if err != nil || !reflect.DeepEqual(cfg.Apps[0].Docker, want) {
+			t.Errorf("%s: got %v (%v), want %q", text, cfg.Apps, err, want)
+		}
+	}
+	for _, query := range []string{`'a' or 'b'`, `"`, `'a" or "b'x`} {
+		set(t, with(least(t), map[string]string{"ROLLBACK_APP_SHOP_DOCKER_COMMAND": query}))
+		if _, err := Load(Everything); err == nil {
+			t.Errorf("%s: quotes inside of a command pass", query)
+		}
 	}
 }

@@ -24,12 +24,25 @@ type setting struct {
 // Decode takes any text; envconfig calls it.
 func (s *setting) Decode(text string) error { return s.value.Decode(text) }
 
-// text is the value without white space around it, or else the default, or else "".
+// text is the value without white space around it, or else the default, or else "". Quotes around all of it are no part of
+// it: a shell and systemd take those of NAME='sudo -n docker' away, and `docker run --env-file` does not
+// (https://docs.docker.com/reference/cli/docker/container/run/#env).
 func (s *setting) text() string {
-	if text := strings.TrimSpace(s.value.Reveal()); text != "" {
+	if text := strings.TrimSpace(unquoted(strings.TrimSpace(s.value.Reveal()))); text != "" {
 		return text
 	}
 	return s.Default
+}
+
+func unquoted(text string) string {
+	for _, quote := range []string{"'", `"`} {
+		inside, opened := strings.CutPrefix(text, quote)
+		inside, closed := strings.CutSuffix(inside, quote)
+		if opened && closed && !strings.Contains(inside, quote) {
+			return inside
+		}
+	}
+	return text
 }
 
 // declare gives every setting of a struct its name and what its tags say. Names are envconfig's, so that what is
