@@ -54,6 +54,9 @@ var house = map[string][]string{
 	"internal/registry":  adapter,
 	"internal/terminal":  adapter,
 
+	// What is put together of adapters, for cmd.
+	"internal/setup": {"runbook", "bot", "config", "internal/compose", "ssh"},
+
 	// What stands between a rollback and its hosts.
 	"internal/drill": {"runbook"},
 

@@ -111,7 +111,7 @@ func rootCommand() *cobra.Command {
 		return usage("%v; `rollbackbot help %s` says how", err, cmd.Name())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(demoCommand(), serveCommand(), doctorCommand(), planCommand(), deployedCommand(), allowedCommand(), historyCommand(),
+	root.AddCommand(demoCommand(), serveCommand(), initCommand(), doctorCommand(), planCommand(), deployedCommand(), allowedCommand(), historyCommand(),
 		auditCommand(), postmortemCommand(), runCommand(), signoffCommand(), drillCommand(), lockCommand(), unlockCommand(), manifestCommand(), versionCommand())
 	return root
 }

@@ -314,7 +314,8 @@ func TestMethods_AreAllOfThem(t *testing.T) {
 	client := reflect.TypeFor[*slack.Client]()
 	used := map[string]bool{}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
+		// choices.go is init's, before there is a bot: its own tests spoil what it calls.
+		if strings.HasSuffix(file, "_test.go") || filepath.Base(file) == "choices.go" {
 			continue
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)

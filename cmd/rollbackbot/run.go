@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	xterm "golang.org/x/term"
 
 	"rollbackbot/bot"
 	"rollbackbot/config"
@@ -295,12 +296,8 @@ func (s *signing) ended(ctx context.Context, view *terminalView, rb runbook.Roll
 	return nil
 }
 
-// isTerminal reports whether what is written is seen by a person as it comes.
-func isTerminal(out any) bool {
-	file, ok := out.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// isTerminal reports whether a person is at the other end, who sees what is written as it comes and types what is read.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && xterm.IsTerminal(int(file.Fd()))
 }
