@@ -117,8 +117,8 @@ func TestPinLinesScript(t *testing.T) {
 		if err := os.WriteFile(file, []byte(row.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		app := runbook.App{EnvFile: file, Services: pinnedApp.Services}
-		args := readPinLines(app).Args
+		app := runbook.App{Services: pinnedApp.Services}
+		args := readPinLines(app, file).Args
 		seen, err := exec.CommandContext(t.Context(), args[0], args[1:]...).Output()
 		if got := ReadPins(seen, app)[0]; err != nil || got.PlainValue() != row.want || got.Absent != (row.want == "") || bytes.Contains(seen, []byte("hunter2")) {
 			t.Errorf("%s: it reads %+v, %v from\n%s", name, got, err, seen)
