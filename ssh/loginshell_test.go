@@ -89,7 +89,7 @@ func TestLoginShell_ProfilesThatPrintReadAndSet(t *testing.T) {
 	}
 }
 
-// A profile that becomes another shell takes the command with it, and whoever found that out goes there at once.
+// A profile that becomes another shell takes the command with it, and once that is known the command goes there at once.
 func TestLoginShell_ProfilesThatBecomeAnotherShell(t *testing.T) {
 	for _, shell := range []string{"zsh", "fish", "ksh"} {
 		t.Run(shell, func(t *testing.T) {

@@ -84,7 +84,7 @@ func (h *appHost) askExporting(ctx context.Context, cmd runbook.Command) (result
 }
 
 // exportByFile gives what a command exports to compose by a file, too, that has no name any more when compose reads it as
-// its stdin. Whoever compose runs as may read it: images are no secret.
+// its stdin. The user as whom compose runs may read it: images are no secret.
 func exportByFile(a runbook.App, cmd runbook.Command) runbook.Command {
 	const script = `values=$1 beside=$2
 shift 2
@@ -104,7 +104,7 @@ exec "$@"`
 	given, asked := splitAtConfig(cmd.Args[len(a.Compose):])
 	files := []string{"--env-file", "/dev/stdin"}
 	if !slices.Contains(given, "--env-file") {
-		// Whoever names one has to name the one that compose would read by itself, too, where it is there.
+		// Where one is named, compose reads no other: the one beside the file has to be named, too, where it is there.
 		files = append([]string{"--env-file", "rollbackbot:beside"}, files...)
 	}
 	words := []string{"sh", "-c", script, "rollbackbot", values.String(), path.Join(projectFolder(given), ".env")}
