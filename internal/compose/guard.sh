@@ -86,15 +86,24 @@ holders() {
     esac
   done
 }
-# theirs lists what the holders have started and this user can't end: what sudo runs. It holds no lock, since sudo closes
-# the descriptor: who ended those that wait for it would let the next command run beside it.
+# left lists what is left of a job, each process with its parent: the one that was begun, and what is in its group; no
+# zombies.
+left() {
+  for stat in /proc/[0-9]*/stat; do
+    { read -r words <"$stat"; } 2>/dev/null || continue
+    set -- "$1" "${words%% *}" ${words##*) } # its ID, and behind its name state, parent and group
+    [ "${3-Z}" = Z ] || { [ "$2" != "$1" ] && [ "${5-}" != "$1" ]; } || printf "%s\n" "$2 ${4-}"
+  done
+}
+# theirs lists what jobs have started and this user can't end: what sudo runs. It holds no lock, since sudo closes the
+# descriptor: who ended those that wait for it would let the next command run beside it. What it started itself goes with it.
 theirs() {
-  for pid in $(holders); do
-    for child in $(grep -l "^PPid:[[:space:]]*$pid\$" /proc/[0-9]*/status 2>/dev/null); do
-      child=${child#/proc/}
-      child=${child%/status}
-      kill -s 0 "$child" 2>/dev/null || [ ! -d "/proc/$child" ] ||
-        printf "%s\n" "theirs=$child: $(tr "\0\n" "  " <"/proc/$child/cmdline" | tail -c 1000)"
+  for job in "$dir"/*/*/; do
+    [ -s "$job/pid" ] && [ ! -s "$job/status" ] && [ "$(cat "$job/boot")" = "$(boot)" ] || continue
+    left "$(cat "$job/pid")" | while read -r pid parent; do
+      ! kill -s 0 "$pid" 2>/dev/null && [ -d "/proc/$pid" ] || continue
+      [ "$parent" = 1 ] || kill -s 0 "$parent" 2>/dev/null || continue
+      printf "%s\n" "theirs=$pid: $(tr "\0\n" "  " <"/proc/$pid/cmdline" | tail -c 1000)"
     done
   done
 }
@@ -154,7 +163,11 @@ act) # ROLLBACK EPOCH JOB LIMIT SECONDS FOLDER COMMAND...
   (
     trap "" HUP
     cd "$folder" && sh -c 'printf "%s\n" $$ >"$0" && exec timeout -k 10 "$@"' "$job/pid" "$limit" "$@"
-    printf "%s\n" $? >"$job/status.new"
+    status=$?
+    # A time limit, and who stops a job, end with KILL for its whole group: timeout ends itself so, and what sudo runs goes
+    # on. It has not ended, and the lock stays taken, until that is gone.
+    [ "$status" != 137 ] || while [ -n "$(left "$(cat "$job/pid")")" ]; do sleep 0.5; done
+    printf "%s\n" "$status" >"$job/status.new"
     mv -f "$job/status.new" "$job/status"
     write_lease "$seconds"
   ) </dev/null >"$job/out" 2>&1 &
@@ -240,7 +253,8 @@ show)
 force) # LOCK EPOCH HOLDER SINCE REASON
   # A person takes the lease from whoever has it, and kills what runs: the former holder's epoch is an older one then.
   mkdir -p "$dir" || exit 71
-  theirs=$(theirs)
+  theirs=""
+  free || theirs=$(theirs)
   [ -z "$theirs" ] || {
     printf "%s\n" "$theirs"
     refuse 73

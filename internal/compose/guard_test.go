@@ -513,27 +513,45 @@ func (h shellHost) asNobody() (host shellHost, asSudo string) {
 }
 
 // What sudo runs can't be ended by the SSH user and holds no lock. So it is named, and what waits for it is left alone: the
-// lock would be free, and it would be said to be killed, while it still runs.
+// lock would be free, and it would be said to be killed, while it still runs. timeout, which kills itself in the end with
+// what it may kill, changes nothing about that.
 func TestGuard_ByForceWhatSudoRunsIsLeftAlone(t *testing.T) {
 	eachShell(t, func(t *testing.T, h shellHost) {
 		h, asSudo := h.asNobody()
 		l := lease("rb-a", 3)
 		h.want(takeLease("shop", l, true, 0), 0)
-		h.want(act("shop", l, "up", time.Minute, runbook.Command{Args: []string{asSudo, "sh", "-c", "echo here; while [ ! -e " + h.home + "/end ]; do sleep 0.1; done"}, Dir: h.home}), 0)
+		h.want(act("shop", l, "up", time.Hour, runbook.Command{Args: []string{asSudo, "sh", "-c", "echo here; while [ ! -e " + h.home + "/end ]; do sleep 0.1; done"}, Dir: h.home}), 0)
 		awaitOutput(t, h, l, "up", "here\n")
-		h.want(stop("shop", l, "up"), 0) // asks in vain
 		ben := runbook.Lease{Rollback: "lock:ben", Epoch: 7, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
-		result := h.want(forceLease("shop", ben), guardBusy)
-		if theirs := commandsOf(result, "theirs"); len(theirs) != 1 || !strings.Contains(theirs[0], "sh -c echo here") || len(commandsOf(result, "killed")) > 0 {
-			t.Errorf("it says: %q", result.stdout)
+		leftAlone := func() {
+			t.Helper()
+			result := h.want(forceLease("shop", ben), guardBusy)
+			if theirs := commandsOf(result, "theirs"); len(theirs) != 1 || !strings.Contains(theirs[0], "sh -c echo here") || len(commandsOf(result, "killed")) > 0 {
+				t.Errorf("it says: %q", result.stdout)
+			}
+			if state := stateOf(h.want(follow("shop", l, "up", 5), 0).stderr); state != "running" {
+				t.Errorf("it is said to stand at %q, and it runs", state)
+			}
 		}
-		if state := stateOf(h.want(follow("shop", l, "up", 5), 0).stderr); state != "running" {
-			t.Errorf("it is said to stand at %q, and it runs", state)
+		leftAlone()
+		h.want(stop("shop", l, "up"), 0) // asks in vain
+		pid, err := os.ReadFile(filepath.Join(h.home, ".rollbackbot/shop/rb-a/up/pid"))
+		if err != nil {
+			t.Fatal(err)
 		}
+		for deadline := time.Now().Add(5*time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			if _, err := os.Stat("/proc/" + strings.TrimSpace(string(pid))); err != nil {
+				break // timeout has killed itself, 10 s after it was asked to end
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("timeout still waits for what it can't end")
+			}
+		}
+		leftAlone()
 		if err := os.WriteFile(filepath.Join(h.home, "end"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		followToTheEnd(t, h, l, "up", 0)
+		followToTheEnd(t, h, l, "up", 137) // how the command itself ended nobody saw
 		h.want(forceLease("shop", ben), 0)
 	})
 }
