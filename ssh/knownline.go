@@ -116,9 +116,10 @@ func keyType(blob []byte) string {
 	return start.Name
 }
 
-// typesKnown are the types of keys that can be read; the algorithms of RSA are its types, too, but no key bears their names.
+// typesKnown are the types of keys that can be read, an old DSA one too, so that it is named and not taken for damage. The
+// algorithms of RSA are its types, too, but no key bears their names.
 var typesKnown = func() map[string]bool {
-	known := map[string]bool{ssh.KeyAlgoRSA: true, ssh.InsecureKeyAlgoDSA: true}
+	known := map[string]bool{ssh.KeyAlgoRSA: true, "ssh-dss": true}
 	for _, algorithm := range ssh.SupportedAlgorithms().HostKeys {
 		known[algorithm] = true
 	}

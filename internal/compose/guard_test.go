@@ -539,7 +539,7 @@ func TestGuard_ByForceWhatSudoRunsIsLeftAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(5*time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 			if _, err := os.Stat("/proc/" + strings.TrimSpace(string(pid))); err != nil {
 				break // timeout has killed itself, 10 s after it was asked to end
 			}
