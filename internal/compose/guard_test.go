@@ -520,7 +520,7 @@ func TestGuard_ByForceWhatSudoRunsIsLeftAlone(t *testing.T) {
 		h, asSudo := h.asNobody()
 		l := lease("rb-a", 3)
 		h.want(takeLease("shop", l, true, 0), 0)
-		h.want(act("shop", l, "up", time.Hour, runbook.Command{Args: []string{asSudo, "sh", "-c", "echo here; while [ ! -e " + h.home + "/end ]; do sleep 0.1; done"}, Dir: h.home}), 0)
+		h.want(act("shop", l, "up", time.Hour, runbook.Command{Args: []string{asSudo, "sh", "-c", "echo here; while [ -d " + h.home + " ] && [ ! -e " + h.home + "/end ]; do sleep 0.1; done"}, Dir: h.home}), 0)
 		awaitOutput(t, h, l, "up", "here\n")
 		ben := runbook.Lease{Rollback: "lock:ben", Epoch: 7, Holder: "ben", Since: time.Unix(0, 0), Reason: "unlock --force"}
 		leftAlone := func() {
