@@ -123,7 +123,7 @@ var defects = map[string]func(*bench, *faulty){
 		}
 	}),
 	"the status of a job that failed is told": progress(func(p *runbook.Progress) { p.Status = 0 }),
-	"Follow answers within 5 s, and at once where there is more output": func(_ *bench, f *faulty) {
+	"Follow answers while a job runs, with what it has printed": func(_ *bench, f *faulty) {
 		f.follow = func(ctx context.Context, l runbook.Lease, job string, offset int64, end bool) (runbook.Progress, error) {
 			for {
 				if p, err := f.AppHost.Follow(ctx, l, job, offset, end); err != nil || p.State != runbook.JobRunning {
