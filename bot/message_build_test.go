@@ -36,7 +36,7 @@ func imagesOf(services []string, version int) map[string]runbook.Image {
 
 func testApp(services ...string) runbook.App {
 	app := runbook.App{
-		Name: "shop", Dir: "/opt/shop", ComposeFile: "infra/docker-compose.prod.yml",
+		Name: "shop", Dir: "/opt/shop", ComposeFiles: []string{"infra/docker-compose.prod.yml"},
 		Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
 		Health:            runbook.Health{Attempts: 12, Interval: 10 * time.Second},
 		ErrorRate:         runbook.ErrorRate{Window: 5 * time.Minute, DashboardURL: "https://grafana.example/d/shop?from=now-1h&to=now"},
@@ -67,17 +67,15 @@ func testPlan(app runbook.App, hosts ...runbook.Host) runbook.Plan {
 		for _, s := range app.Services {
 			h.Services = append(h.Services, runbook.ServicePlan{Service: s.Name, Variable: s.Variable, From: imageOf(s.Name, 2), To: imageOf(s.Name, 1), Containers: 1, ConfigHash: "c0ffee"})
 		}
-		h.Commands = commandsOf(app)(host, h.Services)
+		h.Commands = commandsOf(app)(h)
 		plan.Hosts = append(plan.Hosts, h)
 	}
 	return plan
 }
 
 // commandsOf are lines as a host with docker has them.
-func commandsOf(app runbook.App) func(runbook.Host, []runbook.ServicePlan) runbook.Commands {
-	return func(_ runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-		return (&compose.Hosts{}).Commands(app, "", services)
-	}
+func commandsOf(app runbook.App) func(runbook.HostPlan) runbook.Commands {
+	return func(plan runbook.HostPlan) runbook.Commands { return (&compose.Hosts{}).Commands(app, plan) }
 }
 
 func newStory(t *testing.T) *story {

@@ -86,7 +86,11 @@ func commandLines(h runbook.HostPlan) []string {
 	for _, pin := range h.Pins() {
 		lines = append(lines, pin.Variable+"="+pin.Value)
 	}
-	return append(lines, "# prove that compose takes the images from there", h.Prove.String(), "# replace the containers", h.Up.String())
+	lines = append(lines, "# prove that compose takes the images from there", h.Prove.String(), "# replace the containers", h.Up.String())
+	if len(h.Restart.Args) > 0 {
+		lines = append(lines, "# restart what depends on them", h.Restart.String())
+	}
+	return lines
 }
 
 // linesWithin is how many of the lines fit into so many characters.

@@ -89,15 +89,17 @@ func (r *reader) app(name string) (runbook.App, error) {
 		return runbook.App{}, err
 	}
 	hosts := r.hosts(env.Hosts)
+	services := r.services(env.Images)
 	return runbook.App{
 		Name:              name,
 		Hosts:             hosts,
 		Dir:               r.dir(env.Dir),
-		ComposeFile:       r.path(env.ComposeFile),
+		ComposeFiles:      r.paths(env.ComposeFile),
 		EnvFile:           r.path(env.EnvFile),
 		Docker:            r.words(env.DockerCommand),
 		Compose:           r.words(env.ComposeCommand),
-		Services:          r.services(env.Images),
+		Services:          services,
+		Restart:           r.restart(env.Restart, services),
 		Health:            r.health(env, hosts),
 		ErrorRate:         r.errorRate(name, env),
 		VerifyAfter:       r.duration(env.VerifyAfter),
@@ -116,9 +118,30 @@ func (r *reader) dir(s setting) string {
 	return dir
 }
 
-// path is a path on the hosts. It is quoted there, so that a ~ or a variable in it would mean itself.
-func (r *reader) path(s setting) string {
-	path := r.text(s)
+// path is a path on the hosts.
+func (r *reader) path(s setting) string { return r.pathIn(s, r.text(s)) }
+
+// paths are several, comma-separated. Between them a colon does as well, as compose's own COMPOSE_FILE has it: who copies
+// that is understood.
+func (r *reader) paths(s setting) (paths []string) {
+	for _, item := range r.list(s) {
+		parts := []string{item}
+		if !strings.Contains(item, "://") {
+			parts = strings.Split(item, ":")
+		}
+		for _, part := range parts {
+			if part == "" {
+				r.problem(s, "a path between its colons is empty", "leave out the colon too many")
+				continue
+			}
+			paths = append(paths, r.pathIn(s, part))
+		}
+	}
+	return paths
+}
+
+// pathIn is one path of a setting. It is quoted on the hosts, so that a ~ or a variable in it would mean itself.
+func (r *reader) pathIn(s setting, path string) string {
 	switch {
 	case strings.ContainsFunc(path, isControl):
 		r.problem(s, "it holds control characters", "give the path alone")
@@ -157,6 +180,22 @@ func (r *reader) services(s setting) []runbook.Service {
 		}
 	}
 	return services
+}
+
+// restart are services beside those of IMAGES, which are replaced anyway.
+func (r *reader) restart(s setting, replaced []runbook.Service) []string {
+	var names []string
+	for _, name := range r.list(s) {
+		switch {
+		case !servicePattern.MatchString(name):
+			r.problem(s, show(name)+" is no name of a service", "name services as the compose file does, as in proxy")
+		case slices.ContainsFunc(replaced, func(service runbook.Service) bool { return service.Name == name }):
+			r.problem(s, show(name)+" is in IMAGES, and is replaced", "take it out of RESTART")
+		case !slices.Contains(names, name):
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // maxBudget bounds attempts x interval: nobody waits longer than a day for a release to become healthy, and the

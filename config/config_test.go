@@ -95,7 +95,7 @@ func TestLoad_Defaults(t *testing.T) {
 		DatabaseURL: NewSecret("sqlite:rollbackbot.db"),
 		Apps: []runbook.App{{
 			Name: "shop", Hosts: []runbook.Host{"deploy@your-vps"}, Dir: "/opt/your-app",
-			ComposeFile: "infra/docker-compose.prod.yml", Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
+			Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
 			Services: []runbook.Service{{Name: "api", Variable: "API_IMAGE"}, {Name: "worker", Variable: "WORKER_IMAGE"}, {Name: "web", Variable: "WEB_IMAGE"}},
 			Health:   runbook.Health{URLs: []string{"https://api.yourdomain.com/health"}, Attempts: 12, Interval: 10 * time.Second},
 			ErrorRate: runbook.ErrorRate{
@@ -152,7 +152,8 @@ func TestLoad_EverythingSet(t *testing.T) {
 		"ROLLBACK_APP_BLOG_2_IMAGES":     "web=WEB,scheduler=WORKER, worker=WORKER",
 		"ROLLBACK_APP_BLOG_2_HEALTH_URL": "http://{host}:8080/health,https://blog.example/{host}",
 
-		"ROLLBACK_APP_BLOG_2_COMPOSE_FILE":         "/srv/blog/compose.yaml",
+		"ROLLBACK_APP_BLOG_2_COMPOSE_FILE":         "/srv/blog/compose.yaml, prod.yml:more.yml",
+		"ROLLBACK_APP_BLOG_2_RESTART":              "proxy,cache,proxy",
 		"ROLLBACK_APP_BLOG_2_ENV_FILE":             "images.env",
 		"ROLLBACK_APP_BLOG_2_DOCKER_COMMAND":       "sudo -n  docker",
 		"ROLLBACK_APP_BLOG_2_COMPOSE_COMMAND":      "sudo -n docker compose",
@@ -180,7 +181,7 @@ func TestLoad_EverythingSet(t *testing.T) {
 	blog := runbook.App{
 		Name:  "blog-2",
 		Hosts: []runbook.Host{"a@10.0.0.1", "b_1@host.example:2222", "c@[2001:db8::1]:22", "d@[::1]"},
-		Dir:   "/srv/blog", ComposeFile: "/srv/blog/compose.yaml", EnvFile: "images.env",
+		Dir:   "/srv/blog", ComposeFiles: []string{"/srv/blog/compose.yaml", "prod.yml", "more.yml"}, EnvFile: "images.env", Restart: []string{"proxy", "cache"},
 		Docker: []string{"sudo", "-n", "docker"}, Compose: []string{"sudo", "-n", "docker", "compose"},
 		Services: []runbook.Service{{Name: "web", Variable: "WEB"}, {Name: "scheduler", Variable: "WORKER"}, {Name: "worker", Variable: "WORKER"}},
 		Health: runbook.Health{
@@ -317,6 +318,10 @@ func TestLoad_OneProblem(t *testing.T) {
 		{app + "DIR", "app", `"app" is no absolute path`},
 		{app + "COMPOSE_FILE", "~/compose.yaml", "is not expanded on the hosts"},
 		{app + "COMPOSE_FILE", "-f", "reads as an option"},
+		{app + "COMPOSE_FILE", "a.yml,~/b.yml", "is not expanded on the hosts"},
+		{app + "COMPOSE_FILE", "a.yml::b.yml", "a path between its colons is empty"},
+		{app + "RESTART", "-a", `"-a" is no name of a service`},
+		{app + "RESTART", "worker", `"worker" is in IMAGES, and is replaced`},
 		{app + "ENV_FILE", "a\nb", "it holds control characters"},
 		{app + "DOCKER_COMMAND", "docker; id", "holds what only a shell would read"},
 		{app + "COMPOSE_COMMAND", "docker 'compose'", "holds what only a shell would read"},

@@ -67,15 +67,17 @@ type appEnvironment struct {
 	// Dir is the runbook's `cd /opt/your-app`.
 	Dir setting `split_words:"true" must:"true" need:"hosts" desc:"the folder on the hosts in which compose is called, as in /opt/your-app"`
 	// ComposeFile is step 2's.
-	ComposeFile setting `split_words:"true" default:"infra/docker-compose.prod.yml" need:"hosts" desc:"the compose file, relative to the folder or absolute"`
+	ComposeFile setting `split_words:"true" need:"hosts" desc:"the compose files, comma-separated, relative to the folder or absolute; without it what the running containers were started with, else infra/docker-compose.prod.yml"`
 	// EnvFile is the file that compose reads by itself, unless named.
-	EnvFile setting `split_words:"true" need:"hosts" desc:"the file in which the pins are kept; without it .env beside the compose file, which compose reads by itself"`
+	EnvFile setting `split_words:"true" need:"hosts" desc:"the file in which the pins are kept; without it the one that compose reads: the last --env-file of the running containers, else .env beside the first compose file"`
 	// DockerCommand allows for sudo and rootless set-ups.
 	DockerCommand setting `split_words:"true" default:"docker" need:"hosts" desc:"the docker command, as in sudo -n docker"`
 	// ComposeCommand likewise.
 	ComposeCommand setting `split_words:"true" default:"docker compose" need:"hosts" desc:"the compose command, as in sudo -n docker compose"`
 	// Images are step 2's exports.
 	Images setting `split_words:"true" default:"api=API_IMAGE,worker=WORKER_IMAGE,web=WEB_IMAGE" need:"apps" desc:"service=VARIABLE, comma-separated: the services in the order in which they are deployed, and the variable through which the compose file takes each one's image"`
+	// Restart is for a proxy that keeps the addresses of the containers that it knew.
+	Restart setting `split_words:"true" need:"hosts" desc:"services to restart once the containers are replaced, comma-separated, as a proxy that keeps old addresses"`
 	// HealthURL is step 3's.
 	HealthURL setting `split_words:"true" must:"true" need:"everything" desc:"the health endpoint, several comma-separated; {host} stands for each host in turn, an IPv6 address in brackets"`
 	// HealthAttempts is step 3's seq 1 12.

@@ -9,16 +9,18 @@ import (
 
 // App is one deployed application and how it is reached, as configured.
 type App struct {
-	Name        string    // [a-z0-9-]+
-	Hosts       []Host    // every host runs all services
-	Dir         string    // the app's folder on the host
-	ComposeFile string    // relative to Dir, or absolute
-	EnvFile     string    // the pins file, relative to Dir or absolute; empty: the one that is read by default
-	Docker      []string  // the words of DOCKER_COMMAND
-	Compose     []string  // the words of COMPOSE_COMMAND
-	Services    []Service // in the order in which they are deployed
-	Health      Health
-	ErrorRate   ErrorRate
+	Name  string // [a-z0-9-]+
+	Hosts []Host // every host runs all services
+	Dir   string // the app's folder on the host
+	// ComposeFiles are relative to Dir, or absolute; none: those with which the running containers were started.
+	ComposeFiles []string
+	EnvFile      string    // the pins file, relative to Dir or absolute; empty: the one that is read by default
+	Docker       []string  // the words of DOCKER_COMMAND
+	Compose      []string  // the words of COMPOSE_COMMAND
+	Services     []Service // in the order in which they are deployed
+	Restart      []string  // services beside them that are restarted once containers were replaced
+	Health       Health
+	ErrorRate    ErrorRate
 	// VerifyAfter is how long a release is seen running and healthy on every host before it counts as known-good.
 	VerifyAfter time.Duration
 	// Repository is "owner/name" of the source; empty when not configured.

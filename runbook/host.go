@@ -14,9 +14,10 @@ type Hosts interface {
 	// On asks nobody. The same app and host give the same AppHost, which may remember what it saw, to ask less the next
 	// time.
 	On(app App, host Host) AppHost
-	// Commands are the lines that would change these services, word for word. Pulls has one for each image of To, each
-	// once, in the services' order. It is pure: the same arguments give the same lines.
-	Commands(app App, host Host, services []ServicePlan) Commands
+	// Commands are the lines that carry out a host's part of a plan, word for word: what its Services, Dependents and Launch
+	// say. Pulls has one for each image of To, each once, in the services' order. It is pure: the same arguments give the
+	// same lines.
+	Commands(app App, plan HostPlan) Commands
 }
 
 // AppHost is one app on one host. Every method ends with its context. These errors may come from all of them:
@@ -91,6 +92,8 @@ type View struct {
 	Project  string    // what the host calls the app
 	Services []ServiceView
 	Pins     []Pin // in the order of Services; nil: the file could not be read
+	// Neighbours are the services beside the app's of which a container runs, by name.
+	Neighbours []Neighbour
 }
 
 // ServiceView is what one of the app's services was seen to run; a View has them in the app's order.
@@ -100,6 +103,7 @@ type ServiceView struct {
 	Repositories []string         // the names by which its containers were started, each once
 	ConfigHashes []string         // of the configurations with which its containers were made, each once
 	Labels       map[Digest]Label // what the labels of Images say
+	Made         time.Time        // when the newest of its containers was made
 }
 
 // Label is what an image's labels say, as they are: nobody has checked them.
@@ -173,6 +177,10 @@ type HostReport struct {
 	ClockOff  time.Duration // by how much at least its clock differs from ours
 	Stack     []ServiceReport
 	Warnings  []string // what who signs should know, without the host's name
+	// Launch is by which words the app's files are read there, where those are others than as configured: a plan keeps it.
+	Launch     []string
+	Dependents []Dependent
+	Strangers  []Stranger // looked for in a first preflight alone
 }
 
 // ServiceReport is what the host would make of a service if it were started now, with the images that run; a HostReport
@@ -249,6 +257,8 @@ type Commands struct {
 	Pulls []Command `json:"pulls"` // each is run only if the host lacks the image when it comes to it
 	Prove Command   `json:"prove"` // shows what would run from the pins, with nothing exported
 	Up    Command   `json:"up"`    // replaces the containers
+	// Restart restarts those dependents that are restarted; zero: there are none.
+	Restart Command `json:"restart,omitzero"`
 }
 
 // Job is a changing command that is begun under the lock.
@@ -256,9 +266,11 @@ type Job struct {
 	Name    string        // "up-back-1-e7": step, direction, attempt, epoch
 	Limit   time.Duration // the host ends it after that
 	Command Command       // the plan's own: this is what runs
-	// Fetch or Up says what the command means, for those who run no commands.
-	Fetch Image
-	Up    []ServicePlan
+	// Fetch or Up says what the command means, for those who run no commands; Beside: together with Up they are replaced,
+	// alone they are restarted.
+	Fetch  Image
+	Up     []ServicePlan
+	Beside []Dependent
 }
 
 // Progress is how a job stands.

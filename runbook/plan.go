@@ -31,6 +31,9 @@ type HostPlan struct {
 	Project  string        `json:"project"`  // the compose project
 	EnvFile  string        `json:"env_file"` // the file of the pins, links resolved
 	Services []ServicePlan `json:"services"`
+	// Launch is a HostReport's; none: as configured.
+	Launch     []string    `json:"launch,omitempty"`
+	Dependents []Dependent `json:"dependents,omitempty"`
 	Commands
 }
 
@@ -104,7 +107,7 @@ func (p Plan) Reversible() bool {
 
 // Reverse is the plan that goes back to what this one started from, host by host, with the lines for that. The plan must
 // be Reversible.
-func (p Plan) Reverse(commands func(Host, []ServicePlan) Commands) Plan {
+func (p Plan) Reverse(commands func(HostPlan) Commands) Plan {
 	back := p
 	back.Hosts = make([]HostPlan, len(p.Hosts))
 	for i, h := range p.Hosts {
@@ -112,15 +115,18 @@ func (p Plan) Reverse(commands func(Host, []ServicePlan) Commands) Plan {
 		for j := range services {
 			services[j].From, services[j].To, services[j].FromNote = services[j].To, services[j].From, ""
 		}
-		back.Hosts[i] = HostPlan{Host: h.Host, Project: h.Project, EnvFile: h.EnvFile, Services: services, Commands: commands(h.Host, services)}
+		h.Services = services
+		h.Commands = commands(h)
+		back.Hosts[i] = h
 	}
 	back.Missing = nil
 	return back
 }
 
-// Complete reports whether the host was seen to run all that the plan has for it, whatever its command said.
+// Complete reports whether the host was seen to run all that the plan has for it, whatever its command said. Who is only to
+// be restarted may still be behind.
 func (h HostPlan) Complete(view View) bool {
-	return view.Runs(h.To()) && !view.Stopped() && !h.fewer(view)
+	return view.Runs(h.To()) && !view.Stopped() && !h.fewer(view) && h.CutOff(view) == nil
 }
 
 // fewer reports whether a service has fewer containers than before: a deployment that was cut off leaves some out.
@@ -267,6 +273,9 @@ func (h HostPlan) canonical() any {
 		pins = append(pins, pin.Variable+"="+pin.Value)
 	}
 	commands = append(commands, map[string]any{"file": h.EnvFile, "pins": pins}, h.Prove.canonical(), h.Up.canonical())
+	if len(h.Restart.Args) > 0 {
+		commands = append(commands, h.Restart.canonical())
+	}
 	return map[string]any{"host": string(h.Host), "services": services, "commands": commands}
 }
 

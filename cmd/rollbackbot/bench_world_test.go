@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"rollbackbot/internal/demohost"
@@ -56,7 +57,7 @@ func newIdleWorld(b *testing.B, host *demohost.Host, database string) *idleWorld
 	for _, app := range []string{"shop", "shop-two"} {
 		env[appVariable(app, "HOSTS")] = string(host.Host)
 		env[appVariable(app, "DIR")] = host.Dir
-		env[appVariable(app, "COMPOSE_FILE")] = host.App().ComposeFile
+		env[appVariable(app, "COMPOSE_FILE")] = strings.Join(host.App().ComposeFiles, ",")
 		env[appVariable(app, "HEALTH_URL")] = host.HealthURL
 	}
 	return &idleWorld{

@@ -105,7 +105,7 @@ func demoEnvironment(cfg config.Config) []string {
 	}
 	prefix := "ROLLBACK_APP_" + strings.ToUpper(app.Name) + "_"
 	for _, setting := range [][2]string{
-		{"HOSTS", strings.Join(hosts, ",")}, {"DIR", app.Dir}, {"COMPOSE_FILE", app.ComposeFile},
+		{"HOSTS", strings.Join(hosts, ",")}, {"DIR", app.Dir}, {"COMPOSE_FILE", strings.Join(app.ComposeFiles, ",")},
 		{"HEALTH_URL", strings.Join(app.Health.URLs, ",")}, {"HEALTH_ATTEMPTS", strconv.Itoa(app.Health.Attempts)},
 		{"HEALTH_INTERVAL", app.Health.Interval.String()}, {"ERROR_RATE_WINDOW", app.ErrorRate.Window.String()}, {"VERIFY_AFTER", app.VerifyAfter.String()},
 	} {

@@ -42,7 +42,7 @@ func newHomeWorld(t *testing.T) *homeWorld {
 	}}
 	app := host.App()
 	for name, value := range map[string]string{
-		"HOSTS": string(host.Host), "DIR": app.Dir, "COMPOSE_FILE": app.ComposeFile, "ENV_FILE": app.EnvFile,
+		"HOSTS": string(host.Host), "DIR": app.Dir, "COMPOSE_FILE": strings.Join(app.ComposeFiles, ","), "ENV_FILE": app.EnvFile,
 		"HEALTH_URL": host.HealthURL, "HEALTH_ATTEMPTS": "300", "HEALTH_INTERVAL": "1s",
 		"ERROR_RATE_WINDOW": "1s", "VERIFY_AFTER": "2s", "REPOSITORY": githubtest.Private,
 	} {

@@ -125,6 +125,9 @@ func writePlan(out io.Writer, plan runbook.Plan, needsLead string) {
 		}
 		say("  %s    # has to show these images", host.Prove)
 		say("  %s", host.Up)
+		if len(host.Restart.Args) > 0 {
+			say("  %s    # what depends on them", host.Restart)
+		}
 	}
 }
 

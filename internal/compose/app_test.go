@@ -20,7 +20,7 @@ import (
 // newApp is the app of a bench. Nothing else on this machine has its name.
 func newApp(folder string, host runbook.Host) runbook.App {
 	app := runbook.App{
-		Name: "bench-" + strings.ToLower(rand.Text()[:8]), Hosts: []runbook.Host{host}, Dir: folder, ComposeFile: composeFile,
+		Name: "bench-" + strings.ToLower(rand.Text()[:8]), Hosts: []runbook.Host{host}, Dir: folder, ComposeFiles: []string{composeFile},
 		Docker: []string{filepath.Join(folder, "docker")}, Compose: []string{filepath.Join(folder, "docker"), "compose"},
 	}
 	for _, service := range realhost.Services() {
@@ -33,7 +33,7 @@ func variable(service string) string { return strings.ToUpper(service) + "_IMAGE
 
 const composeFile = "infra/docker-compose.prod.yml" // in the app's folder; the pins file is beside it
 
-// composeText has a service that is none of the app's, and that nobody starts at first.
+// composeText has services that are none of the app's, and that nobody starts at first.
 const composeText = `name: @project@
 
 services:
@@ -52,6 +52,16 @@ services:
   stray:
     image: @stray@
     restart: unless-stopped
+
+  sidecar:
+    image: @stray@
+    network_mode: service:api
+    profiles: [beside]
+
+  proxy:
+    image: @stray@
+    depends_on: {api: {condition: service_started, restart: true}}
+    profiles: [beside]
 `
 
 // pinsText is a pins file as they grow over the years: whoever writes pins has to leave all other bytes.

@@ -31,7 +31,7 @@ type scriptedContainer struct {
 // onRecorded gives an app on a host whose containers run a release.
 func onRecorded(t *testing.T, running map[string]runbook.Image) (*scripted, runbook.AppHost) {
 	a := runbook.App{
-		Name: "shop", Dir: "/opt/shop", ComposeFile: "infra/docker-compose.prod.yml", Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
+		Name: "shop", Dir: "/opt/shop", ComposeFiles: []string{"infra/docker-compose.prod.yml"}, Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
 		Services: []runbook.Service{{Name: "api", Variable: "API_IMAGE"}, {Name: "worker", Variable: "WORKER_IMAGE"}, {Name: "web", Variable: "WEB_IMAGE"}},
 	}
 	r := &scripted{t: t}
@@ -45,7 +45,7 @@ func onRecorded(t *testing.T, running map[string]runbook.Image) (*scripted, runb
 // answers are what commands print, by how their words end. Compose puts in what it is given for the variables; its hashes
 // are the images here.
 var answers = []struct{ words, prints string }{
-	{"infra/.env docker", "missing=\ncompose_file=yes\nenv_file=/opt/shop/infra/.env\nuser=deploy:deploy\npins=replaceable\nfree_kib=9999999\n"},
+	{"infra/.env docker", "missing=\nenv_file=/opt/shop/infra/.env\nuser=deploy:deploy\npins=replaceable\nfree_kib=9999999\n"},
 	{"cat \"$0\" infra/.env", recordedPins},
 	{"[=:]", recordedPins},
 	{"docker version --format {{.Server.Version}}", "20.10.24+dfsg1\n"},
@@ -71,7 +71,9 @@ func (r *scripted) Run(_ context.Context, cmd runbook.Command, _ []byte) (status
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, line)
 	switch {
-	case strings.HasPrefix(line, "docker ps --all"):
+	case strings.Contains(line, "--format started="):
+		return 0, []byte(r.projects()), nil, nil
+	case strings.HasPrefix(line, "docker ps"):
 		return 0, []byte(r.list()), nil, nil
 	case strings.HasPrefix(line, "docker inspect --format"):
 		return each(cmd.Args[4:], "object", r.inspect)
@@ -99,6 +101,16 @@ func given(env []string) func(variable string) string {
 	}
 }
 
+// labels are how each of its containers was started.
+const labels = `"project":"shop","files":"/opt/shop/infra/docker-compose.prod.yml","folder":"/opt/shop/infra","env_files":""`
+
+func (r *scripted) projects() (text string) {
+	for _, c := range r.containers {
+		text += fmt.Sprintf("started={%s,\"service\":%q,\"oneoff\":\"False\"}\n", labels, c.service)
+	}
+	return text
+}
+
 func (r *scripted) list() (text string) {
 	for _, c := range r.containers {
 		text += c.id + "\n"
@@ -121,7 +133,7 @@ func each(names []string, what string, inspect func(name string) string) (status
 func (r *scripted) inspect(id string) string {
 	for _, c := range r.containers {
 		if c.id == id {
-			return fmt.Sprintf(`{"id":%q,"name":"/shop-%[1]s","image_id":"sha256:of-%[2]s","ref":%[2]q,"restarts":0,"state":"running","health":"","service":%[3]q,"oneoff":"False","config_hash":%[2]q}`, c.id, c.image, c.service)
+			return fmt.Sprintf(`{"id":%q,"name":"/shop-%[1]s","image_id":"sha256:of-%[2]s","ref":%[2]q,"restarts":0,"state":"running","health":"","service":%[3]q,"oneoff":"False","config_hash":%[2]q,%[4]s}`, c.id, c.image, c.service, labels)
 		}
 	}
 	return ""

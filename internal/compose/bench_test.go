@@ -29,7 +29,8 @@ func TestHosts_OnARealHost(t *testing.T) {
 		t.Parallel()
 		registryHangs(t, newBench(t, s))
 	})
-	for name, try := range map[string]func(*testing.T, *bench){"docker by sudo": underSudo, "blanks": blanks, "an engine that the profile names": elsewhere} {
+	for name, try := range map[string]func(*testing.T, *bench){"docker by sudo": underSudo, "blanks": blanks, "an engine that the profile names": elsewhere,
+		"how the stack was started is read from its containers": startedOtherwise} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			try(t, newBench(t, s))

@@ -48,7 +48,7 @@ func unsetVariables(stderr []byte) []string {
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // findBlanks renders the stack with something in the place of each blank.
-func (h *appHost) findBlanks(ctx context.Context, names []string) (blanks, error) {
+func (h *appHost) findBlanks(ctx context.Context, l launch, names []string) (blanks, error) {
 	b := blanks{names: names, image: map[string][]string{}}
 	if len(names) == 0 {
 		return b, nil
@@ -57,7 +57,7 @@ func (h *appHost) findBlanks(ctx context.Context, names []string) (blanks, error
 	for _, name := range names {
 		pins = append(pins, runbook.Pin{Variable: name, Value: blankMark + name + "."})
 	}
-	r, err := h.askExporting(ctx, render(h.app, pins))
+	r, err := h.askExporting(ctx, render(h.app, l.words, pins))
 	if err != nil || r.status != 0 {
 		return b, err // as where a number has to stand there
 	}
@@ -157,7 +157,7 @@ func (b blanks) judge(ctx context.Context, h *appHost, s sight, all map[string]d
 	var kept, untold []string
 	var problems []runbook.Problem
 	say := func(names []string, what string) {
-		problems = append(problems, runbook.Problem{Host: h.host, What: what, Remedy: "Write " + strings.Join(names, ", ") + " into " + envPath(h.app) + " or the login shell's profile"})
+		problems = append(problems, runbook.Problem{Host: h.host, What: what, Remedy: "Write " + strings.Join(names, ", ") + " into " + h.launch().pins + " or the login shell's profile"})
 	}
 	for _, service := range h.app.Services {
 		names := b.of(service.Name)

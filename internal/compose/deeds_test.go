@@ -33,6 +33,8 @@ func (b *bench) Do(ctx context.Context, deed hosttest.Deed) error {
 		return b.compose(ctx, "run -d --no-deps "+deed.Service, b.setTo(deed.Service, deed.Release))
 	case hosttest.Stray:
 		return b.compose(ctx, "up -d stray")
+	case hosttest.Depend:
+		return b.compose(ctx, "up -d --no-deps sidecar proxy")
 	case hosttest.Print:
 		return b.print(ctx, deed.Service, deed.Text)
 	case hosttest.Cut:

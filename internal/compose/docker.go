@@ -4,21 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"rollbackbot/runbook"
 )
-
-// envPath is the pins file as configured, relative to Dir or absolute.
-func envPath(a runbook.App) string {
-	if a.EnvFile != "" {
-		return a.EnvFile
-	}
-	return path.Join(path.Dir(a.ComposeFile), ".env")
-}
 
 // The commands that look at a host, and how what they print is read. None of them changes anything. Each costs 20 to
 // 30 ms, those of compose about 100 ms (measured).
@@ -27,8 +19,9 @@ func docker(a runbook.App, args ...string) runbook.Command {
 	return runbook.Command{Args: append(slices.Clone(a.Docker), args...), Dir: a.Dir}
 }
 
-func compose(a runbook.App, args ...string) runbook.Command {
-	return runbook.Command{Args: append(slices.Clone(a.Compose), append([]string{"-f", a.ComposeFile}, args...)...), Dir: a.Dir}
+// compose calls compose by a launch's words.
+func compose(a runbook.App, launch []string, args ...string) runbook.Command {
+	return runbook.Command{Args: slices.Concat(a.Compose, launch, args), Dir: a.Dir}
 }
 
 func engineVersion(a runbook.App) runbook.Command {
@@ -45,15 +38,17 @@ func composeVersion(a runbook.App) runbook.Command {
 
 // render prints the stack as compose would bring it up with these values of the planned variables.
 // It holds the stack's secrets: only image, scale and the like are kept of it, by parseRendered.
-func render(a runbook.App, pins []runbook.Pin) runbook.Command {
-	cmd := compose(a, "config", "--format", "json")
+// With services it is those and what they depend on, whatever their profiles: naming one activates its own, as for `up`
+// (docs.docker.com/compose/how-tos/profiles; since 2.0).
+func render(a runbook.App, launch []string, pins []runbook.Pin, services ...string) runbook.Command {
+	cmd := compose(a, launch, append([]string{"config", "--format", "json"}, services...)...)
 	cmd.Env = exports(pins)
 	return cmd
 }
 
 // configHashes prints compose's hash of each service with these values of the planned variables.
-func configHashes(a runbook.App, pins []runbook.Pin) runbook.Command {
-	cmd := compose(a, "config", "--hash", "*")
+func configHashes(a runbook.App, launch []string, pins []runbook.Pin) runbook.Command {
+	cmd := compose(a, launch, "config", "--hash", "*")
 	cmd.Env = exports(pins)
 	return cmd
 }
@@ -84,7 +79,13 @@ const containerFormat = `{"id":{{json .ID}},"name":{{json .Name}},"image_id":{{j
 	`"service":{{json (index .Config.Labels "com.docker.compose.service")}},` +
 	`"oneoff":{{json (index .Config.Labels "com.docker.compose.oneoff")}},` +
 	`"config_hash":{{json (index .Config.Labels "com.docker.compose.config-hash")}},` +
-	`"made_by":{{json (index .Config.Labels "com.docker.compose.version")}}}`
+	`"made_by":{{json (index .Config.Labels "com.docker.compose.version")}},` +
+	`"created":{{json .Created}},"begun":{{json .State.StartedAt}},` +
+	`"network":{{json .HostConfig.NetworkMode}},"ipc":{{json .HostConfig.IpcMode}},"pid":{{json .HostConfig.PidMode}},"volumes_from":{{json .HostConfig.VolumesFrom}},` +
+	`"project":{{json (index .Config.Labels "com.docker.compose.project")}},` +
+	`"files":{{json (index .Config.Labels "com.docker.compose.project.config_files")}},` +
+	`"folder":{{json (index .Config.Labels "com.docker.compose.project.working_dir")}},` +
+	`"env_files":{{json (index .Config.Labels "com.docker.compose.project.environment_file")}}}`
 
 // inspectImages prints one JSON object for each of the images that the host has; the others only cost the status.
 func inspectImages(a runbook.App, refs []string) runbook.Command {
@@ -126,18 +127,35 @@ func pull(a runbook.App, image runbook.Image) runbook.Command {
 	return docker(a, "pull", image.String())
 }
 
-// up replaces the containers of the named services, and of no others; images are not pulled by it.
-func up(a runbook.App, services []runbook.ServicePlan) runbook.Command {
+// up replaces the containers of the named services, and of no others; images are not pulled by it. Of a dependent that is
+// named compose sees by itself that what it shares belongs to a container that is gone.
+func up(a runbook.App, launch []string, plan runbook.HostPlan) runbook.Command {
 	words := []string{"up", "-d", "--no-deps", "--pull", "never"}
-	for _, s := range services {
-		if s.Scale > 0 {
-			words = append(words, "--scale", s.Service+"="+strconv.Itoa(s.Scale))
+	var names []string
+	add := func(service string, scale int) {
+		if names = append(names, service); scale > 0 {
+			words = append(words, "--scale", service+"="+strconv.Itoa(scale))
 		}
 	}
-	for _, s := range services {
-		words = append(words, s.Service)
+	for _, s := range plan.Services {
+		add(s.Service, s.Scale)
 	}
-	return compose(a, words...)
+	for _, d := range plan.Replaced() {
+		add(d.Service, d.Scale)
+	}
+	return compose(a, launch, append(words, names...)...)
+}
+
+// restart restarts the containers of the dependents that are to be; zero where there are none.
+func restart(a runbook.App, launch []string, plan runbook.HostPlan) runbook.Command {
+	words := []string{"restart"}
+	for _, d := range plan.Restarted() {
+		words = append(words, d.Service)
+	}
+	if len(words) == 1 {
+		return runbook.Command{}
+	}
+	return compose(a, launch, words...)
 }
 
 // lookAround prints, as key=value lines, what a rollback needs of the host besides docker: tools, folder, pins file, and
@@ -147,22 +165,29 @@ func up(a runbook.App, services []runbook.ServicePlan) runbook.Command {
 // daemon/command/daemon.go, initializeContainerd; https://github.com/docker/cli/issues/6645). Versions that can't say where
 // the socket is (API before 1.46) are taken for the system's. The pins file is named as an absolute path with its links resolved, also where it isn't
 // there yet: the runbook's `export` leaves none. Whether it can be replaced is tried, by an empty file beside it that is
-// gone again at once: what becomes of owner and mode nobody can tell by looking.
-func lookAround(a runbook.App) runbook.Command {
+// gone again at once: what becomes of owner and mode nobody can tell by looking. Of the files that compose has to read it
+// names the last that can't be.
+func lookAround(a runbook.App, l launch) runbook.Command {
 	const script = `missing=""
 for tool in flock timeout sha256sum readlink stat chown chmod tail head mv cp; do command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"; done
 [ -r /proc/uptime ] || missing="$missing /proc/uptime"
 printf "%s\n" "missing=$missing"
-[ -r "$1" ] && printf "%s\n" compose_file=yes
+count=$1
+shift
+while [ "$count" -gt 0 ]; do
+  [ -r "$1" ] || printf "%s\n" "unreadable=$1"
+  count=$((count - 1))
+  shift
+done
 unset CDPATH
-file=$2
+file=$1
 if [ -e "$file" ] || [ -L "$file" ]; then
   file=$(readlink -f "$file")
 else
   folder=$(cd "$(dirname "$file")" 2>/dev/null && pwd -P) && file=${folder%/}/$(basename "$file")
 fi
 [ -n "$file" ] && folder=$(dirname "$file") || folder=
-printf "%s\n" "env_file=${file:-$2}" "user=$(id -un):$(id -gn)"
+printf "%s\n" "env_file=${file:-$1}" "user=$(id -un):$(id -gn)"
 try=$file.rollbackbot.$$
 tidy() { rm -f "$try"; }
 trap tidy EXIT
@@ -189,7 +214,7 @@ else
   fi
 fi
 printf "%s\n" "clock=$(date +%s)"
-shift 2
+shift
 root=$("$@" info --format "{{.DockerRootDir}}" 2>/dev/null)
 case $("$@" info --format "{{json .DriverStatus}}" 2>/dev/null) in *io.containerd.snapshotter*)
   case $("$@" info --format "{{with .Containerd}}{{.Address}}{{end}}" 2>/dev/null) in */docker/*) ;; *)
@@ -200,8 +225,9 @@ case $("$@" info --format "{{json .DriverStatus}}" 2>/dev/null) in *io.container
 esac
 [ -n "$root" ] && df -Pk "$root" 2>/dev/null | tail -n 1 | awk "{print \"disk_kib=\" \$2; print \"free_kib=\" \$4}"
 exit 0`
-	words := append([]string{"sh", "-c", script, "rollbackbot", a.ComposeFile, envPath(a)}, a.Docker...)
-	return runbook.Command{Args: words, Dir: a.Dir}
+	files := slices.Concat(l.files, l.envFiles)
+	words := append([]string{"sh", "-c", script, "rollbackbot", strconv.Itoa(len(files))}, files...)
+	return runbook.Command{Args: slices.Concat(words, []string{l.pins}, a.Docker), Dir: a.Dir}
 }
 
 // fileAbsent is how readFile and readPinLines end where there is no such file.
@@ -214,13 +240,13 @@ func readFile(a runbook.App, path string) runbook.Command {
 
 // readPinLines prints those lines of the pins file in which the pins stand, and no others. Like grep it ends with 1 where
 // none of them is there.
-func readPinLines(a runbook.App) runbook.Command {
+func readPinLines(a runbook.App, file string) runbook.Command {
 	var variables []string
 	for _, service := range a.Services {
 		variables = append(variables, service.Variable)
 	}
 	pattern := `^[[:space:]]*(export[[:space:]]+)?(` + strings.Join(variables, "|") + `)[[:space:]]*[=:]`
-	return runbook.Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec grep -E "$1" "$0"`, envPath(a), pattern}, Dir: a.Dir}
+	return runbook.Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec grep -E "$1" "$0"`, file, pattern}, Dir: a.Dir}
 }
 
 // container is what inspectContainers prints of one.
@@ -236,6 +262,28 @@ type container struct {
 	OneOff     string `json:"oneoff"` // compose writes True and False
 	ConfigHash string `json:"config_hash"`
 	MadeBy     string `json:"made_by"` // the version of compose
+
+	Created time.Time `json:"created"`
+	Begun   time.Time `json:"begun"` // when it was started last
+
+	// With whom it shares something: "container:" and an ID or a name, or else nobody.
+	Network     string   `json:"network"`
+	IPC         string   `json:"ipc"`
+	PID         string   `json:"pid"`
+	VolumesFrom []string `json:"volumes_from"` // IDs or names, with a mode behind a colon
+
+	// How it was started.
+	Project  string `json:"project"`
+	Files    string `json:"files"`
+	Folder   string `json:"folder"`
+	EnvFiles string `json:"env_files"`
+}
+
+func (c container) oneOff() bool { return strings.EqualFold(c.OneOff, "true") }
+
+// runs reports whether it runs, or would in a moment.
+func (c container) runs() bool {
+	return c.State == "running" || c.State == "restarting" || c.State == "paused"
 }
 
 // imageView is what inspectImages prints of one.
@@ -294,6 +342,9 @@ type renderedService struct {
 	Scale     int
 	Restarts  bool     // it is meant to run for long
 	Variables []string // the names in its environment
+	Profiles  []string
+	Hidden    bool // none of its profiles is active
+	dependencies
 }
 
 func parseRendered(r result) (rendered, error) {
@@ -307,6 +358,8 @@ func parseRendered(r result) (rendered, error) {
 				Replicas *int `json:"replicas"`
 			} `json:"deploy"`
 			Environment map[string]any `json:"environment"`
+			Profiles    []string       `json:"profiles"`
+			dependencies
 		} `json:"services"`
 	}
 	if err := json.Unmarshal(r.stdout, &file); err != nil {
@@ -314,7 +367,7 @@ func parseRendered(r result) (rendered, error) {
 	}
 	out := rendered{Project: file.Name, Services: map[string]renderedService{}, Unset: unsetVariables(r.stderr)}
 	for name, s := range file.Services {
-		service := renderedService{Image: s.Image, Scale: 1, Restarts: s.Restart != "" && s.Restart != "no"}
+		service := renderedService{Image: s.Image, Scale: 1, Restarts: s.Restart != "" && s.Restart != "no", Profiles: s.Profiles, dependencies: s.dependencies}
 		if s.Deploy.Replicas != nil {
 			service.Scale = *s.Deploy.Replicas
 		}

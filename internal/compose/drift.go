@@ -31,7 +31,7 @@ type drift struct {
 }
 
 // compare says of each planned service how it stands.
-func (h *appHost) compare(ctx context.Context, s sight, now hashes) (map[string]drift, error) {
+func (h *appHost) compare(ctx context.Context, l launch, s sight, now hashes) (map[string]drift, error) {
 	all := map[string]drift{}
 	var differ []string
 	for _, service := range h.app.Services {
@@ -46,7 +46,7 @@ func (h *appHost) compare(ctx context.Context, s sight, now hashes) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	second, err := h.secondOpinion(ctx, now.pins)
+	second, err := h.secondOpinion(ctx, l, now.pins)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +103,9 @@ type opinion struct {
 
 // secondOpinion has compose render the stack with these pins and asks for the hashes of that. It holds the stack's secrets
 // and stays in memory. Where compose can't read what it has rendered there is none.
-func (h *appHost) secondOpinion(ctx context.Context, pins []runbook.Pin) (opinion, error) {
+func (h *appHost) secondOpinion(ctx context.Context, l launch, pins []runbook.Pin) (opinion, error) {
 	o := opinion{hashes: map[string][]string{}, shares: map[string]bool{}}
-	r, err := h.askExporting(ctx, render(h.app, pins))
+	r, err := h.askExporting(ctx, render(h.app, l.words, pins))
 	if err != nil || r.status != 0 {
 		return o, err
 	}

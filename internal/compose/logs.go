@@ -44,7 +44,7 @@ func (h *appHost) Logs(ctx context.Context, project string) ([]runbook.ServiceLo
 		logs := runbook.ServiceLogs{Service: s.Name}
 		n := 0
 		for _, c := range all {
-			if c.Service != s.Name || strings.EqualFold(c.OneOff, "true") || n == logContainers {
+			if c.Service != s.Name || c.oneOff() || n == logContainers {
 				continue
 			}
 			n++

@@ -18,6 +18,8 @@ type sight struct {
 	ids        []string    // of all its containers, one-off ones too
 	containers []container // of the planned services, one-off ones left out
 	others     []container // of all other services
+	oneOffs    []container // those that were started to do one thing, of any service
+	gone       []string    // the IDs of those to which others hold on, and that are not there any more
 	images     map[string]imageView
 }
 
@@ -25,25 +27,35 @@ type sight struct {
 func (h *appHost) Look(ctx context.Context, project string) (runbook.View, error) {
 	began := time.Now()
 	if project == "" {
-		stack, err := h.render(ctx, h.placeholders())
+		l, err := h.launched(ctx)
 		if err != nil {
 			return runbook.View{}, err
 		}
-		project = stack.Project
+		_, s, err := h.stackAndSight(ctx, &l)
+		if err != nil {
+			return runbook.View{}, err
+		}
+		project = s.project
 	}
+	guess := h.launch()
 	var s sight
 	var pins []runbook.Pin
 	err := parallel.Do(ctx,
 		func(ctx context.Context) (err error) { s, err = h.sight(ctx, project); return err },
-		func(ctx context.Context) (err error) { pins, err = h.pinLines(ctx); return err })
+		func(ctx context.Context) (err error) { pins, err = h.pinLines(ctx, guess.pins); return err })
 	if err != nil {
 		return runbook.View{}, err
+	}
+	if l := h.launchSeen(ctx, s); l.pins != guess.pins {
+		if pins, err = h.pinLines(ctx, l.pins); err != nil {
+			return runbook.View{}, err
+		}
 	}
 	return h.view(s, pins, began), nil
 }
 
 func (h *appHost) view(s sight, pins []runbook.Pin, began time.Time) runbook.View {
-	view := runbook.View{Host: h.host, At: began, Project: s.project, Pins: pins}
+	view := runbook.View{Host: h.host, At: began, Project: s.project, Pins: pins, Neighbours: s.neighbours()}
 	for _, service := range h.app.Services {
 		view.Services = append(view.Services, s.service(service.Name))
 	}
@@ -66,7 +78,8 @@ func (h *appHost) sight(ctx context.Context, project string) (sight, error) {
 	var unknown []string
 	for _, c := range all {
 		switch {
-		case strings.EqualFold(c.OneOff, "true"):
+		case c.oneOff():
+			s.oneOffs = append(s.oneOffs, c)
 		case h.app.HasService(c.Service):
 			s.containers = append(s.containers, c)
 			if view, ok := known.images[c.ImageID]; ok && view.named(c.Ref) {
@@ -79,6 +92,9 @@ func (h *appHost) sight(ctx context.Context, project string) (sight, error) {
 		}
 	}
 	views, err := h.images(ctx, unknown)
+	if err == nil {
+		err = h.findGone(ctx, &s)
+	}
 	if err != nil {
 		return sight{}, err
 	}
@@ -118,7 +134,12 @@ func (h *appHost) containers(ctx context.Context, project string, guess []string
 }
 
 func (h *appHost) list(ctx context.Context, project string) ([]string, error) {
-	r, err := h.ask(ctx, listContainers(h.app, project))
+	return h.listed(ctx, listContainers(h.app, project))
+}
+
+// listed are the IDs that a command lists.
+func (h *appHost) listed(ctx context.Context, list runbook.Command) ([]string, error) {
+	r, err := h.ask(ctx, list)
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +227,9 @@ func add(v *runbook.ServiceView, c container, image runbook.Image) {
 	}
 	v.Containers++
 	v.Restarts += c.Restarts
+	if c.Created.After(v.Made) {
+		v.Made = c.Created
+	}
 	if c.State != "running" && v.State == "" {
 		v.State = c.State
 	}

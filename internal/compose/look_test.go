@@ -95,7 +95,7 @@ func TestLookAround_RoomWhereTheImagesAre(t *testing.T) {
 		if err := writeProgram(docker, script); err != nil {
 			t.Fatal(err)
 		}
-		cmd := lookAround(runbook.App{Dir: folder, ComposeFile: "compose.yml", Docker: []string{docker}})
+		cmd := lookAround(runbook.App{Dir: folder, Docker: []string{docker}}, launch{files: []string{"compose.yml"}, pins: ".env"})
 		for i := range cmd.Args {
 			cmd.Args[i] = strings.ReplaceAll(cmd.Args[i], "/etc/containerd/config.toml", config)
 		}

@@ -22,6 +22,9 @@ type recollection struct {
 	ids     []string             // of all containers of the project
 	images  map[string]imageView // what docker said of its images, by ID: an ID is made from the content
 	refs    []runbook.Pin        // by what the containers of each planned service were started
+	launch  launch               // how compose is called, once that was found out
+	found   projects             // from what it was
+	called  launch               // how it is called in a plan
 }
 
 func (m *memory) recall() recollection {
@@ -42,6 +45,20 @@ func (m *memory) learn(views ...imageView) {
 	for _, view := range views {
 		m.last.images[view.ID] = view
 	}
+}
+
+// launched remembers how compose is called.
+func (m *memory) launched(l launch, found projects) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last.launch, m.last.found = l, found
+}
+
+// calls remembers how compose is called in a plan.
+func (m *memory) calls(l launch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last.called = l
 }
 
 // saw remembers a look.

@@ -13,8 +13,8 @@ import (
 
 // pinLines are the pins as they stand in their file. Only their lines leave the host: the others are secrets. nil where
 // the file can't be read.
-func (h *appHost) pinLines(ctx context.Context) ([]runbook.Pin, error) {
-	r, err := h.ask(ctx, readPinLines(h.app))
+func (h *appHost) pinLines(ctx context.Context, file string) ([]runbook.Pin, error) {
+	r, err := h.ask(ctx, readPinLines(h.app, file))
 	if err != nil || r.status > 1 && r.status != fileAbsent {
 		return nil, err
 	}

@@ -22,12 +22,20 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 	var s sight
 	var content []byte
 	var guessed hashes
+	l, err := h.launched(ctx)
+	if err != nil {
+		return runbook.HostReport{}, err
+	}
+	called := l
 	known := h.memory.recall()
 	looks := []func(context.Context) error{
-		func(ctx context.Context) (err error) { around, err = h.lookAround(ctx); return err },
-		func(ctx context.Context) (err error) { stack, s, err = h.stackAndSight(ctx, known.project); return err },
+		func(ctx context.Context) (err error) { around, err = h.lookAround(ctx, l); return err },
 		func(ctx context.Context) (err error) {
-			content, _, err = h.readPinsFile(ctx, envPath(h.app))
+			stack, s, err = h.stackAndSight(ctx, &called)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			content, _, err = h.readPinsFile(ctx, l.pins)
 			return err
 		},
 	}
@@ -36,25 +44,41 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 	}
 	if known.refs != nil {
 		// Where that fails, or something else runs by now, it is asked again, and says what is wrong.
-		looks = append(looks, func(ctx context.Context) error { guessed, _ = h.askHashes(ctx, known.refs); return nil })
+		looks = append(looks, func(ctx context.Context) error { guessed, _ = h.askHashes(ctx, l, known.refs); return nil })
 	}
 	if err := parallel.Do(ctx, looks...); err != nil {
+		return runbook.HostReport{}, err
+	}
+	if other, err := h.launchOf(ctx, s); err != nil || !other.same(l) {
+		// What runs was started otherwise than it was at the last look.
+		if err == nil {
+			return h.Preflight(ctx, again)
+		}
 		return runbook.HostReport{}, err
 	}
 	if err := h.checkStack(stack, s); err != nil {
 		return runbook.HostReport{}, err
 	}
+	dependents := h.dependents(stack, s)
 	report := runbook.HostReport{View: h.view(s, ReadPins(content, h.app), began), PinsFile: around.pinsFile, FreeBytes: around.freeBytes, DiskBytes: around.diskBytes, MakeRoom: makeRoom, ClockOff: around.clockOff}
+	report.Dependents, report.Launch = dependents, h.planned(called)
 	now := guessed.by
 	checks := []func(context.Context) error{func(ctx context.Context) (err error) {
-		if refs := h.refs(s); now == nil || !slices.Equal(guessed.pins, refs) {
-			guessed, err = h.askHashes(ctx, refs)
+		if refs := h.refs(s); now == nil || !slices.Equal(guessed.pins, refs) || !slices.Equal(l.words, called.words) {
+			guessed, err = h.askHashes(ctx, called, refs)
 			now = guessed.by
 		}
 		return err
 	}}
+	var twins []string
 	if !again {
-		checks = append(checks, func(ctx context.Context) error { return h.checkPins(ctx, report) })
+		checks = append(checks,
+			func(ctx context.Context) error { return h.checkPins(ctx, called, report) },
+			func(ctx context.Context) error { return h.checkDependents(ctx, dependents, stack, s) },
+			func(ctx context.Context) (err error) {
+				report.Strangers, twins, err = h.strangers(ctx, stack, s, dependents)
+				return err
+			})
 	}
 	if err := parallel.Do(ctx, checks...); err != nil {
 		return runbook.HostReport{}, err
@@ -62,8 +86,8 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 	var told map[string]drift
 	var blank blanks
 	if err := parallel.Do(ctx,
-		func(ctx context.Context) (err error) { told, err = h.compare(ctx, s, guessed); return err },
-		func(ctx context.Context) (err error) { blank, err = h.findBlanks(ctx, stack.Unset); return err }); err != nil {
+		func(ctx context.Context) (err error) { told, err = h.compare(ctx, called, s, guessed); return err },
+		func(ctx context.Context) (err error) { blank, err = h.findBlanks(ctx, called, stack.Unset); return err }); err != nil {
 		return runbook.HostReport{}, err
 	}
 	warnings, err := blank.judge(ctx, h, s, told)
@@ -71,7 +95,7 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 		return runbook.HostReport{}, err
 	}
 	h.report(&report, stack, now, told)
-	report.Warnings = append(report.Warnings, warnings...)
+	report.Warnings = slices.Concat(report.Warnings, warnings, called.warnings, h.dependentWarnings(dependents, stack, s), s.undefined(stack), twins)
 	return report, nil
 }
 
@@ -93,18 +117,28 @@ func (h *appHost) report(r *runbook.HostReport, stack rendered, now map[string]s
 }
 
 // stackAndSight renders the stack and looks at what runs; at the same time where the project's name is known from before.
-func (h *appHost) stackAndSight(ctx context.Context, project string) (stack rendered, s sight, err error) {
-	if project != "" {
+// The launch gets what only the two together say: the project's name, and the profiles of what runs.
+func (h *appHost) stackAndSight(ctx context.Context, l *launch) (stack rendered, s sight, err error) {
+	l.words, l.warnings = slices.Clone(l.words), slices.Clone(l.warnings) // the others keep theirs
+	if l.project != "" {
 		err = parallel.Do(ctx,
-			func(ctx context.Context) (err error) { stack, err = h.render(ctx, h.placeholders()); return err },
-			func(ctx context.Context) (err error) { s, err = h.sight(ctx, project); return err })
-		if err != nil || stack.Project == project {
-			return stack, s, err
-		}
-	} else if stack, err = h.render(ctx, h.placeholders()); err != nil {
+			func(ctx context.Context) (err error) { stack, err = h.render(ctx, *l, h.placeholders()); return err },
+			func(ctx context.Context) (err error) { s, err = h.sight(ctx, l.project); return err })
+	} else if stack, err = h.render(ctx, *l, h.placeholders()); err == nil {
+		s, err = h.sight(ctx, stack.Project)
+	}
+	if err != nil {
 		return stack, s, err
 	}
-	s, err = h.sight(ctx, stack.Project)
+	if stack.Project != s.project {
+		// What runs has a name by -p, or by a folder that is called otherwise now.
+		l.words = append([]string{"-p", s.project}, l.words...)
+		l.warnings = append(l.warnings, fmt.Sprintf("what runs is the project %s, and the files alone would be the project %s: the commands have `-p %s`", s.project, stack.Project, s.project))
+		stack.Project = s.project
+	}
+	if err = h.reveal(ctx, l, stack, s); err == nil {
+		h.memory.calls(*l)
+	}
 	return stack, s, err
 }
 
@@ -116,9 +150,9 @@ type surroundings struct {
 	clockOff  time.Duration
 }
 
-func (h *appHost) lookAround(ctx context.Context) (surroundings, error) {
+func (h *appHost) lookAround(ctx context.Context, l launch) (surroundings, error) {
 	asked := time.Now()
-	r, err := h.ask(ctx, lookAround(h.app))
+	r, err := h.ask(ctx, lookAround(h.app, l))
 	answered := time.Now()
 	if err != nil {
 		return surroundings{}, err
@@ -130,8 +164,10 @@ func (h *appHost) lookAround(ctx context.Context) (surroundings, error) {
 	switch {
 	case fields["missing"] != "":
 		return surroundings{}, h.problem("Install util-linux and coreutils there", "a rollback needs these, which a login shell doesn't find:%s", fields["missing"])
-	case fields["compose_file"] == "":
-		return surroundings{}, h.problem("Check DIR and COMPOSE_FILE", "there is no readable compose file %s in %s", h.app.ComposeFile, h.app.Dir)
+	case slices.Contains(l.envFiles, fields["unreadable"]):
+		return surroundings{}, h.problem("Put it back there, and let the SSH user read it", "there is no readable env file %s in %s, by which the containers were started", fields["unreadable"], h.app.Dir)
+	case fields["unreadable"] != "":
+		return surroundings{}, h.problem("Check DIR and COMPOSE_FILE", "there is no readable compose file %s in %s", fields["unreadable"], h.app.Dir)
 	}
 	around := surroundings{pinsFile: fields["env_file"], freeBytes: -1, clockOff: -1}
 	if kib, err := strconv.ParseInt(fields["free_kib"], 10, 64); err == nil {
@@ -225,7 +261,7 @@ func (h *appHost) checkStack(stack rendered, s sight) error {
 	}
 	for _, name := range runbook.SortedKeys(stack.Services) {
 		if fed, ok := h.fed(stack, name); ok && (stack.Services[name].Restarts || s.runs(name)) {
-			say(fmt.Sprintf("Add %s=%s to IMAGES", name, fed.Variable), "%s takes %s too and would be left on the failed image", name, fed.Variable)
+			say(fmt.Sprintf("Add %s=%s to IMAGES", name, fed.Variable), "%s%s takes %s too and would be left on the failed image", name, behind(stack.Services[name]), fed.Variable)
 		}
 	}
 	if len(problems) > 0 {
@@ -249,7 +285,7 @@ func (h *appHost) fed(stack rendered, name string) (runbook.Service, bool) {
 
 // runs reports whether a service that isn't planned runs.
 func (s sight) runs(name string) bool {
-	return slices.ContainsFunc(s.others, func(c container) bool { return c.Service == name && c.State == "running" })
+	return slices.ContainsFunc(s.others, func(c container) bool { return c.Service == name && c.runs() })
 }
 
 func (h *appHost) fileWarnings(stack rendered) (warnings []string) {
@@ -270,13 +306,13 @@ func (h *appHost) fileWarnings(stack rendered) (warnings []string) {
 
 // checkPins makes sure that compose reads the pins from the file in which they stand. Where a variable doesn't stand
 // there yet, the proof is made after the pins are written and before anything is brought up.
-func (h *appHost) checkPins(ctx context.Context, r runbook.HostReport) error {
+func (h *appHost) checkPins(ctx context.Context, l launch, r runbook.HostReport) error {
 	for _, pin := range r.Pins {
 		if _, plain := pin.Plain(); pin.Absent || !plain {
 			return nil
 		}
 	}
-	stack, err := h.render(ctx, nil)
+	stack, err := h.render(ctx, l, nil)
 	if err != nil {
 		return err
 	}
@@ -297,8 +333,8 @@ type hashes struct {
 
 // askHashes renders the stack with exactly what runs now: where compose's hash of a service then isn't the one that its
 // containers carry, `up` will change more than the image.
-func (h *appHost) askHashes(ctx context.Context, pins []runbook.Pin) (hashes, error) {
-	r, err := h.askExporting(ctx, configHashes(h.app, pins))
+func (h *appHost) askHashes(ctx context.Context, l launch, pins []runbook.Pin) (hashes, error) {
+	r, err := h.askExporting(ctx, configHashes(h.app, l.words, pins))
 	if err != nil {
 		return hashes{}, err
 	}
@@ -314,7 +350,11 @@ func (h *appHost) Prove(ctx context.Context, images map[string]runbook.Image, fr
 	if from == runbook.FromPlan {
 		pins = pinsFor(h.app, images)
 	}
-	stack, err := h.render(ctx, pins)
+	l, err := h.called(ctx)
+	if err != nil {
+		return err
+	}
+	stack, err := h.render(ctx, l, pins)
 	if err != nil {
 		return err
 	}
@@ -325,7 +365,7 @@ func (h *appHost) Prove(ctx context.Context, images map[string]runbook.Image, fr
 		case err == nil && image == want.Canonical():
 		case from == runbook.FromFile:
 			return h.problem(fmt.Sprintf("Take %s out of the login shell's profile, or point ENV_FILE at the file that compose reads", service.Variable),
-				"the pins are written to %s, but compose renders %s as %s: another file or an exported variable wins", envPath(h.app), service.Name, got)
+				"the pins are written to %s, but compose renders %s as %s: another file or an exported variable wins", l.pins, service.Name, got)
 		default:
 			return h.problem(fmt.Sprintf("Write `image: ${%s}` for it in the compose file", service.Variable), "compose would run %s as %s and not as %s", service.Name, got, want)
 		}
@@ -334,8 +374,8 @@ func (h *appHost) Prove(ctx context.Context, images map[string]runbook.Image, fr
 }
 
 // render renders the stack with these values of the planned variables; with none, as anybody's next `up` would.
-func (h *appHost) render(ctx context.Context, pins []runbook.Pin) (rendered, error) {
-	r, err := h.askExporting(ctx, render(h.app, pins))
+func (h *appHost) render(ctx context.Context, l launch, pins []runbook.Pin) (rendered, error) {
+	r, err := h.askExporting(ctx, render(h.app, l.words, pins))
 	if err != nil {
 		return rendered{}, err
 	}

@@ -58,7 +58,7 @@ const one = runbook.Host("deploy@one")
 
 func recordedApp() runbook.App {
 	return runbook.App{
-		Name: "shop", Hosts: []runbook.Host{one}, Dir: "/opt/shop", ComposeFile: "infra/docker-compose.prod.yml",
+		Name: "shop", Hosts: []runbook.Host{one}, Dir: "/opt/shop", ComposeFiles: []string{"infra/docker-compose.prod.yml"},
 		Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
 		Services: []runbook.Service{{Name: "api", Variable: "API_IMAGE"}, {Name: "worker", Variable: "WORKER_IMAGE"}},
 	}
@@ -71,7 +71,7 @@ func running(service string) runbook.Image {
 
 // lookedAround is what the first command prints, with some lines otherwise; a line without a value is left out.
 func lookedAround(otherwise ...string) answer {
-	lines := []string{"missing=", "compose_file=yes", "env_file=/opt/shop/infra/.env", "user=deploy:users", "pins=replaceable", "clock=" + fmt.Sprint(time.Now().Unix()), "free_kib=9999999"}
+	lines := []string{"missing=", "env_file=/opt/shop/infra/.env", "user=deploy:users", "pins=replaceable", "clock=" + fmt.Sprint(time.Now().Unix()), "free_kib=9999999"}
 	for _, line := range otherwise {
 		key, value, _ := strings.Cut(line, "=")
 		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, key+"=") })
@@ -207,7 +207,7 @@ func TestPreflight_TellsWhatIsWrong(t *testing.T) {
 		what, fix string
 	}{
 		{"no flock", []answer{lookedAround("missing= flock")}, "a rollback needs these, which a login shell doesn't find: flock", "Install util-linux and coreutils there"},
-		{"no compose file", []answer{lookedAround("compose_file=")}, "there is no readable compose file infra/docker-compose.prod.yml in /opt/shop", "Check DIR and COMPOSE_FILE"},
+		{"no compose file", []answer{lookedAround("unreadable=infra/docker-compose.prod.yml")}, "there is no readable compose file infra/docker-compose.prod.yml in /opt/shop", "Check DIR and COMPOSE_FILE"},
 		{"no folder for the pins", []answer{lookedAround("pins=no-folder")}, "the pins file would be /opt/shop/infra/.env, and there is no such folder", "Check ENV_FILE, or make the folder there: mkdir -p /opt/shop/infra"},
 		{"a folder in the place of the pins", []answer{lookedAround("pins=no-file")}, pins + "is no file", "Check ENV_FILE"},
 		{"pins that can't be read", []answer{lookedAround("pins=unreadable")}, pins + "can't be read by the SSH user", "Let the SSH user own it, as root there: chown deploy /opt/shop/infra/.env"},

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -43,10 +44,20 @@ func (h *appHost) engineProblem(r result) error {
 		return h.problem("Install it, or set DOCKER_COMMAND and COMPOSE_COMMAND to where it is", "`%s` isn't found in a login shell's PATH", program)
 	case strings.Contains(text, "cd: ") || strings.Contains(text, "can't cd"):
 		return h.problem("Check DIR", "there is no folder %s that the SSH user may enter", a.Dir)
-	case strings.Contains(text, "no such file or directory") && strings.Contains(text, a.ComposeFile[strings.LastIndexByte(a.ComposeFile, '/')+1:]):
-		return h.problem("Check DIR and COMPOSE_FILE", "there is no compose file %s in %s", a.ComposeFile, a.Dir)
+	case strings.Contains(text, "no such file or directory") && h.named(text) != "":
+		return h.problem("Check DIR and COMPOSE_FILE", "there is no compose file %s in %s", h.named(text), a.Dir)
 	}
 	return nil
+}
+
+// named is the compose file that a complaint names; "" where it names none.
+func (h *appHost) named(complaint string) string {
+	for _, file := range h.launch().files {
+		if strings.Contains(complaint, path.Base(file)) {
+			return file
+		}
+	}
+	return ""
 }
 
 // names reports whether a shell's complaint names a program, as in "bash: docker-compose: command not found".

@@ -3,7 +3,6 @@ package compose
 import (
 	"context"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,14 +51,14 @@ func (s *Hosts) On(app runbook.App, host runbook.Host) runbook.AppHost {
 }
 
 // Commands are the lines of one host's part of a plan.
-func (s *Hosts) Commands(app runbook.App, _ runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-	c := runbook.Commands{Prove: render(app, nil), Up: up(app, services)}
-	var images []runbook.Image
-	for _, service := range services {
-		if !slices.Contains(images, service.To) {
-			images = append(images, service.To)
-			c.Pulls = append(c.Pulls, pull(app, service.To))
-		}
+func (s *Hosts) Commands(app runbook.App, plan runbook.HostPlan) runbook.Commands {
+	words := plan.Launch
+	if len(words) == 0 {
+		words = configured(app).words
+	}
+	c := runbook.Commands{Prove: render(app, words, nil), Up: up(app, words, plan), Restart: restart(app, words, plan)}
+	for _, image := range plan.Images() {
+		c.Pulls = append(c.Pulls, pull(app, image))
 	}
 	return c
 }

@@ -110,9 +110,10 @@ func (f stackFault) problem(h *appHost, output []byte) error {
 	if found == nil {
 		return nil
 	}
-	check := compose(h.app, "config", "-q")
+	l := h.launch()
+	check := compose(h.app, l.words, "config", "-q")
 	literal := func(text string) string { return strings.ReplaceAll(text, "$", "$$") }
-	names := strings.NewReplacer("<file>", literal(h.app.ComposeFile), "<env>", literal(envPath(h.app)), "<byhand>", literal("`"+runbook.Command{Args: check.Args, Dir: check.Dir}.String()+"`"))
+	names := strings.NewReplacer("<file>", literal(strings.Join(l.files, ", ")), "<env>", literal(l.pins), "<byhand>", literal("`"+runbook.Command{Args: check.Args, Dir: check.Dir}.String()+"`"))
 	say := func(sentence string) string {
 		return string(f.text.Expand(nil, []byte(group.ReplaceAllString(names.Replace(sentence), "$${$1}")), output, found))
 	}

@@ -11,7 +11,7 @@ import (
 // `docker compose config` on such files, the second from the sources of compose-go 1.2 to 2.9.
 func TestStackProblem_QuotesNothing(t *testing.T) {
 	const file, env, dir = "infra/docker-compose.prod.yml", "infra/.env", "/opt/shop/infra/.env"
-	h := &appHost{app: runbook.App{Dir: "/opt/shop", ComposeFile: file, Docker: []string{"docker"}, Compose: []string{"docker", "compose"}}, host: "deploy@vps"}
+	h := &appHost{app: runbook.App{Dir: "/opt/shop", ComposeFiles: []string{file}, Docker: []string{"docker"}, Compose: []string{"docker", "compose"}}, host: "deploy@vps"}
 	for _, row := range []struct{ printed, what, remedy string }{
 		{"error while interpolating services.api.init: failed to cast to expected type: invalid boolean: hunter2", "services.api.init in " + file, "Correct that variable"},
 		{"service \"api\" depends on undefined service \"hunter2\": invalid compose project", "the service api in " + file, "services.api"},

@@ -77,14 +77,15 @@ func (c *call) ps(args []string) error {
 	quiet := flags.BoolP("quiet", "q", false, "")
 	whole := flags.Bool("no-trunc", false, "")
 	filters := flags.StringArrayP("filter", "f", nil, "")
+	format := flags.String("format", "", "")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if err := wantArguments(flags, "docker ps", 0, true); err != nil {
 		return err
 	}
-	if !*quiet {
-		return unsupported("`ps` without --quiet")
+	if *quiet == (*format != "") {
+		return unsupported("`ps` without one of --quiet and --format")
 	}
 	for _, filter := range *filters {
 		if !strings.HasPrefix(filter, "label=") {
@@ -95,8 +96,13 @@ func (c *call) ps(args []string) error {
 	if err != nil {
 		return err
 	}
+	var listed []any
 	for _, one := range slices.Backward(s.Containers) { // the newest first
 		if !one.matches(*filters) || !*all && !one.alive() {
+			continue
+		}
+		if *format != "" {
+			listed = append(listed, listedContainer{one})
 			continue
 		}
 		id := one.ID
@@ -105,8 +111,17 @@ func (c *call) ps(args []string) error {
 		}
 		fmt.Fprintln(c.stdout, id)
 	}
-	return nil
+	if *format == "" {
+		return nil
+	}
+	return printAll(c.stdout, *format, listed)
 }
+
+// listedContainer is a container as the format of `ps` sees it.
+type listedContainer struct{ container }
+
+// Label is the value of one of its labels; "" where it has none.
+func (c listedContainer) Label(key string) string { return c.Labels[key] }
 
 // matches reports whether a container is what every filter wants: label=KEY or label=KEY=VALUE.
 func (c container) matches(filters []string) bool {

@@ -37,6 +37,10 @@ type healthView struct{ Status string }
 type hostConfigView struct {
 	RestartPolicy struct{ Name string }
 	PortBindings  []string
+	NetworkMode   string
+	IpcMode       string
+	PidMode       string
+	VolumesFrom   []string
 }
 
 type configView struct {
@@ -53,7 +57,7 @@ func (c container) view() containerView {
 			Status: c.Status, Running: c.alive(), Restarting: c.Status == statusRestarting, ExitCode: c.ExitStatus,
 			StartedAt: timestamp(c.Started), FinishedAt: timestamp(c.Finished),
 		},
-		HostConfig: &hostConfigView{},
+		HostConfig: &hostConfigView{NetworkMode: c.Labels[labelProject] + "_default", IpcMode: "private"},
 		Config:     &configView{Env: c.Env, Cmd: c.Command, Image: c.Ref, Labels: c.Labels},
 	}
 	if c.alive() {

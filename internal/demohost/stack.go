@@ -89,7 +89,7 @@ API_PORT=%[2]d
 // its error rate, how long until a release is known-good), which are the caller's to choose.
 func (h *Host) App() runbook.App {
 	a := runbook.App{
-		Name: app, Hosts: []runbook.Host{h.Host}, Dir: h.Dir, ComposeFile: composeFileName,
+		Name: app, Hosts: []runbook.Host{h.Host}, Dir: h.Dir, ComposeFiles: []string{composeFileName},
 		Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
 		Health: runbook.Health{URLs: []string{h.HealthURL}},
 	}

@@ -30,8 +30,8 @@ type place struct {
 }
 
 // Commands are the real hosts'.
-func (d *Hosts) Commands(app runbook.App, host runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-	return d.Hosts.Commands(app, host, services)
+func (d *Hosts) Commands(app runbook.App, plan runbook.HostPlan) runbook.Commands {
+	return d.Hosts.Commands(app, plan)
 }
 
 // On gives the stand-in for an app on a host.
@@ -46,7 +46,7 @@ func (d *Hosts) On(app runbook.App, host runbook.Host) runbook.AppHost {
 		real := d.Hosts.On(app, host)
 		d.hosts[at] = &appHost{
 			Looker: real, lock: real.Lock, app: app, host: host, commands: d.Hosts.Commands, print: d.Print,
-			fetched: map[runbook.Image]bool{}, up: map[string]runbook.Image{},
+			fetched: map[runbook.Image]bool{}, up: map[string]runbook.Image{}, restarted: map[string]time.Time{},
 		}
 	}
 	return d.hosts[at]
@@ -59,13 +59,16 @@ type appHost struct {
 	lock     func(context.Context) (runbook.LockState, error)
 	app      runbook.App
 	host     runbook.Host
-	commands func(runbook.App, runbook.Host, []runbook.ServicePlan) runbook.Commands
+	commands func(runbook.App, runbook.HostPlan) runbook.Commands
 	print    func(runbook.Host, string)
 
 	mu      sync.Mutex
 	pins    []runbook.Pin            // once they were "written"; nil: they weren't
 	fetched map[runbook.Image]bool   // the images that were "fetched"
 	up      map[string]runbook.Image // what each service "runs" since its containers were "replaced"
+	made    time.Time                // when they were "replaced" last
+	// restarted are the dependents that were "replaced" or "restarted", and when.
+	restarted map[string]time.Time
 }
 
 var _ runbook.AppHost = (*appHost)(nil)
@@ -87,7 +90,13 @@ func (h *appHost) Look(ctx context.Context, project string) (runbook.View, error
 	for i := range view.Services {
 		s := &view.Services[i]
 		if image, replaced := h.up[s.Service]; replaced && s.Containers > 0 {
-			s.Image, s.Note, s.Tag, s.Images = image, "", "", []runbook.Image{image}
+			s.Image, s.Note, s.Tag, s.Images, s.Made = image, "", "", []runbook.Image{image}, h.made
+		}
+	}
+	for i := range view.Neighbours {
+		n := &view.Neighbours[i]
+		if at, followed := h.restarted[n.Service]; followed {
+			n.Since, n.Cut = at, false
 		}
 	}
 	if h.pins != nil {
@@ -132,7 +141,7 @@ func (h *appHost) Images(ctx context.Context, images []runbook.Image, ask bool) 
 
 // Fetch prints the command that would get an image.
 func (h *appHost) Fetch(_ context.Context, image runbook.Image) error {
-	for _, command := range h.commands(h.app, h.host, []runbook.ServicePlan{{To: image}}).Pulls {
+	for _, command := range h.commands(h.app, runbook.HostPlan{Host: h.host, Services: []runbook.ServicePlan{{To: image}}}).Pulls {
 		h.say(command.String())
 	}
 	h.mu.Lock()
@@ -202,7 +211,10 @@ func (h *appHost) Start(_ context.Context, _ runbook.Lease, job runbook.Job) err
 		h.fetched[job.Fetch] = true
 	}
 	for _, s := range job.Up {
-		h.up[s.Service] = s.To
+		h.up[s.Service], h.made = s.To, time.Now()
+	}
+	for _, d := range job.Beside {
+		h.restarted[d.Service] = time.Now()
 	}
 	return nil
 }

@@ -355,8 +355,8 @@ func TestOn(t *testing.T) {
 	if err := hosts.On(shop(), one).Start(t.Context(), lease, up()); err != nil {
 		t.Error(err)
 	}
-	services := up().Up
-	if got, want := hosts.Commands(shop(), one, services), lab.Commands(shop(), one, services); !reflect.DeepEqual(got, want) {
+	plan := runbook.HostPlan{Host: one, Services: up().Up}
+	if got, want := hosts.Commands(shop(), plan), lab.Commands(shop(), plan); !reflect.DeepEqual(got, want) {
 		t.Errorf("the commands are %v, want %v", got, want)
 	}
 }

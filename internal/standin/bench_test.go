@@ -134,6 +134,11 @@ func (b *bench) set(s *standin.State, deed hosttest.Deed) error {
 		s.Containers[deed.Service] = nil
 	case hosttest.Stray:
 		s.Containers["stray"] = []standin.Container{{Image: release(1)["api"]}}
+	case hosttest.Depend:
+		s.Dependents = []runbook.Dependent{{Service: "sidecar", Why: "it shares the network of api"}, {Service: "proxy", Why: "it depends on api", Restart: true}}
+		for _, d := range s.Dependents {
+			s.Containers[d.Service] = []standin.Container{{Image: release(1)["api"], Since: time.Now()}}
+		}
 	case hosttest.Print:
 		s.Containers[deed.Service][0].Log = deed.Text
 	case hosttest.WritePins:

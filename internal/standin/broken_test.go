@@ -75,37 +75,57 @@ var brokenCommands = map[string]func(*brokenHosts){
 	},
 	"Commands are pure: the same arguments give the same lines, and stay as they are": func(b *brokenHosts) {
 		made := 0
-		b.commands = func(app runbook.App, on runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-			commands := b.Hosts.Commands(app, on, services)
+		b.commands = func(app runbook.App, plan runbook.HostPlan) runbook.Commands {
+			commands := b.Hosts.Commands(app, plan)
 			made++
 			commands.Prove.Args = append(commands.Prove.Args, fmt.Sprint(made))
 			return commands
 		}
 	},
 	"Commands fetch each image once, in the services' order, and all are lines that can be shown": func(b *brokenHosts) {
-		b.commands = func(app runbook.App, on runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-			commands := b.Hosts.Commands(app, on, services)
+		b.commands = func(app runbook.App, plan runbook.HostPlan) runbook.Commands {
+			commands := b.Hosts.Commands(app, plan)
 			commands.Pulls = append(commands.Pulls, commands.Pulls[0])
 			return commands
 		}
 	},
 	"Commands name every service whose number of containers is kept": func(b *brokenHosts) {
-		b.commands = func(app runbook.App, on runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-			services = slices.Clone(services)
-			for i := range services {
-				services[i].Scale = 0
+		b.commands = func(app runbook.App, plan runbook.HostPlan) runbook.Commands {
+			plan.Services = slices.Clone(plan.Services)
+			for i := range plan.Services {
+				plan.Services[i].Scale = 0
 			}
-			return b.Hosts.Commands(app, on, services)
+			return b.Hosts.Commands(app, plan)
+		}
+	},
+	"Commands name who is replaced together with the app, and who is restarted; without any there is no restart": func(b *brokenHosts) {
+		b.commands = func(app runbook.App, plan runbook.HostPlan) runbook.Commands {
+			plan.Dependents = plan.Restarted()
+			return b.Hosts.Commands(app, plan)
 		}
 	},
 }
 
 // defects break one promise each.
 var defects = map[string]func(*bench, *faulty){
-	"the same app and host give the same AppHost":                                                 none,
-	"Commands are pure: the same arguments give the same lines, and stay as they are":             none,
-	"Commands fetch each image once, in the services' order, and all are lines that can be shown": none,
-	"Commands name every service whose number of containers is kept":                              none,
+	"the same app and host give the same AppHost":                                                                none,
+	"Commands are pure: the same arguments give the same lines, and stay as they are":                            none,
+	"Commands fetch each image once, in the services' order, and all are lines that can be shown":                none,
+	"Commands name every service whose number of containers is kept":                                             none,
+	"Commands name who is replaced together with the app, and who is restarted; without any there is no restart": none,
+
+	"a preflight names who can't stay as it is while the app is replaced, and how each follows": reports(func(r *runbook.HostReport) {
+		for i := range r.Dependents {
+			r.Dependents[i].Restart = true
+		}
+	}),
+	"who shares something is seen to be cut off when the app is replaced alone, and follows where a job names it": started(func(job *runbook.Job) { job.Beside = nil }),
+	"who is restarted by a job was started after the app's containers were made, and again is harmless": views(func(v *runbook.View) {
+		for i := range v.Neighbours {
+			v.Neighbours[i].Since = time.Time{}.Add(1)
+		}
+	}),
+	"a container that runs a service's image and that no plan would replace is named": reports(func(r *runbook.HostReport) { r.Strangers = nil }),
 
 	"a job that was begun is not begun again": startedTwice,
 	"a job that still runs is not begun again either, and its end is not waited for": func(_ *bench, f *faulty) {

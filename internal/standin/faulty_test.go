@@ -83,13 +83,13 @@ func (f *faulty) Release(ctx context.Context, l runbook.Lease, force bool) (runb
 type brokenHosts struct {
 	runbook.Hosts
 	on       func() runbook.AppHost
-	commands func(runbook.App, runbook.Host, []runbook.ServicePlan) runbook.Commands
+	commands func(runbook.App, runbook.HostPlan) runbook.Commands
 }
 
 func (b brokenHosts) On(runbook.App, runbook.Host) runbook.AppHost { return b.on() }
 
-func (b brokenHosts) Commands(app runbook.App, on runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-	return b.commands(app, on, services)
+func (b brokenHosts) Commands(app runbook.App, plan runbook.HostPlan) runbook.Commands {
+	return b.commands(app, plan)
 }
 
 // views breaks what Look sees.
@@ -114,15 +114,32 @@ func services(spoil func(v *runbook.ServiceView)) func(*bench, *faulty) {
 	})
 }
 
-// stacks breaks what a preflight reports of each service.
-func stacks(spoil func(s *runbook.ServiceReport)) func(*bench, *faulty) {
+// reports breaks what a preflight reports.
+func reports(spoil func(r *runbook.HostReport)) func(*bench, *faulty) {
 	return func(_ *bench, f *faulty) {
 		f.preflight = func(ctx context.Context, again bool) (runbook.HostReport, error) {
 			report, err := f.AppHost.Preflight(ctx, again)
-			for i := range report.Stack {
-				spoil(&report.Stack[i])
-			}
+			spoil(&report)
 			return report, err
+		}
+	}
+}
+
+// stacks breaks what it reports of each service.
+func stacks(spoil func(s *runbook.ServiceReport)) func(*bench, *faulty) {
+	return reports(func(r *runbook.HostReport) {
+		for i := range r.Stack {
+			spoil(&r.Stack[i])
+		}
+	})
+}
+
+// started breaks what a job means.
+func started(spoil func(job *runbook.Job)) func(*bench, *faulty) {
+	return func(_ *bench, f *faulty) {
+		f.start = func(ctx context.Context, l runbook.Lease, job runbook.Job) error {
+			spoil(&job)
+			return f.AppHost.Start(ctx, l, job)
 		}
 	}
 }

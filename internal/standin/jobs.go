@@ -156,6 +156,8 @@ func (h *Host) begin(s *State, l runbook.Lease, meant runbook.Job) {
 		takes, job.output, job.status = does.Takes, slices.Clone(does.Output), does.Status
 	case len(meant.Up) > 0:
 		s.up(job)
+	case len(meant.Beside) > 0:
+		s.restart(job)
 	}
 	job.doneAt = now.Add(takes)
 	if s.EngineAt.After(now) { // it waits for the engine
@@ -181,9 +183,20 @@ func (s *State) up(j *job) {
 			return
 		}
 	}
+	replaced := false
 	for _, plan := range j.meant.Up {
-		s.replace(plan, images[plan.Service])
+		replaced = s.replace(plan, images[plan.Service]) || replaced
 		j.say("standin: %s replaced", plan.Service)
+	}
+	for _, d := range s.Dependents {
+		switch named := slices.ContainsFunc(j.meant.Beside, func(b runbook.Dependent) bool { return b.Service == d.Service }); {
+		case d.Restart:
+		case named:
+			s.follow(d.Service)
+			j.say("standin: %s replaced", d.Service)
+		case replaced:
+			s.cut(d.Service)
+		}
 	}
 	j.status = s.UpStatus
 	j.undo = func() { // the first service is replaced, the second is on its way, the others are as they were
@@ -198,8 +211,41 @@ func (s *State) up(j *job) {
 	}
 }
 
-// replace makes new containers of a service, unless those that are there are just what is wanted.
-func (s *State) replace(plan runbook.ServicePlan, image runbook.Image) {
+// follow has the containers of a service share with those that are there, and cut has them share with those that are gone.
+func (s *State) follow(service string) {
+	s.each(service, func(c *Container) { c.Cut, c.Since = false, time.Now() })
+}
+
+func (s *State) cut(service string) { s.each(service, func(c *Container) { c.Cut = true }) }
+
+// each changes copies of a service's containers: what they were before may be wanted again.
+func (s *State) each(service string, change func(*Container)) {
+	containers := slices.Clone(s.Containers[service])
+	for i := range containers {
+		change(&containers[i])
+	}
+	s.Containers[service] = containers
+}
+
+// restart starts the containers of the named services again.
+func (s *State) restart(j *job) {
+	if len(s.RestartFails) > 0 {
+		j.status, s.RestartFails = s.RestartFails[0], s.RestartFails[1:]
+		return
+	}
+	if s.NoEngine {
+		j.say("standin: no engine")
+		j.status = 1
+		return
+	}
+	for _, d := range j.meant.Beside {
+		s.each(d.Service, func(c *Container) { c.Since, c.State = time.Now(), "" })
+		j.say("standin: %s restarted", d.Service)
+	}
+}
+
+// replace makes new containers of a service, unless those that are there are just what is wanted, and says whether it did.
+func (s *State) replace(plan runbook.ServicePlan, image runbook.Image) bool {
 	number := s.scale(plan.Service)
 	if plan.Scale > 0 && s.UpStatus == 0 {
 		number = plan.Scale
@@ -208,9 +254,11 @@ func (s *State) replace(plan runbook.ServicePlan, image runbook.Image) {
 	asWanted := func(is, want Container) bool {
 		return is.Image == want.Image && is.Tag == "" && is.State == "" && is.made(plan.Service) == want.ConfigHash
 	}
-	if !slices.EqualFunc(s.planned(plan.Service), fresh, asWanted) {
-		s.Containers[plan.Service] = fresh
+	if slices.EqualFunc(s.planned(plan.Service), fresh, asWanted) {
+		return false
 	}
+	s.Containers[plan.Service] = fresh
+	return true
 }
 
 // upWord is a service as a stand-in's line names it, with the number of its containers where that is the plan's own.

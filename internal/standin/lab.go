@@ -53,17 +53,24 @@ func (l *Lab) On(app runbook.App, host runbook.Host) runbook.AppHost {
 }
 
 // Commands are lines that nothing runs: what they say is what a Job has to mean.
-func (l *Lab) Commands(app runbook.App, _ runbook.Host, services []runbook.ServicePlan) runbook.Commands {
+func (l *Lab) Commands(app runbook.App, plan runbook.HostPlan) runbook.Commands {
 	command := func(words ...string) runbook.Command {
 		return runbook.Command{Args: append([]string{"standin"}, words...), Dir: app.Dir}
 	}
 	made := runbook.Commands{Prove: command("prove"), Up: command("up")}
-	var fetched []runbook.Image
-	for _, s := range services {
+	for _, s := range plan.Services {
 		made.Up.Args = append(made.Up.Args, upWord(s))
-		if !slices.Contains(fetched, s.To) {
-			fetched = append(fetched, s.To)
-			made.Pulls = append(made.Pulls, command("fetch", s.To.String()))
+	}
+	for _, d := range plan.Replaced() {
+		made.Up.Args = append(made.Up.Args, d.Service)
+	}
+	for _, image := range plan.Images() {
+		made.Pulls = append(made.Pulls, command("fetch", image.String()))
+	}
+	if restarted := plan.Restarted(); len(restarted) > 0 {
+		made.Restart = command("restart")
+		for _, d := range restarted {
+			made.Restart.Args = append(made.Restart.Args, d.Service)
 		}
 	}
 	return made

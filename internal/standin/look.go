@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,10 +31,60 @@ func (s *State) view(host runbook.Host, at time.Time) runbook.View {
 	for _, service := range s.app.Services {
 		v.Services = append(v.Services, s.serviceView(service.Name))
 	}
+	for _, service := range slices.Sorted(maps.Keys(s.Containers)) {
+		if n, runs := s.neighbour(service); runs {
+			v.Neighbours = append(v.Neighbours, n)
+		}
+	}
 	if !s.Unreadable {
 		v.Pins = s.pins()
 	}
 	return v
+}
+
+// neighbour is a service beside the app's; false where it is none, or doesn't run.
+func (s *State) neighbour(service string) (n runbook.Neighbour, runs bool) {
+	if s.app.HasService(service) {
+		return n, false
+	}
+	n.Service = service
+	for _, c := range s.planned(service) {
+		if c.State != "" {
+			continue
+		}
+		if !runs || c.Since.Before(n.Since) {
+			n.Since = c.Since
+		}
+		n.Cut, runs = n.Cut || c.Cut, true
+	}
+	return n, runs
+}
+
+// dependents are those that run, and those that are configured to be restarted.
+func (s *State) dependents() (all []runbook.Dependent) {
+	configured := slices.Clone(s.Dependents)
+	for _, service := range s.app.Restart {
+		configured = append(configured, runbook.Dependent{Service: service, Why: "it is configured so", Restart: true})
+	}
+	for _, d := range configured {
+		if _, runs := s.neighbour(d.Service); runs {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// strangers are the containers that were started to do one thing, and run what a service runs.
+func (s *State) strangers(host runbook.Host) (all []runbook.Stranger) {
+	for _, service := range s.app.Services {
+		running := s.serviceView(service.Name).Image
+		for _, c := range s.Containers[service.Name] {
+			if c.OneOff && c.State == "" && c.Image == running {
+				all = append(all, runbook.Stranger{Service: service.Name, Problem: runbook.Problem{Host: host, What: "a container beside " + service.Name + " runs its image", Remedy: "End it there"}})
+			}
+		}
+	}
+	return all
 }
 
 func (s *State) serviceView(service string) runbook.ServiceView {
@@ -41,6 +92,9 @@ func (s *State) serviceView(service string) runbook.ServiceView {
 	for _, c := range s.planned(service) {
 		v.Containers++
 		v.Restarts += c.Restarts
+		if c.Made.After(v.Made) {
+			v.Made = c.Made
+		}
 		v.Tag, v.State = cmp.Or(v.Tag, c.Tag), cmp.Or(v.State, c.State)
 		v.Health = cmp.Or(c.Health, v.Health)
 		v.Images = once(v.Images, c.Image)
@@ -84,13 +138,16 @@ func repository(tag string) string {
 }
 
 // Preflight is Look with all that a plan needs besides.
-func (h *Host) Preflight(ctx context.Context, _ bool) (report runbook.HostReport, err error) {
+func (h *Host) Preflight(ctx context.Context, again bool) (report runbook.HostReport, err error) {
 	began := time.Now()
 	err = h.do(ctx, call{method: "Preflight", engine: true, slow: true}, func(s *State) error {
 		if err := s.wrong(h.name); err != nil {
 			return err
 		}
-		report = runbook.HostReport{View: s.view(h.name, began), PinsFile: s.PinsFile, MakeRoom: "Remove what nobody uses", FreeBytes: s.FreeBytes, DiskBytes: s.DiskBytes, ClockOff: s.ClockOff, Warnings: slices.Clone(s.Warnings)}
+		report = runbook.HostReport{View: s.view(h.name, began), PinsFile: s.PinsFile, MakeRoom: "Remove what nobody uses", FreeBytes: s.FreeBytes, DiskBytes: s.DiskBytes, ClockOff: s.ClockOff, Warnings: slices.Clone(s.Warnings), Launch: slices.Clone(s.Launch), Dependents: s.dependents()}
+		if !again {
+			report.Strangers = s.strangers(h.name)
+		}
 		for _, v := range report.Services {
 			report.Stack = append(report.Stack, s.serviceReport(v))
 		}

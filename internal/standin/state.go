@@ -26,6 +26,10 @@ type State struct {
 	DiskBytes  int64
 	ClockOff   time.Duration
 	Warnings   []string // of a preflight
+	Launch     []string // how the app's files are read here; nil: as configured
+	// Dependents are services beside the app's that can't stay as they are when one of the app's is replaced: whether one runs
+	// its Containers say.
+	Dependents []runbook.Dependent
 
 	// The pins file.
 	PinsFile string
@@ -58,6 +62,7 @@ type State struct {
 	Sudo         bool              // what runs is another user's, and can't be ended
 	Takes        time.Duration     // of every job
 	UpFails      []int             // the statuses of the next `up`s, which change nothing
+	RestartFails []int             // the same of the next restarts
 	UpStatus     int               // of every `up` although it replaced containers; it leaves as many as the app's files want
 	FetchFails   bool              // no image arrives
 	Does         map[string]Does   // by job: what it does, whatever it means
@@ -74,7 +79,10 @@ type Container struct {
 	Health     string // what is wrong by its own check; "": nothing
 	ConfigHash string // of the configuration with which it was made; "": as before anybody edited the app's files
 	OneOff     bool   // it was started to do one thing
-	Log        string // what it printed
+	Made       time.Time
+	Since      time.Time // when it was started last
+	Cut        bool      // it shares something with a container that is gone
+	Log        string    // what it printed
 }
 
 // Lease is what stands on the host of whose turn it is.
@@ -137,7 +145,8 @@ func (s *State) Deploy(images map[string]runbook.Image) {
 
 // replaced are new containers of a service.
 func (s *State) replaced(service string, image runbook.Image, number int) []Container {
-	return slices.Repeat([]Container{{Image: image, ConfigHash: s.hash(service, image)}}, number)
+	now := time.Now()
+	return slices.Repeat([]Container{{Image: image, ConfigHash: s.hash(service, image), Made: now, Since: now}}, number)
 }
 
 // hash is the configuration with which a container would be made now.

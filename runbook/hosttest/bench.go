@@ -103,6 +103,9 @@ type (
 	}
 	// Stray has a container of a service that the app's files have and the app's configuration doesn't.
 	Stray struct{}
+	// Depend has a container of each of two services that the app's files have and the app's configuration doesn't: one shares
+	// the network of the app's first service, and the other depends on that so that it is restarted with it.
+	Depend struct{}
 	// Print has the containers of a service print a text, as the end of their logs.
 	Print struct{ Service, Text string }
 )
@@ -176,6 +179,7 @@ func (Crash) deed()       {}
 func (Remove) deed()      {}
 func (OneOff) deed()      {}
 func (Stray) deed()       {}
+func (Depend) deed()      {}
 func (Print) deed()       {}
 func (WritePins) deed()   {}
 func (RemovePins) deed()  {}

@@ -57,12 +57,12 @@ var hostCases = []Case{
 	}},
 	{"Commands are pure: the same arguments give the same lines, and stay as they are", func(s *scene) {
 		plans := s.plans(Former)
-		first := s.Hosts().Commands(s.App(), s.Host(), plans)
+		first := s.commands(plans)
 		if !reflect.DeepEqual(plans, s.plans(Former)) {
 			s.errorf("the plans are %+v after it", plans)
 		}
 		s.do(Deploy{Former})
-		if second := s.Hosts().Commands(s.App(), s.Host(), plans); !reflect.DeepEqual(first, second) {
+		if second := s.commands(plans); !reflect.DeepEqual(first, second) {
 			s.errorf("they are %+v, and then %+v", first, second)
 		}
 	}},
@@ -70,7 +70,7 @@ var hostCases = []Case{
 		plans := s.plans(Remote)
 		plans[1].To = plans[0].To
 		plans = append(plans, s.plans(Former)[1])
-		commands := s.Hosts().Commands(s.App(), s.Host(), plans)
+		commands := s.commands(plans)
 		var want []runbook.Image
 		for _, plan := range plans {
 			if !slices.Contains(want, plan.To) {
@@ -96,9 +96,9 @@ var hostCases = []Case{
 	}},
 	{"Commands name every service whose number of containers is kept", func(s *scene) {
 		plans := s.plans(Former)
-		without := s.Hosts().Commands(s.App(), s.Host(), plans).Up.String()
+		without := s.commands(plans).Up.String()
 		plans[1].Scale = 98765
-		if with := s.Hosts().Commands(s.App(), s.Host(), plans).Up.String(); !strings.Contains(with, "98765") || strings.Contains(without, "98765") {
+		if with := s.commands(plans).Up.String(); !strings.Contains(with, "98765") || strings.Contains(without, "98765") {
 			s.errorf("with 98765 containers the line is %q, without %q", with, without)
 		}
 	}},

@@ -131,7 +131,7 @@ var jobCases = []Case{
 	{"what a job's Fetch means is what its command does", func(s *scene) {
 		l := s.held()
 		plans := s.plans(Remote)
-		commands := s.Hosts().Commands(s.App(), s.Host(), plans)
+		commands := s.commands(plans)
 		job := runbook.Job{Name: "fetch", Limit: time.Minute, Command: commands.Pulls[0], Fetch: plans[0].To}
 		s.must("start it", s.host.Start(s.ctx, l, job))
 		end, _ := s.follow(l, job.Name, 2*time.Minute)
@@ -142,7 +142,7 @@ var jobCases = []Case{
 	{"a job that fetches what the registry lacks fails", func(s *scene) {
 		l := s.held()
 		plans := s.plans(Nowhere)
-		commands := s.Hosts().Commands(s.App(), s.Host(), plans)
+		commands := s.commands(plans)
 		s.must("start it", s.host.Start(s.ctx, l, runbook.Job{Name: "fetch", Limit: time.Minute, Command: commands.Pulls[0], Fetch: plans[0].To}))
 		if end, output := s.follow(l, "fetch", 2*time.Minute); end.State != runbook.JobEnded || end.Status == 0 || len(output) == 0 {
 			s.errorf("it ended as %s with status %d and printed %q", end.State, end.Status, output)
@@ -155,7 +155,7 @@ var jobCases = []Case{
 		s.must("write the pins", s.pin(l, s.pinsOf(Former)))
 		plans := s.plans(Former)[:2]
 		plans[1].Containers, plans[1].Scale = 3, 3
-		job := runbook.Job{Name: "up", Limit: time.Minute, Command: s.Hosts().Commands(s.App(), s.Host(), plans).Up, Up: plans}
+		job := runbook.Job{Name: "up", Limit: time.Minute, Command: s.commands(plans).Up, Up: plans}
 		s.must("start it", s.host.Start(s.ctx, l, job))
 		end, _ := s.follow(l, job.Name, 2*time.Minute)
 		s.wantEnd(end, runbook.JobEnded, 0)

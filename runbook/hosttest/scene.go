@@ -16,6 +16,7 @@ type scene struct {
 	ctx   context.Context // bounds the case
 	host  runbook.AppHost // is tried
 	wrong []error
+	jobs  int // that it ran
 }
 
 // stop ends a case early. A case can't end its test by t.FailNow: who tries the suite on a broken implementation
@@ -109,6 +110,11 @@ func (s *scene) plans(to Which) []runbook.ServicePlan {
 		})
 	}
 	return plans
+}
+
+// commands are the lines that bring services up, beside dependents.
+func (s *scene) commands(plans []runbook.ServicePlan, beside ...runbook.Dependent) runbook.Commands {
+	return s.Hosts().Commands(s.App(), runbook.HostPlan{Host: s.Host(), Services: plans, Dependents: beside})
 }
 
 // file is the pins file as a plan names it.

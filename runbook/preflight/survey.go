@@ -88,9 +88,26 @@ func (p Planner) planHost(ctx context.Context, a runbook.App, s survey, to runbo
 	if s.lock != "" {
 		facts.warnings = append(facts.warnings, s.lock)
 	}
-	services := s.services(a, to)
-	facts.plan = runbook.HostPlan{Host: s.Host, Project: s.Project, EnvFile: s.PinsFile, Services: services, Commands: p.Hosts.Commands(a, s.Host, services)}
-	return facts, nil
+	facts.plan = runbook.HostPlan{Host: s.Host, Project: s.Project, EnvFile: s.PinsFile, Services: s.services(a, to), Launch: s.Launch, Dependents: s.Dependents}
+	facts.plan.Commands = p.Hosts.Commands(a, facts.plan)
+	return facts, s.leftBehind(facts.plan)
+}
+
+// leftBehind refuses a plan that would leave a container on an image that it takes away, or that would cut one off.
+func (s survey) leftBehind(plan runbook.HostPlan) error {
+	var problems []runbook.Problem
+	for _, stranger := range s.Strangers {
+		stays := func(service runbook.ServicePlan) bool {
+			return service.Service == stranger.Service && !service.From.IsZero() && service.From.Digest == service.To.Digest
+		}
+		if !slices.ContainsFunc(plan.Services, stays) {
+			problems = append(problems, stranger.Problem)
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return &runbook.PreflightError{Problems: problems}
 }
 
 func (s survey) services(a runbook.App, to runbook.Release) (plans []runbook.ServicePlan) {

@@ -46,7 +46,7 @@ func (s deploy) host(ctx context.Context, x *execution, h runbook.HostPlan) (hos
 		return x.failure(ctx, err)
 	}
 	if run.Attempt > 1 && x.rollback().Hosts[h.Host].UpStarted && h.Complete(view) {
-		return fine, nil // a former attempt brought it there: trying again is for the others
+		return s.restart(ctx, x, h, view, job) // a former attempt brought it there: trying again is for the others
 	}
 	outcome, result, err := s.up(ctx, x, h, view, job)
 	if err != nil || outcome.verdict != runbook.Passed {
@@ -62,7 +62,38 @@ func (s deploy) host(ctx context.Context, x *execution, h runbook.HostPlan) (hos
 	if err != nil {
 		return x.unseen(ctx, err)
 	}
-	return judgeUp(ctx, x, h, result, view)
+	outcome, err = judgeUp(ctx, x, h, result, view)
+	if err != nil || outcome.verdict != runbook.Passed {
+		return outcome, err
+	}
+	return s.restart(ctx, x, h, view, job)
+}
+
+// restart restarts what finds the new containers only then, unless it was seen to have been since. Doing it again, as after
+// a crash, is harmless.
+func (deploy) restart(ctx context.Context, x *execution, h runbook.HostPlan, view runbook.View, up string) (hostOutcome, error) {
+	if len(h.Behind(view)) == 0 {
+		return fine, nil
+	}
+	x.progress(h.Host, "restarting what depends on them")
+	job := runbook.Job{Name: "restart-after-" + up, Limit: upLimit, Command: h.Restart, Beside: h.Restarted()}
+	result, err := x.change(ctx, h.Host, runbook.StepDeploy, job)
+	if err != nil {
+		return hostOutcome{}, err
+	}
+	if view, err = x.lookAgain(ctx, h); err != nil {
+		return x.unseen(ctx, err)
+	}
+	behind := h.Behind(view)
+	switch {
+	case len(behind) == 0:
+		return fine, nil
+	case result.err != nil:
+		return x.unseen(ctx, result.err)
+	}
+	outcome := broken("the restart ended with status %d, and %s was not restarted (%s)", result.status, behind[0].Service, behind[0].Why)
+	outcome.output = runbook.LastLines(result.output, 20)
+	return outcome, nil
 }
 
 // up replaces the containers, unless something runs there that is neither the plan's start nor its target.
@@ -74,16 +105,19 @@ func (deploy) up(ctx context.Context, x *execution, h runbook.HostPlan, view run
 		return hostOutcome{}, changeResult{}, err
 	}
 	x.progress(h.Host, "replacing the containers")
-	result, err := x.change(ctx, h.Host, runbook.StepDeploy, runbook.Job{Name: job, Limit: upLimit, Command: h.Up, Up: h.Services})
+	result, err := x.change(ctx, h.Host, runbook.StepDeploy, runbook.Job{Name: job, Limit: upLimit, Command: h.Up, Up: h.Services, Beside: h.Replaced()})
 	return fine, result, err
 }
 
 func judgeUp(ctx context.Context, x *execution, h runbook.HostPlan, result changeResult, view runbook.View) (hostOutcome, error) {
+	cut := h.CutOff(view)
 	switch {
-	case view.Runs(h.To()) && result.err == nil && result.status == 0, h.Complete(view):
+	case cut == nil && view.Runs(h.To()) && result.err == nil && result.status == 0, h.Complete(view):
 		return fine, nil
 	case result.err != nil:
 		return x.unseen(ctx, result.err)
+	case cut != nil && view.Runs(h.To()):
+		return broken("%s was not replaced together with the others, or doesn't run (%s)", cut.Service, cut.Why), nil
 	}
 	outcome := broken("the deployment ended with status %d and the plan's containers are not what runs", result.status)
 	outcome.output = runbook.LastLines(result.output, 20)

@@ -26,9 +26,11 @@ func (w *world) wantMeant() {
 			var want runbook.Command
 			switch job := begun.Job; {
 			case len(job.Up) > 0:
-				want = w.seen().Commands(w.app, name, job.Up).Up
+				want = w.seen().Commands(w.app, runbook.HostPlan{Host: name, Services: job.Up, Dependents: job.Beside}).Up
+			case len(job.Beside) > 0:
+				want = w.seen().Commands(w.app, runbook.HostPlan{Host: name, Dependents: job.Beside}).Restart
 			case !job.Fetch.IsZero():
-				want = w.seen().Commands(w.app, name, []runbook.ServicePlan{{To: job.Fetch}}).Pulls[0]
+				want = w.seen().Commands(w.app, runbook.HostPlan{Host: name, Services: []runbook.ServicePlan{{To: job.Fetch}}}).Pulls[0]
 			}
 			if got := begun.Job.Command; !reflect.DeepEqual(got, want) {
 				w.t.Errorf("%s: the job %s runs %s, and means %s", name, begun.Job.Name, got, want)

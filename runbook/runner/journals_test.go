@@ -103,8 +103,8 @@ func (h releasedHosts) On(app runbook.App, host runbook.Host) runbook.AppHost {
 	return releasedHost{h.Hosts.On(app, host)}
 }
 
-func (releasedHosts) Commands(app runbook.App, host runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-	return (&compose.Hosts{}).Commands(app, host, services)
+func (releasedHosts) Commands(app runbook.App, plan runbook.HostPlan) runbook.Commands {
+	return (&compose.Hosts{}).Commands(app, plan)
 }
 
 type releasedHost struct{ runbook.AppHost }

@@ -406,9 +406,9 @@ func (o *owner) ask(ctx context.Context, run runbook.StepRun) error {
 	return o.execution.note(ctx, fact)
 }
 
-// commands are the lines that bring up services on a host.
-func (o *owner) commands(host runbook.Host, services []runbook.ServicePlan) runbook.Commands {
-	return o.runner.Hosts.Commands(o.app, host, services)
+// commands are the lines that carry out a host's part of a plan.
+func (o *owner) commands(plan runbook.HostPlan) runbook.Commands {
+	return o.runner.Hosts.Commands(o.app, plan)
 }
 
 // lastLookTimeout bounds the look that only serves to tell people how things stand.

@@ -59,7 +59,7 @@ func newEmptyWorld(t *testing.T, store runbooktest.Store, names ...runbook.Host)
 		t: t, timeout: 30 * time.Minute, journal: store, slack: &fakeSlack{}, lab: &standin.Lab{}, hosts: map[runbook.Host]*standin.Host{}, v1: runbooktest.Release(1), v2: runbooktest.Release(2),
 		people: fakePeople{"UONCALL": {Requester: true}, "ULEAD": {Lead: true}, "UBOTH": {Lead: true, Requester: true}, "UOTHER": {}, "UDEPUTY": {Deputy: true}, "USECOND": {Requester: true}},
 		app: runbook.App{
-			Name: "shop", Hosts: names, Dir: "/opt/shop", ComposeFile: "infra/docker-compose.prod.yml",
+			Name: "shop", Hosts: names, Dir: "/opt/shop", ComposeFiles: []string{"infra/docker-compose.prod.yml"},
 			Docker: []string{"docker"}, Compose: []string{"docker", "compose"},
 			Services:  []runbook.Service{{Name: "api", Variable: "API_IMAGE"}, {Name: "worker", Variable: "WORKER_IMAGE"}, {Name: "web", Variable: "WEB_IMAGE"}},
 			Health:    runbook.Health{URLs: []string{"https://api.example.com/health"}, Attempts: 12, Interval: 10 * time.Second},
