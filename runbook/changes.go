@@ -156,19 +156,3 @@ func (p Plan) FromEverywhere() map[string]Image {
 	}
 	return images
 }
-
-// Weigh takes in what was judged of the file. Of none at all it only takes a migration back.
-func (m *MigrationChange) Weigh(judgements []Judgement) {
-	m.Statements = len(judgements)
-	if len(judgements) == 0 {
-		return
-	}
-	m.Verdict = WorstVerdict(judgements)
-	for _, j := range judgements {
-		if j.Verdict.gravity() == m.Verdict.gravity() {
-			m.Worst = j
-			m.Worst.File = m.Path
-			return
-		}
-	}
-}

@@ -245,18 +245,6 @@ func (p Plan) migrationSigned() any {
 	return migration
 }
 
-// Comparable is the facts as they compare to a former plan's: those of versions before v0.3 name no IDs.
-func (m MigrationFacts) Comparable(former MigrationFacts) MigrationFacts {
-	if slices.ContainsFunc(former.Releases, func(r ReleaseFact) bool { return r.ID != "" }) {
-		return m
-	}
-	m.Releases = slices.Clone(m.Releases)
-	for i := range m.Releases {
-		m.Releases[i].ID = ""
-	}
-	return m
-}
-
 func (h HostPlan) canonical() any {
 	services := make([]any, 0, len(h.Services))
 	for _, s := range h.Services {

@@ -89,15 +89,3 @@ func SameEverywhere(running []map[string]Image) map[string]Image {
 	}
 	return running[0]
 }
-
-// Unreachable reports whether an error means that a host could not be reached, and why.
-func Unreachable(err error) (string, bool) {
-	var host *HostError
-	if errors.As(err, &host) && host.Unreachable {
-		return host.Problem, true
-	}
-	if errors.Is(err, ErrLost) || errors.Is(err, context.DeadlineExceeded) {
-		return "it did not answer in the time that the preflight has", true
-	}
-	return "", false
-}

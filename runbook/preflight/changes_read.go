@@ -195,12 +195,12 @@ func (r changesReader) judged(ctx context.Context, c *runbook.Changes, files []c
 		m := runbook.MigrationChange{Release: file.release, Path: file.Path, Status: file.Status}
 		if failures[i] != nil {
 			judgement := runbook.Judgement{Verdict: runbook.NotJudged, Why: runbook.Mask(failures[i].Error())}
-			m.Weigh([]runbook.Judgement{judgement})
+			weigh(&m, []runbook.Judgement{judgement})
 			var denied *runbook.DeniedError
 			c.Late = c.Late || !errors.As(failures[i], &denied)
 		} else {
 			name := judgedName(i, file)
-			m.Weigh(slices.DeleteFunc(slices.Clone(judgements), func(j runbook.Judgement) bool { return j.File != name }))
+			weigh(&m, slices.DeleteFunc(slices.Clone(judgements), func(j runbook.Judgement) bool { return j.File != name }))
 		}
 		c.Migrations = append(c.Migrations, m)
 	}
@@ -253,4 +253,20 @@ func byWeight(migrations []runbook.MigrationChange) {
 	slices.SortStableFunc(migrations, func(a, b runbook.MigrationChange) int {
 		return cmp.Or(weight(a)-weight(b), strings.Compare(a.Path, b.Path))
 	})
+}
+
+// weigh takes in what was judged of the file. Of none at all it only takes a migration back.
+func weigh(m *runbook.MigrationChange, judgements []runbook.Judgement) {
+	m.Statements = len(judgements)
+	if len(judgements) == 0 {
+		return
+	}
+	m.Verdict = runbook.WorstVerdict(judgements)
+	for _, j := range judgements {
+		if j.Verdict.Worse(runbook.AddsOnly) == m.Verdict {
+			m.Worst = j
+			m.Worst.File = m.Path
+			return
+		}
+	}
 }

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -134,7 +135,7 @@ func (p Planner) survey(ctx context.Context, a runbook.App) ([]survey, []runbook
 	var excluded []runbook.ExcludedHost
 	var problems []runbook.Problem
 	for i, host := range a.Hosts {
-		why, gone := runbook.Unreachable(failures[i])
+		why, gone := unreachable(failures[i])
 		switch {
 		case failures[i] == nil:
 			reached = append(reached, surveys[i])
@@ -237,4 +238,16 @@ func differences(surveys []survey) (warnings []string) {
 		}
 	}
 	return warnings
+}
+
+// unreachable reports whether an error means that a host could not be reached, and why.
+func unreachable(err error) (string, bool) {
+	var host *runbook.HostError
+	if errors.As(err, &host) && host.Unreachable {
+		return host.Problem, true
+	}
+	if errors.Is(err, runbook.ErrLost) || errors.Is(err, context.DeadlineExceeded) {
+		return "it did not answer in the time that the preflight has", true
+	}
+	return "", false
 }

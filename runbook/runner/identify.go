@@ -37,10 +37,10 @@ func (identify) comparePlans(ctx context.Context, x *execution) (runbook.StepOut
 	again := x.planner
 	again.Before, again.Saw = &rb.Plan, x.views.saw
 	plan, err := again.Plan(ctx, x.app, request)
-	plan.Migration = plan.Migration.Comparable(rb.Plan.Migration)
+	plan.Migration = comparable(plan.Migration, rb.Plan.Migration)
 	if err == nil && plan.Hash() != rb.Plan.Hash() {
 		plan, err = x.planner.Plan(ctx, x.app, request)
-		plan.Migration = plan.Migration.Comparable(rb.Plan.Migration)
+		plan.Migration = comparable(plan.Migration, rb.Plan.Migration)
 	}
 	switch {
 	case ctx.Err() != nil:

@@ -73,3 +73,15 @@ func startName(s runbook.ServicePlan) string {
 	}
 	return cmp.Or(strings.Join(names, " and "), "an image that is not known")
 }
+
+// comparable are the facts as they compare to a former plan's: those of versions before v0.3 name no IDs.
+func comparable(m, former runbook.MigrationFacts) runbook.MigrationFacts {
+	if slices.ContainsFunc(former.Releases, func(r runbook.ReleaseFact) bool { return r.ID != "" }) {
+		return m
+	}
+	m.Releases = slices.Clone(m.Releases)
+	for i := range m.Releases {
+		m.Releases[i].ID = ""
+	}
+	return m
+}

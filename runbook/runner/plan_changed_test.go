@@ -40,10 +40,10 @@ func TestPlan_ANameThatIsLearntChangesNothing(t *testing.T) {
 func TestPlan_FactsOfAnOlderVersion(t *testing.T) {
 	facts := runbook.MigrationFacts{Releases: []runbook.ReleaseFact{{ID: "r-1", Release: "v1", Migration: runbook.MigrationYes, Source: "note"}}}
 	older := runbook.MigrationFacts{Releases: []runbook.ReleaseFact{{Release: "v1", Migration: runbook.MigrationYes, Source: "note"}}}
-	if now, was := (runbook.Plan{Migration: facts.Comparable(older)}), (runbook.Plan{Migration: older}); now.Hash() != was.Hash() {
+	if now, was := (runbook.Plan{Migration: comparable(facts, older)}), (runbook.Plan{Migration: older}); now.Hash() != was.Hash() {
 		t.Errorf("it changed: %q", changes(was, now))
 	}
-	if now, was := (runbook.Plan{Migration: facts.Comparable(facts)}), (runbook.Plan{Migration: older}); now.Hash() == was.Hash() {
+	if now, was := (runbook.Plan{Migration: comparable(facts, facts)}), (runbook.Plan{Migration: older}); now.Hash() == was.Hash() {
 		t.Error("an ID is not what is signed")
 	}
 	if facts.Releases[0].ID == "" {
