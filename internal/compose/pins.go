@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	"rollbackbot/internal/compose/dotenv"
 	"rollbackbot/runbook"
 )
 
@@ -18,7 +19,7 @@ func (h *appHost) pinLines(ctx context.Context, file string) ([]runbook.Pin, err
 	if err != nil || r.status > 1 && r.status != fileAbsent {
 		return nil, err
 	}
-	return ReadPins(r.stdout, h.app), nil
+	return dotenv.ReadPins(r.stdout, h.app), nil
 }
 
 // readPinsFile reads the whole file, and gives what a write compares it by: its SHA-256, or "absent".
@@ -47,11 +48,11 @@ func (h *appHost) EditPins(ctx context.Context, lease runbook.Lease, file string
 	if err != nil {
 		return err
 	}
-	change, err := edit(ReadPins(content, h.app))
+	change, err := edit(dotenv.ReadPins(content, h.app))
 	if err != nil {
 		return err
 	}
-	wanted := EditPins(content, change)
+	wanted := dotenv.EditPins(content, change)
 	if bytes.Equal(wanted, content) {
 		return nil
 	}

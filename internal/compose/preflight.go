@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"rollbackbot/internal/compose/dotenv"
 	"rollbackbot/internal/parallel"
 	"rollbackbot/runbook"
 )
@@ -60,7 +61,7 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 		return runbook.HostReport{}, err
 	}
 	dependents := h.dependents(stack, s)
-	report := runbook.HostReport{View: h.view(s, ReadPins(content, h.app), began), PinsFile: around.pinsFile, FreeBytes: around.freeBytes, DiskBytes: around.diskBytes, MakeRoom: makeRoom, ClockOff: around.clockOff}
+	report := runbook.HostReport{View: h.view(s, dotenv.ReadPins(content, h.app), began), PinsFile: around.pinsFile, FreeBytes: around.freeBytes, DiskBytes: around.diskBytes, MakeRoom: makeRoom, ClockOff: around.clockOff}
 	report.Dependents, report.Launch = dependents, h.planned(called)
 	now := guessed.by
 	checks := []func(context.Context) error{func(ctx context.Context) (err error) {

@@ -1,12 +1,14 @@
 package compose
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
+	"rollbackbot/internal/compose/dotenv"
 	"rollbackbot/runbook"
 )
 
@@ -213,14 +215,11 @@ func (h *appHost) projects(ctx context.Context) (projects, error) {
 
 // filesOfEnv are the files that COMPOSE_FILE names, as compose-go splits it (cli/options.go, WithConfigFileEnv).
 func filesOfEnv(env []byte) []string {
-	values := map[string]string{"COMPOSE_PATH_SEPARATOR": ":"}
-	for _, e := range entries(env) {
-		values[e.key] = strings.Trim(string(env[e.value:e.valueEnd]), `"'`)
-	}
+	values := dotenv.Values(env)
 	if values["COMPOSE_FILE"] == "" {
 		return nil
 	}
-	return strings.Split(values["COMPOSE_FILE"], values["COMPOSE_PATH_SEPARATOR"])
+	return strings.Split(values["COMPOSE_FILE"], cmp.Or(values["COMPOSE_PATH_SEPARATOR"], ":"))
 }
 
 // discover finds the app's project among those that run, and how it was started.

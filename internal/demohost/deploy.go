@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	runbookcompose "rollbackbot/internal/compose"
+	pinsfile "rollbackbot/internal/compose/dotenv"
 	"rollbackbot/runbook"
 )
 
@@ -47,7 +47,7 @@ func (h *Host) pin(version string) error {
 	for _, service := range services {
 		pins = append(pins, runbook.Pin{Variable: variable(service), Value: h.Images(version)[service].String()})
 	}
-	return os.WriteFile(h.folder.envFile(), runbookcompose.EditPins(content, pins), 0o600)
+	return os.WriteFile(h.folder.envFile(), pinsfile.EditPins(content, pins), 0o600)
 }
 
 func (h *Host) up(ctx context.Context, names ...string) error {

@@ -4,7 +4,7 @@ import (
 	"os"
 	"slices"
 
-	runbookcompose "rollbackbot/internal/compose"
+	pinsfile "rollbackbot/internal/compose/dotenv"
 	"rollbackbot/internal/sshtest"
 )
 
@@ -36,7 +36,7 @@ func (h *Host) Pins() (map[string]string, error) {
 		return nil, err
 	}
 	pins := map[string]string{}
-	for i, pin := range runbookcompose.ReadPins(content, h.App()) {
+	for i, pin := range pinsfile.ReadPins(content, h.App()) {
 		pins[services[i]] = pin.Value
 	}
 	return pins, nil

@@ -1,7 +1,9 @@
-package compose
+// Package dotenv reads and writes the pins in a dotenv file as compose reads it.
+package dotenv
 
 import (
 	"bytes"
+	"strings"
 
 	"rollbackbot/runbook"
 )
@@ -19,6 +21,15 @@ func ReadPins(content []byte, a runbook.App) []runbook.Pin {
 		}
 	}
 	return pins
+}
+
+// Values are what a dotenv file says of each variable, without quotes and as it stands: nothing is expanded.
+func Values(content []byte) map[string]string {
+	values := map[string]string{}
+	for _, e := range entries(content) {
+		values[e.key] = strings.Trim(string(content[e.value:e.valueEnd]), `"'`)
+	}
+	return values
 }
 
 // EditPins gives the content with each pin's value in place of what stood there, wherever its variable stands; a
