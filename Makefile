@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test crash faults cuts lint fuzz bench parts demo screenshots image clean
+.PHONY: build test crash faults cuts lint fuzz bench parts hosts matrix demo screenshots image clean
 
 # What `rollbackbot version` says.
 VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),unversioned)
@@ -35,6 +35,12 @@ cuts: ## CUTS times, by default 20, the link to the host is cut in the midst of 
 
 parts: ## as root on Debian 12: the engine, Compose, sshd, Prometheus, Chromium and Node packages for the tests
 	scripts/parts.sh
+
+hosts: ## as root on Debian: root file systems of three generations of hosts, for the tests of internal/hostlab; SUITES="trixie sid" builds these
+	scripts/hosts.sh $(SUITES)
+
+matrix: ## every shape on every host that `make hosts` built; the table goes into docs/hosts.md
+	ROLLBACKBOT_HOSTS=1 go test -count=1 -timeout 120m -run '^TestShapes$$' ./internal/hostlab/shapes -matrix $(CURDIR)/docs/hosts.md
 
 demo: ## the whole product on embedded parts; ARGS=--headless plays it in the terminal
 	go run ./cmd/rollbackbot demo $(ARGS)

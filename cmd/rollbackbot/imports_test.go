@@ -63,22 +63,25 @@ var house = map[string][]string{
 	"internal/drill": {"runbook"},
 
 	// Hosts and Slacks for tests and the demo.
-	"internal/standin":      {"runbook"},
-	"internal/runbooktest":  {"runbook"},
-	"internal/demohost":     {"runbook", "internal/compose/dotenv", "internal/sshtest"},
-	"internal/sshtest":      {"runbook"},
-	"internal/localslack":   nil,
-	"internal/githubtest":   {"internal/parts"},
-	"internal/realhost":     {"internal/parts"},
-	"internal/realhost/app": nil,
-	"internal/parts":        nil,
-	"scripts/shrink":        nil,
+	"internal/standin":        {"runbook"},
+	"internal/runbooktest":    {"runbook"},
+	"internal/demohost":       {"runbook", "internal/compose/dotenv", "internal/sshtest"},
+	"internal/sshtest":        {"runbook"},
+	"internal/localslack":     nil,
+	"internal/githubtest":     {"internal/parts"},
+	"internal/realhost":       {"internal/parts"},
+	"internal/realhost/app":   nil,
+	"internal/hostlab":        {"internal/parts"},
+	"internal/hostlab/lab":    {"internal/hostlab"},
+	"internal/hostlab/shapes": nil,
+	"internal/parts":          nil,
+	"scripts/shrink":          nil,
 }
 
 var adapter = []string{"runbook", "runbook/history", "runbook/postmortem"}
 
 // fakes may use what the real adapter's home alone may.
-var fakes = []string{"internal/demohost", "internal/githubtest", "internal/localslack", "internal/parts", "internal/realhost", "internal/realhost/app", "internal/sshtest"}
+var fakes = []string{"internal/demohost", "internal/githubtest", "internal/hostlab", "internal/hostlab/lab", "internal/localslack", "internal/parts", "internal/realhost", "internal/realhost/app", "internal/sshtest"}
 
 // homes are the dependencies that belong to one package, or to those joined by "and".
 var homes = []struct{ dependency, home string }{

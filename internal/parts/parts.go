@@ -26,7 +26,13 @@ func uncached() { _ = os.Getenv(skippedVariable) }
 // missing ends the test: skipped, or failed with CI=true.
 func missing(tb testing.TB, part, why string) {
 	tb.Helper()
-	line := fmt.Sprintf("missing part: %s (%s); remedy: make parts", part, why)
+	missingRemedy(tb, part, why, "make parts")
+}
+
+// missingRemedy is missing for a part that something else than `make parts` brings.
+func missingRemedy(tb testing.TB, part, why, remedy string) {
+	tb.Helper()
+	line := fmt.Sprintf("missing part: %s (%s); remedy: %s", part, why, remedy)
 	if os.Getenv("CI") == "true" {
 		tb.Fatal(line)
 	}

@@ -77,6 +77,31 @@ func TestMissingPart_SkipsAndNotesOneLine(t *testing.T) {
 	}
 }
 
+func TestHostRoots_SaysHowToBuildThem(t *testing.T) {
+	bareMachine(t)
+	t.Setenv(hostsVariable, "1")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	look := func(tb testing.TB) { HostRoots(tb) }
+	if got := ended(t, look); !strings.HasSuffix(got.skipped, "remedy: make hosts") {
+		t.Errorf("without any: skipped with %q, want its remedy", got.skipped)
+	}
+	folder, err := HostsFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(folder, "trixie_26.1.5_2.26.1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root, err := FindHostRoot("trixie")
+	if err != nil || root.Engine != "26.1.5" || root.Compose != "2.26.1" {
+		t.Errorf("found %+v, %v", root, err)
+	}
+	t.Setenv(hostsVariable, "")
+	if got := ended(t, look); !strings.Contains(got.skipped, hostsVariable) {
+		t.Errorf("asked by nobody: skipped with %q, want the variable that asks", got.skipped)
+	}
+}
+
 func TestMissingPart_FailsInCI(t *testing.T) {
 	bareMachine(t)
 	t.Setenv("CI", "true")
