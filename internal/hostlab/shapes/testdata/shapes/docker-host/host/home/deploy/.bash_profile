@@ -1,0 +1,1 @@
+export DOCKER_HOST=unix:///run/engine.sock

@@ -1,0 +1,2 @@
+echo '{"name": "other", "services": {}}'
+echo status=0

@@ -1,0 +1,2 @@
+echo "== vps-1 (production) =="
+printf 'uptime: %s\n' "$(uptime -p 2>/dev/null)"

@@ -1,0 +1,1 @@
+echo "Now using node v20.11.0 (npm v10.2.4)"

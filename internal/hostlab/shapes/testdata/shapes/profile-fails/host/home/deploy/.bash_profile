@@ -1,0 +1,2 @@
+. /opt/nvm/nvm.sh
+test -e /opt/nvm && nvm use 20
