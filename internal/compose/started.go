@@ -451,10 +451,12 @@ func (h *appHost) asStarted(ctx context.Context, l *launch, all []started) (star
 	if len(files) == 0 {
 		return h.follow(ctx, l, all)
 	}
-	for i, s := range all {
-		if slices.Equal(s.files, files) {
+	// One that an `up` with fewer files than configured has left alone decides, and not what a file that isn't configured was
+	// added to: that one would lose it.
+	for _, s := range all {
+		if slices.Equal(s.files, files) && len(newest.dropped(s)) == 0 {
 			if s.shape() != newest.shape() {
-				l.warnings = append(l.warnings, fmt.Sprintf("%s was started with %s, and not with %s as %s was and as is configured", newest.service, listed(newest.files), listed(s.files), all[i].service))
+				l.warnings = append(l.warnings, fmt.Sprintf("%s was started with %s, and not with %s as %s was and as is configured", newest.service, listed(newest.files), listed(s.files), s.service))
 			}
 			return s, nil
 		}
@@ -522,7 +524,7 @@ func (h *appHost) elsewhere(ctx context.Context, l *launch, all []started, files
 		newest.files, newest.folder = files, here.folder
 		return newest, nil
 	}
-	return newest, h.problem(h.setFiles(newest.files), "%s was started with %s, and COMPOSE_FILE says %s: whatever the others hold would be lost or added", newest.service, listed(newest.files), listed(files))
+	return newest, h.problem(h.setFiles(newest.files), "%s was started with %s, and COMPOSE_FILE says %s: what the others hold would be lost or added", newest.service, listed(newest.files), listed(files))
 }
 
 func listed(files []string) string { return strings.Join(files, " and ") }

@@ -147,7 +147,10 @@ func TestLaunch_NamesADifference(t *testing.T) {
 		then       []string // the configured files, as the fix has them
 	}{
 		{name: "the override would be dropped", host: labelled{containers: both(two, "/opt/shop")}, configured: []string{"docker-compose.yml"},
-			what: "api was started with " + base + " and " + prod + ", and COMPOSE_FILE says " + base + ": whatever the others hold would be lost or added",
+			what: "api was started with " + base + " and " + prod + ", and COMPOSE_FILE says " + base + ": what the others hold would be lost or added",
+			fix:  "Set ROLLBACK_APP_SHOP_COMPOSE_FILE=docker-compose.yml,docker-compose.prod.yml", then: []string{"docker-compose.yml", "docker-compose.prod.yml"}},
+		{name: "an override that changed one service, so that `up` left the other alone", host: labelled{containers: []string{by("api", two, "/opt/shop"), by("worker", base, "/opt/shop")}}, configured: []string{"docker-compose.yml"},
+			what: "api was started with " + base + " and " + prod + ", and COMPOSE_FILE says " + base + ": what the others hold would be lost or added",
 			fix:  "Set ROLLBACK_APP_SHOP_COMPOSE_FILE=docker-compose.yml,docker-compose.prod.yml", then: []string{"docker-compose.yml", "docker-compose.prod.yml"}},
 		{name: "a file that isn't there", host: labelled{containers: both(base, "/opt/shop"), leads: map[string]string{"/opt/shop/nosuch.yml": ""}}, configured: []string{"nosuch.yml"},
 			what: "there is no readable compose file nosuch.yml in /opt/shop: api was started with " + base, fix: "Set ROLLBACK_APP_SHOP_COMPOSE_FILE=docker-compose.yml", then: []string{"docker-compose.yml"}},

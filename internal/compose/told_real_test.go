@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +27,8 @@ func (b *bench) wantPlan(app runbook.App, warnings ...string) {
 			b.tb.Errorf("%s is told to have drifted, and nobody edited it", app.Services[i].Name)
 		}
 	}
+	// The benches beside it on the engine run the same images.
+	report.Warnings = slices.DeleteFunc(report.Warnings, func(w string) bool { return strings.HasPrefix(w, "the project bench-") })
 	if got, want := strings.Join(report.Warnings, "\n"), strings.Join(warnings, "\n"); got != want {
 		b.tb.Errorf("it warns of %q, want %q", got, want)
 	}
