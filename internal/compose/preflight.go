@@ -23,12 +23,12 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 	var s sight
 	var content []byte
 	var guessed hashes
+	known := h.memory.recall()
 	l, err := h.launched(ctx)
 	if err != nil {
 		return runbook.HostReport{}, err
 	}
-	called := l
-	known := h.memory.recall()
+	called, fresh := l, l
 	looks := []func(context.Context) error{
 		func(ctx context.Context) (err error) { around, err = h.lookAround(ctx, l); return err },
 		func(ctx context.Context) (err error) {
@@ -47,14 +47,15 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 		// Where that fails, or something else runs by now, it is asked again, and says what is wrong.
 		looks = append(looks, func(ctx context.Context) error { guessed, _ = h.askHashes(ctx, l, known.refs); return nil })
 	}
-	if err := parallel.Do(ctx, looks...); err != nil {
-		return runbook.HostReport{}, err
+	if len(known.launch.files) > 0 {
+		// What an earlier look found out is only where this one begins: a project goes, and another comes.
+		looks = append(looks, func(ctx context.Context) (err error) { fresh, err = h.discover(ctx); return err })
 	}
-	if other, err := h.launchOf(ctx, s); err != nil || !other.same(l) {
-		// What runs was started otherwise than it was at the last look.
-		if err == nil {
-			return h.Preflight(ctx, again)
-		}
+	err = parallel.Do(ctx, looks...)
+	if len(fresh.files) > 0 && !fresh.same(l) {
+		return h.Preflight(ctx, again)
+	}
+	if err != nil {
 		return runbook.HostReport{}, err
 	}
 	if err := h.checkStack(stack, s); err != nil {
