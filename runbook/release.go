@@ -74,7 +74,7 @@ func (r Release) Name() string {
 	return r.ID
 }
 
-// ReleaseID is the same for the same images, whoever names them, how and when.
+// ReleaseID is the same for the same images, by whatever name, at any time.
 func ReleaseID(images map[string]Image) string {
 	sum := sha256.New()
 	for _, service := range slices.Sorted(maps.Keys(images)) {

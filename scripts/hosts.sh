@@ -48,7 +48,7 @@ main() {
 	fi
 	[ "$(id -u)" = 0 ] || fail "you are not root" "start it again as root: a root file system has files of many owners"
 	mkdir -p "$host_folder"
-	# One at a time, whoever else started this: they would build the same.
+	# One at a time, also beside another start: both would build the same.
 	exec 9>"$host_folder/build.lock"
 	flock 9
 	host_tools

@@ -10,7 +10,7 @@ import (
 	"rollbackbot/runbook"
 )
 
-// What depends on a container that is replaced. Whoever shares a network, a namespace or volumes with it has them by its ID,
+// What depends on a container that is replaced. What shares a network, a namespace or volumes with it has them by its ID,
 // and keeps what is left of them when it goes: such a service has to be made again. Named to `up` beside the others it is:
 // compose resolves service:NAME to the ID before it compares a container to its service, in all generations (2.2.3 to 2.40
 // pkg/compose/convergence.go, 5.6 pkg/compose/reconcile.go; seen with 5.6 on Docker 20.10).

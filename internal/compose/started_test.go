@@ -136,7 +136,7 @@ func launchOn(t *testing.T, host labelled, configured []string, command, envFile
 }
 
 // What is configured and what runs differ, or nobody can tell: that is said before anything is asked, with what to do.
-// Whoever does it is let through.
+// Who does it is let through.
 func TestLaunch_NamesADifference(t *testing.T) {
 	for _, row := range []struct {
 		name       string

@@ -123,7 +123,7 @@ var programLayer = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Packed here, once: whoever is given it unpacked packs it again for each image.
+	// Packed here, once: who is given it unpacked packs it again for each image.
 	var layer bytes.Buffer
 	packed := gzip.NewWriter(&layer)
 	w := tar.NewWriter(packed)

@@ -21,7 +21,7 @@ const (
 	lastPlace     = 250
 )
 
-// place is where one host can be: a number, from which its address and names follow, and a folder. Whoever has the lock on
+// place is where one host can be: a number, from which its address and names follow, and a folder. Who has the lock on
 // the folder's file has the place; the kernel gives it back, however a process ends.
 type place struct {
 	number int

@@ -11,7 +11,7 @@ import (
 	"rollbackbot/internal/parts"
 )
 
-// table is what came of each shape on each host.
+// table is the result of each shape on each host.
 type table struct {
 	shapes []Shape
 	roots  []parts.HostRoot
