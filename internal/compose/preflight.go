@@ -72,19 +72,21 @@ func (h *appHost) Preflight(ctx context.Context, again bool) (runbook.HostReport
 		}
 		return err
 	}}
+	var strangers []runbook.Stranger
 	var twins []string
 	if !again {
 		checks = append(checks,
 			func(ctx context.Context) error { return h.checkPins(ctx, called, report) },
 			func(ctx context.Context) error { return h.checkDependents(ctx, dependents, stack, s) },
 			func(ctx context.Context) (err error) {
-				report.Strangers, twins, err = h.strangers(ctx, stack, s, dependents)
+				strangers, twins, err = h.strangers(ctx, stack, s, dependents)
 				return err
 			})
 	}
 	if err := parallel.Do(ctx, checks...); err != nil {
 		return runbook.HostReport{}, err
 	}
+	report.Strangers = strangers // now: checkPins reads the report at the same time
 	var told map[string]drift
 	var blank blanks
 	if err := parallel.Do(ctx,
