@@ -100,9 +100,13 @@ left() {
 theirs() {
   for job in "$dir"/*/*/; do
     [ -s "$job/pid" ] && [ ! -s "$job/status" ] && [ "$(cat "$job/boot")" = "$(boot)" ] || continue
-    left "$(cat "$job/pid")" | while read -r pid parent; do
-      ! kill -s 0 "$pid" 2>/dev/null && [ -d "/proc/$pid" ] || continue
-      [ "$parent" = 1 ] || kill -s 0 "$parent" 2>/dev/null || continue
+    seen=" "
+    left=$(left "$(cat "$job/pid")")
+    for pid in $(printf "%s\n" "$left" | cut -d " " -f 1); do
+      ! kill -s 0 "$pid" 2>/dev/null && [ -d "/proc/$pid" ] && seen="$seen$pid "
+    done
+    printf "%s\n" "$left" | while read -r pid parent; do
+      case $seen in *" $parent "*) continue ;; *" $pid "*) ;; *) continue ;; esac
       printf "%s\n" "theirs=$pid: $(tr "\0\n" "  " <"/proc/$pid/cmdline" | tail -c 1000)"
     done
   done
