@@ -14,6 +14,7 @@ import (
 	"rollbackbot/bot"
 	"rollbackbot/config"
 	"rollbackbot/internal/compose"
+	"rollbackbot/internal/compose/discover"
 	"rollbackbot/internal/probe"
 	"rollbackbot/internal/setup"
 	"rollbackbot/runbook"
@@ -174,7 +175,7 @@ func (w *initWorld) Login(ctx context.Context, host runbook.Host, keyFile string
 	if err != nil {
 		return nil, err
 	}
-	return engine, nil
+	return discover.Engine{Engine: engine}, nil
 }
 
 // Health asks as a rollback would.

@@ -128,7 +128,7 @@ func (b blanks) changed(ctx context.Context, h *appHost, s sight, service string
 	if err != nil {
 		return nil, err
 	}
-	all, err := parseLines[[]string](r.stdout)
+	all, err := Lines[[]string](r.stdout)
 	if err != nil || r.status != 0 || len(all) != len(ids) {
 		return b.of(service), nil
 	}

@@ -315,7 +315,8 @@ func (v imageView) is(image runbook.Image) bool {
 	return slices.Contains(v.images(), image.Canonical())
 }
 
-func parseLines[T any](output []byte) ([]T, error) {
+// Lines reads JSON lines, as docker prints them by a --format.
+func Lines[T any](output []byte) ([]T, error) {
 	var all []T
 	for line := range bytes.Lines(output) {
 		if line = bytes.TrimSpace(line); len(line) == 0 {

@@ -161,7 +161,7 @@ func (h *appHost) inspect(ctx context.Context, ids []string) ([]container, error
 	if r.status != 0 && !onlyGone(r.stderr) {
 		return nil, h.dockerProblem("inspect the containers", r)
 	}
-	containers, err := parseLines[container](r.stdout)
+	containers, err := Lines[container](r.stdout)
 	if err != nil {
 		return nil, h.problem("Check DOCKER_COMMAND", "%v", err)
 	}
@@ -191,7 +191,7 @@ func (h *appHost) images(ctx context.Context, refs []string) ([]imageView, error
 	if failed := h.dockerProblem("inspect the images", r); r.status != 0 && errors.Is(failed, runbook.ErrNoEngine) {
 		return nil, failed
 	}
-	views, err := parseLines[imageView](r.stdout)
+	views, err := Lines[imageView](r.stdout)
 	if err != nil {
 		return nil, h.problem("Check DOCKER_COMMAND", "%v", err)
 	}

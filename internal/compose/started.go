@@ -201,7 +201,7 @@ func (h *appHost) projects(ctx context.Context) (projects, error) {
 		}
 	}
 	found.byEnv = absolute(h.app, filesOfEnv(env))
-	all, err := parseLines[container](lines)
+	all, err := Lines[container](lines)
 	if err != nil {
 		return projects{}, h.problem("Check DOCKER_COMMAND", "%v", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"rollbackbot/internal/compose"
+	"rollbackbot/internal/compose/discover"
 	"rollbackbot/runbook"
 )
 
@@ -16,9 +16,9 @@ type envFile struct {
 	given                Given
 	key                  string // "": the agent's keys
 	docker, compose      []string
-	stack                compose.Stack
+	stack                discover.Stack
 	app                  string
-	services             []compose.StackService
+	services             []discover.StackService
 	health               string
 	channel, channelName string
 	leads                string
@@ -84,7 +84,7 @@ func (f *envFile) text() (string, error) {
 func (f *envFile) leftOut() {
 	var names []string
 	for _, s := range f.stack.Services {
-		if !slices.ContainsFunc(f.services, func(other compose.StackService) bool { return other.Name == s.Name }) {
+		if !slices.ContainsFunc(f.services, func(other discover.StackService) bool { return other.Name == s.Name }) {
 			names = append(names, s.Name)
 		}
 	}

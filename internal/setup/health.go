@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"rollbackbot/internal/compose"
+	"rollbackbot/internal/compose/discover"
 )
 
 // candidate is an address at which a release may answer whether it is well.
@@ -94,7 +94,7 @@ func checkURL(text string) error {
 func (f *envFile) candidates() (found []candidate, hidden []string) {
 	services := slices.Clone(f.services)
 	for _, s := range f.stack.Services {
-		if !slices.ContainsFunc(services, func(other compose.StackService) bool { return other.Name == s.Name }) && !isStore(s.Image) {
+		if !slices.ContainsFunc(services, func(other discover.StackService) bool { return other.Name == s.Name }) && !isStore(s.Image) {
 			services = append(services, s)
 		}
 	}
@@ -124,7 +124,7 @@ func (f *envFile) candidates() (found []candidate, hidden []string) {
 	return append(found, guesses...), hidden
 }
 
-func schemeOf(p compose.Port) string {
+func schemeOf(p discover.Port) string {
 	if p.Published == 443 || p.Target == 443 || p.Target == 8443 {
 		return "https"
 	}
@@ -132,7 +132,7 @@ func schemeOf(p compose.Port) string {
 }
 
 // reach is the host's part of an address by which this machine reaches a port.
-func (f *envFile) reach(p compose.Port) (host string, ok bool) {
+func (f *envFile) reach(p discover.Port) (host string, ok bool) {
 	ip, err := netip.ParseAddr(p.IP)
 	switch {
 	case p.IP == "":

@@ -19,7 +19,7 @@ import (
 	"unicode"
 
 	"rollbackbot/bot"
-	"rollbackbot/internal/compose"
+	"rollbackbot/internal/compose/discover"
 	"rollbackbot/runbook"
 	"rollbackbot/ssh"
 )
@@ -70,8 +70,8 @@ type World interface {
 // Engine is what compose runs on a host.
 type Engine interface {
 	Words() (docker, compose []string)
-	Stacks(ctx context.Context) ([]compose.Stack, error)
-	Read(ctx context.Context, s *compose.Stack) error
+	Stacks(ctx context.Context) ([]discover.Stack, error)
+	Read(ctx context.Context, s *discover.Stack) error
 }
 
 // Slack is what a configuration may name there.
@@ -82,7 +82,7 @@ type Slack interface {
 }
 
 var (
-	_ Engine = (*compose.Engine)(nil)
+	_ Engine = discover.Engine{}
 	_ Slack  = bot.Choices{}
 )
 

@@ -15,7 +15,7 @@ import (
 
 	"rollbackbot/bot"
 	"rollbackbot/config"
-	"rollbackbot/internal/compose"
+	"rollbackbot/internal/compose/discover"
 	"rollbackbot/runbook"
 	"rollbackbot/ssh"
 )
@@ -65,15 +65,15 @@ func (w *fakeWorld) Slack() Slack {
 
 type fakeEngine struct {
 	docker, compose []string
-	stacks          []compose.Stack
+	stacks          []discover.Stack
 	read            []string
 }
 
 func (e *fakeEngine) Words() (docker, compose []string) { return e.docker, e.compose }
 
-func (e *fakeEngine) Stacks(context.Context) ([]compose.Stack, error) { return e.stacks, nil }
+func (e *fakeEngine) Stacks(context.Context) ([]discover.Stack, error) { return e.stacks, nil }
 
-func (e *fakeEngine) Read(_ context.Context, s *compose.Stack) error {
+func (e *fakeEngine) Read(_ context.Context, s *discover.Stack) error {
 	e.read = append(e.read, s.Project)
 	return nil
 }
@@ -92,25 +92,25 @@ func (s *fakeSlack) People(_ context.Context, called string) ([]bot.Person, erro
 }
 
 // shop is a stack with one of each kind.
-func shop() compose.Stack {
-	return compose.Stack{
+func shop() discover.Stack {
+	return discover.Stack{
 		Project: "shop", Dir: "/opt/shop", Files: []string{"docker-compose.yml", "docker-compose.prod.yml"}, Pinned: true,
-		Services: []compose.StackService{
+		Services: []discover.StackService{
 			{Name: "db", Image: "postgres:15", Running: true, Restarts: true},
-			{Name: "migrate", Image: "ghcr.io/acme/shop/api:v42", Variable: "API_IMAGE", Form: compose.Reference},
-			{Name: "api", Image: "ghcr.io/acme/shop/api:v42", Variable: "API_IMAGE", Form: compose.Reference, Running: true, Restarts: true,
-				Health: compose.HealthPage{Scheme: "http", Port: 8080, Path: "/up"}, Ports: []compose.Port{{IP: "127.0.0.1", Published: 8080, Target: 8080}}},
-			{Name: "worker", Image: "ghcr.io/acme/shop/worker:v42", Variable: "TAG", Form: compose.Tag, Running: true, Restarts: true},
-			{Name: "scheduler", Image: "ghcr.io/acme/shop/worker:v42", Variable: "TAG", Form: compose.Tag, Running: true, Restarts: true, Profiles: []string{"jobs"}},
-			{Name: "web", Image: "ghcr.io/acme/shop/web@sha256:0", Variable: "WEB_DIGEST", Form: compose.Digest, Running: true, Restarts: true},
-			{Name: "proxy", Image: "caddy:2", Running: true, Restarts: true, Ports: []compose.Port{{Published: 80, Target: 80}, {Published: 443, Target: 443}}},
+			{Name: "migrate", Image: "ghcr.io/acme/shop/api:v42", Variable: "API_IMAGE", Form: discover.Reference},
+			{Name: "api", Image: "ghcr.io/acme/shop/api:v42", Variable: "API_IMAGE", Form: discover.Reference, Running: true, Restarts: true,
+				Health: discover.HealthPage{Scheme: "http", Port: 8080, Path: "/up"}, Ports: []discover.Port{{IP: "127.0.0.1", Published: 8080, Target: 8080}}},
+			{Name: "worker", Image: "ghcr.io/acme/shop/worker:v42", Variable: "TAG", Form: discover.Tag, Running: true, Restarts: true},
+			{Name: "scheduler", Image: "ghcr.io/acme/shop/worker:v42", Variable: "TAG", Form: discover.Tag, Running: true, Restarts: true, Profiles: []string{"jobs"}},
+			{Name: "web", Image: "ghcr.io/acme/shop/web@sha256:0", Variable: "WEB_DIGEST", Form: discover.Digest, Running: true, Restarts: true},
+			{Name: "proxy", Image: "caddy:2", Running: true, Restarts: true, Ports: []discover.Port{{Published: 80, Target: 80}, {Published: 443, Target: 443}}},
 		},
 	}
 }
 
-func blog() compose.Stack {
-	return compose.Stack{Project: "my_blog", Dir: "/opt/blog", Files: []string{"compose.yml"}, Pinned: true, Services: []compose.StackService{
-		{Name: "blog", Image: "ghost:5", Variable: "BLOG_IMAGE", Form: compose.Reference, Running: true, Restarts: true, Ports: []compose.Port{{Published: 8081, Target: 80}}},
+func blog() discover.Stack {
+	return discover.Stack{Project: "my_blog", Dir: "/opt/blog", Files: []string{"compose.yml"}, Pinned: true, Services: []discover.StackService{
+		{Name: "blog", Image: "ghost:5", Variable: "BLOG_IMAGE", Form: discover.Reference, Running: true, Restarts: true, Ports: []discover.Port{{Published: 8081, Target: 80}}},
 	}}
 }
 
@@ -121,7 +121,7 @@ func acme() *fakeWorld {
 			{Kind: "ED25519", Fingerprint: "SHA256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee", File: "/etc/ssh/ssh_host_ed25519_key.pub"},
 			{Kind: "RSA", Fingerprint: "SHA256:rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr", File: "/etc/ssh/ssh_host_rsa_key.pub"},
 		},
-		engine: &fakeEngine{docker: []string{"docker"}, compose: []string{"docker", "compose"}, stacks: []compose.Stack{blog(), shop()}},
+		engine: &fakeEngine{docker: []string{"docker"}, compose: []string{"docker", "compose"}, stacks: []discover.Stack{blog(), shop()}},
 		well:   map[string]int{"http://{host}/up": 301, "https://{host}/up": 200, "http://{host}:8081/": 200},
 		slack: &fakeSlack{
 			places: []bot.Place{{ID: "C0PARTNERS", Name: "partners", Shared: true}, {ID: "C0SHOP", Name: "shop"}, {ID: "C0OPS", Name: "ops"}},
@@ -330,7 +330,7 @@ func TestInterview_AnAppThatMayNotBeCalledSo(t *testing.T) {
 // Nothing that a rollback could take back is refused, with the very lines to write.
 func TestInterview_OnlyLiteralImages(t *testing.T) {
 	w := acme()
-	w.engine.stacks = []compose.Stack{{Project: "shop", Dir: "/opt/shop", Files: []string{"infra/compose.yml"}, Services: []compose.StackService{
+	w.engine.stacks = []discover.Stack{{Project: "shop", Dir: "/opt/shop", Files: []string{"infra/compose.yml"}, Services: []discover.StackService{
 		{Name: "db", Image: "postgres:15", Running: true}, {Name: "web-app", Image: "ghcr.io/acme/web:v1", Running: true},
 	}}}
 	i, out := interview(t, w, "yes\n\n", nil)

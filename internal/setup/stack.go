@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"rollbackbot/config"
-	"rollbackbot/internal/compose"
+	"rollbackbot/internal/compose/discover"
 )
 
 // stack logs in, and finds the project.
@@ -38,7 +38,7 @@ func (i *Interview) stack(ctx context.Context, f *envFile) error {
 	return engine.Read(ctx, &f.stack)
 }
 
-func (i *Interview) choose(ctx context.Context, stacks []compose.Stack) (compose.Stack, error) {
+func (i *Interview) choose(ctx context.Context, stacks []discover.Stack) (discover.Stack, error) {
 	for n, s := range stacks {
 		i.say("  %d  %-12s %s  (%s)", n+1, s.Project, s.Dir, strings.Join(serviceNames(s.Services), ", "))
 	}
@@ -63,20 +63,20 @@ func (i *Interview) choose(ctx context.Context, stacks []compose.Stack) (compose
 		return find(stacks, q.preset), nil
 	}
 	if app, named := i.Answers["app"]; named && !q.sure && i.Answers["project"] == "" && !i.Terminal {
-		return compose.Stack{}, &AnswerError{Flag: "app", Err: fmt.Errorf("compose runs no project %q there, but %s: name one of them with --project", app, strings.Join(projects(stacks), ", "))}
+		return discover.Stack{}, &AnswerError{Flag: "app", Err: fmt.Errorf("compose runs no project %q there, but %s: name one of them with --project", app, strings.Join(projects(stacks), ", "))}
 	}
 	project, err := i.ask(ctx, q)
 	if err := errors.Join(err, i.stop()); err != nil {
-		return compose.Stack{}, err
+		return discover.Stack{}, err
 	}
 	return find(stacks, project), nil
 }
 
-func find(stacks []compose.Stack, project string) compose.Stack {
-	return stacks[slices.IndexFunc(stacks, func(s compose.Stack) bool { return s.Project == project })]
+func find(stacks []discover.Stack, project string) discover.Stack {
+	return stacks[slices.IndexFunc(stacks, func(s discover.Stack) bool { return s.Project == project })]
 }
 
-func projects(stacks []compose.Stack) []string {
+func projects(stacks []discover.Stack) []string {
 	names := make([]string, len(stacks))
 	for i, s := range stacks {
 		names[i] = s.Project
@@ -109,7 +109,7 @@ func (i *Interview) name(ctx context.Context, project string) (string, error) {
 	return app, errors.Join(err, i.stop())
 }
 
-func serviceNames(services []compose.StackService) []string {
+func serviceNames(services []discover.StackService) []string {
 	names := make([]string, len(services))
 	for i, s := range services {
 		names[i] = s.Name
@@ -129,13 +129,13 @@ func isStore(image string) bool {
 	return slices.Contains(stores, name)
 }
 
-func lasting(s compose.StackService) bool { return s.Running || s.Restarts }
+func lasting(s discover.StackService) bool { return s.Running || s.Restarts }
 
 // forms say how the compose file takes an image.
-var forms = map[compose.Form]string{
-	compose.Reference: "holds the whole reference",
-	compose.Digest:    "holds the digest",
-	compose.Tag:       "holds the tag",
+var forms = map[discover.Form]string{
+	discover.Reference: "holds the whole reference",
+	discover.Digest:    "holds the digest",
+	discover.Tag:       "holds the tag",
 }
 
 // images finds the services that a rollback takes back.
@@ -149,7 +149,7 @@ func (i *Interview) images(ctx context.Context, f *envFile) error {
 		}
 	}
 	i.literals(f)
-	if !slices.ContainsFunc(f.stack.Services, func(s compose.StackService) bool { return s.Variable != "" && lasting(s) }) {
+	if !slices.ContainsFunc(f.stack.Services, func(s discover.StackService) bool { return s.Variable != "" && lasting(s) }) {
 		return f.nothingToRollBack()
 	}
 	if !f.stack.Pinned {
@@ -166,17 +166,17 @@ func (i *Interview) images(ctx context.Context, f *envFile) error {
 	return nil
 }
 
-func (f *envFile) service(name string) compose.StackService {
+func (f *envFile) service(name string) discover.StackService {
 	for _, s := range f.stack.Services {
 		if s.Name == name {
 			return s
 		}
 	}
-	return compose.StackService{}
+	return discover.StackService{}
 }
 
 // about says what becomes of a service.
-func about(s compose.StackService) string {
+func about(s discover.StackService) string {
 	text := ""
 	switch {
 	case s.Variable == "" && isStore(s.Image):

@@ -1,4 +1,4 @@
-package compose
+package discover
 
 import (
 	"context"
@@ -11,21 +11,21 @@ import (
 	"strconv"
 	"strings"
 
+	"rollbackbot/internal/compose"
 	"rollbackbot/runbook"
 )
 
 // Read asks compose for what containers don't tell: through which variable each service takes its image, and whether the
 // files alone give what runs. The stack's values are read and dropped; an error quotes none.
-func (e *Engine) Read(ctx context.Context, s *Stack) error {
-	h := e.ask(e.docker, e.compose)
-	if err := h.usable(*s); err != nil {
+func (e Engine) Read(ctx context.Context, s *Stack) error {
+	if err := e.usable(*s); err != nil {
 		return err
 	}
-	source, err := h.source(ctx, *s)
+	source, err := e.source(ctx, *s)
 	if err != nil {
 		return err
 	}
-	images, err := h.probe(ctx, *s, source)
+	images, err := e.probe(ctx, *s, source)
 	if err != nil {
 		return err
 	}
@@ -40,21 +40,21 @@ func (e *Engine) Read(ctx context.Context, s *Stack) error {
 			service.Variable, service.Form = formOf(raw.Image)
 		}
 	}
-	return h.settle(ctx, s)
+	return e.settle(ctx, s)
 }
 
 // usable refuses what can't be called from elsewhere, or written into a line.
-func (h *appHost) usable(s Stack) error {
+func (e Engine) usable(s Stack) error {
 	const again = "Deploy it once with `docker compose up -d` from the stack's folder, then run this again"
 	switch {
 	case strings.HasPrefix(s.Version, "1."):
-		return h.problem(again, "the project %s was started by Compose v1 (%.20q)", s.Project, s.Version)
+		return e.Problem(again, "the project %s was started by Compose v1 (%.20q)", s.Project, s.Version)
 	case len(s.Files) == 0 || !strings.HasPrefix(s.Dir, "/"):
-		return h.problem(again, "the containers of %s don't say with which compose files they were started", s.Project)
+		return e.Problem(again, "the containers of %s don't say with which compose files they were started", s.Project)
 	}
 	for _, file := range append([]string{s.Dir}, s.Files...) {
 		if file == "-" || strings.Contains(file, "://") || strings.ContainsFunc(file, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-			return h.problem("Deploy it once from files that stay on the host, then run this again",
+			return e.Problem("Deploy it once from files that stay on the host, then run this again",
 				"%s was started from %.60q, which no later command can read again", s.Project, file)
 		}
 	}
@@ -75,8 +75,8 @@ type sourceService struct {
 // source asks for the files as they stand. Compose prints that since 2.24.7 (its commit "restore support for `config
 // --no-interpolate`"); before, it fails wherever a variable stands in a number's place, as of a port. Then the names of
 // variables are taken from the lines about images, and probe finds out which counts.
-func (h *appHost) source(ctx context.Context, s Stack) (stackSource, error) {
-	r, err := h.ask(ctx, s.compose(h.app, "config", "--no-interpolate", "--format", "json"))
+func (e Engine) source(ctx context.Context, s Stack) (stackSource, error) {
+	r, err := e.Ask(ctx, s.compose(e, "config", "--no-interpolate", "--format", "json"))
 	if err != nil {
 		return stackSource{}, err
 	}
@@ -85,20 +85,22 @@ func (h *appHost) source(ctx context.Context, s Stack) (stackSource, error) {
 	}
 	var source stackSource
 	var texts string
-	if r.status == 0 && json.Unmarshal(r.stdout, &file) == nil {
+	if r.Status == 0 && json.Unmarshal(r.Stdout, &file) == nil {
 		source.services = file.Services
 		for _, service := range s.Services {
 			texts += file.Services[service.Name].Image + "\n"
 		}
 	} else {
 		words := append([]string{"sh", "-c", `grep -h image -- "$@" | grep -oE '[$][{]?[A-Za-z_][A-Za-z0-9_]*'; exit 0`, "rollbackbot"}, s.Files...)
-		if r, err = h.ask(ctx, runbook.Command{Args: words, Dir: s.Dir}); err != nil {
+		if r, err = e.Ask(ctx, runbook.Command{Args: words, Dir: s.Dir}); err != nil {
 			return stackSource{}, err
 		}
-		texts = string(r.stdout)
+		texts = string(r.Stdout)
 	}
 	for _, m := range namedVariable.FindAllStringSubmatch(texts, -1) {
-		source.variables = appendOnce(source.variables, m[1])
+		if !slices.Contains(source.variables, m[1]) {
+			source.variables = append(source.variables, m[1])
+		}
 	}
 	return source, nil
 }
@@ -106,8 +108,9 @@ func (h *appHost) source(ctx context.Context, s Stack) (stackSource, error) {
 var namedVariable = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
 
 // compose calls compose as the stack was started.
-func (s Stack) compose(a runbook.App, args ...string) runbook.Command {
-	words := append(slices.Clone(a.Compose), "-p", s.Project)
+func (s Stack) compose(e Engine, args ...string) runbook.Command {
+	_, words := e.Words()
+	words = append(slices.Clone(words), "-p", s.Project)
 	for _, file := range s.Files {
 		words = append(words, "-f", file)
 	}
@@ -118,19 +121,19 @@ func (s Stack) compose(a runbook.App, args ...string) runbook.Command {
 }
 
 // probe renders the stack with a mark in each variable's place. Services are named, so that those behind a profile are there.
-func (h *appHost) probe(ctx context.Context, s Stack, source stackSource) (images map[string]string, err error) {
-	var marks []runbook.Pin
+func (e Engine) probe(ctx context.Context, s Stack, source stackSource) (images map[string]string, err error) {
+	var marks []string
 	for i, variable := range source.variables {
-		marks = append(marks, runbook.Pin{Variable: variable, Value: mark(i)})
+		marks = append(marks, variable+"="+mark(i))
 	}
-	r, err := h.ask(ctx, s.rendering(h.app, source, marks))
+	r, err := e.Ask(ctx, s.rendering(e, source, marks))
 	if err != nil {
 		return nil, err
 	}
-	if r.status != 0 {
-		return nil, h.unreadable(s, r)
+	if r.Status != 0 {
+		return nil, e.unreadable(s, r)
 	}
-	return imagesOf(r.stdout)
+	return imagesOf(r.Stdout)
 }
 
 // mark stands in for a whole reference, a tag and a digest alike: compose checks none of them before it needs an image.
@@ -190,7 +193,7 @@ func closes(text string) bool {
 	return false
 }
 
-func (s Stack) rendering(a runbook.App, source stackSource, pins []runbook.Pin) runbook.Command {
+func (s Stack) rendering(e Engine, source stackSource, env []string) runbook.Command {
 	words := []string{"config", "--format", "json"}
 	if source.services == nil {
 		words = append([]string{"--profile", "*"}, words...) // all of them: since 2.0, see compose-go 1.0's ApplyProfiles
@@ -200,8 +203,8 @@ func (s Stack) rendering(a runbook.App, source stackSource, pins []runbook.Pin) 
 			words = append(words, service.Name)
 		}
 	}
-	cmd := s.compose(a, words...)
-	cmd.Env = exports(pins)
+	cmd := s.compose(e, words...)
+	cmd.Env = env
 	return cmd
 }
 
@@ -225,21 +228,21 @@ func imagesOf(output []byte) (map[string]string, error) {
 var requiredVariable = regexp.MustCompile(`required variable ([A-Za-z_][A-Za-z0-9_]*) is missing`)
 
 // unreadable says why compose can't render a stack. Compose's own words may quote values, and are left out.
-func (h *appHost) unreadable(s Stack, r result) error {
-	if m := requiredVariable.FindSubmatch(r.stderr); m != nil {
-		return h.problem(fmt.Sprintf("Write it into the .env file beside %s, as the deployment exports it", s.Files[0]),
+func (e Engine) unreadable(s Stack, r compose.Answer) error {
+	if m := requiredVariable.FindSubmatch(r.Stderr); m != nil {
+		return e.Problem(fmt.Sprintf("Write it into the .env file beside %s, as the deployment exports it", s.Files[0]),
 			"compose can't read %s in a login shell of the SSH user: the variable %s has no value there", s.Project, m[1])
 	}
-	return h.problem(fmt.Sprintf("Run `%s` there in a login shell of the SSH user, and fix what it says", s.compose(h.app, "config", "--quiet")),
-		"compose can't read %s (status %d)", s.Project, r.status)
+	return e.Problem(fmt.Sprintf("Run `%s` there in a login shell of the SSH user, and fix what it says", s.compose(e, "config", "--quiet")),
+		"compose can't read %s (status %d)", s.Project, r.Status)
 }
 
 // settle finds the folder in which the files alone give the images that run. Compose reads the .env of the folder that it is
 // called in, too, and that one wins (cmd/compose/compose.go, toProjectOptions: "Load PWD/.env"): people who call it from a
 // folder above the compose file have theirs there.
-func (h *appHost) settle(ctx context.Context, s *Stack) error {
+func (e Engine) settle(ctx context.Context, s *Stack) error {
 	const script = `d=$PWD; n=0; while [ "$d" != / ] && [ "$n" -lt 3 ]; do d=$(dirname "$d"); n=$((n+1)); [ -f "$d/.env" ] && printf "%s\n" "$d"; done; exit 0`
-	r, err := h.ask(ctx, runbook.Command{Args: []string{"sh", "-c", script}, Dir: s.Dir})
+	r, err := e.Ask(ctx, runbook.Command{Args: []string{"sh", "-c", script}, Dir: s.Dir})
 	if err != nil {
 		return err
 	}
@@ -251,11 +254,11 @@ func (h *appHost) settle(ctx context.Context, s *Stack) error {
 		s.EnvFile = last
 	}
 	own := s.Dir
-	for _, dir := range append([]string{own}, foldersOf(r.stdout)...) {
+	for _, dir := range append([]string{own}, foldersOf(r.Stdout)...) {
 		moved := *s
 		moved.Dir, moved.Files = dir, moved.absolute(own)
 		moved.Files = relative(dir, moved.Files)
-		if moved.gives(ctx, h) {
+		if moved.gives(ctx, e) {
 			*s = moved
 			s.Pinned = true
 			if dir != own && len(s.envFiles) == 0 {
@@ -287,12 +290,12 @@ func (s Stack) absolute(dir string) []string {
 }
 
 // gives reports whether compose renders, without any variable from us, the images that run.
-func (s Stack) gives(ctx context.Context, h *appHost) bool {
-	r, err := h.ask(ctx, s.rendering(h.app, stackSource{services: s.known()}, nil))
-	if err != nil || r.status != 0 {
+func (s Stack) gives(ctx context.Context, e Engine) bool {
+	r, err := e.Ask(ctx, s.rendering(e, stackSource{services: s.known()}, nil))
+	if err != nil || r.Status != 0 {
 		return false
 	}
-	images, err := imagesOf(r.stdout)
+	images, err := imagesOf(r.Stdout)
 	if err != nil {
 		return false
 	}

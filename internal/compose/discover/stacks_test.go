@@ -1,4 +1,4 @@
-package compose
+package discover
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"rollbackbot/internal/compose"
 	"rollbackbot/runbook"
 )
 
@@ -36,11 +37,11 @@ func (h *toldHost) Run(_ context.Context, cmd runbook.Command, _ []byte) (status
 	return 127, nil, nil, nil
 }
 
-func discover(t *testing.T, answers ...told) (*Engine, *toldHost, error) {
+func discover(t *testing.T, answers ...told) (Engine, *toldHost, error) {
 	t.Helper()
 	h := &toldHost{t: t, answers: answers}
-	e, err := Discover(t.Context(), "deploy@one", h)
-	return e, h, err
+	e, err := compose.Discover(t.Context(), "deploy@one", h)
+	return Engine{e}, h, err
 }
 
 // The commands that work are found in the order in which a person would try them.
@@ -91,7 +92,7 @@ const found = `{"project":"shop","service":"web","oneoff":"False","dir":"/opt/sh
 
 var engineAnswers = []told{{words: "docker version", stdout: "26.1.5\n"}, {words: "compose version", stdout: "2.26.1-4\n"}, {words: "docker ps", stdout: "1\n2\n"}, {words: "docker inspect", stdout: found}}
 
-func stacks(t *testing.T, more ...told) ([]Stack, *Engine, *toldHost) {
+func stacks(t *testing.T, more ...told) ([]Stack, Engine, *toldHost) {
 	t.Helper()
 	e, h, err := discover(t, append(slices.Clone(engineAnswers), more...)...)
 	if err != nil {

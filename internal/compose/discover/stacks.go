@@ -1,78 +1,20 @@
-package compose
+// Package discover says what compose runs on a host that nobody has configured yet: its projects, their files and services, and
+// through which variables those take their images.
+package discover
 
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"rollbackbot/runbook"
+	"rollbackbot/internal/compose"
 )
 
-// Engine is how docker and compose are called on a host, and what they run there. None of its methods changes anything.
-type Engine struct {
-	docker, compose []string // the words that work there
-	ask             func(docker, compose []string) *appHost
-}
-
-// Words are docker's and compose's, as in sudo -n docker compose.
-func (e *Engine) Words() (docker, compose []string) { return e.docker, e.compose }
-
-// prefixes are tried in this order: sudo must not ask for a password, for nobody would hear it.
-var prefixes = [][]string{nil, {"sudo", "-n"}}
-
-// Discover finds out how docker and compose are called on a host. An error is a *runbook.PreflightError with one fix, or
-// that of the shell. Compose 1 is none: it has other labels, and reads other files.
-func Discover(ctx context.Context, host runbook.Host, shell Shell) (*Engine, error) {
-	e := &Engine{ask: func(docker, compose []string) *appHost {
-		return &appHost{host: host, shell: shell, app: runbook.App{Docker: docker, Compose: compose}}
-	}}
-	var refusal error
-	for _, prefix := range prefixes {
-		docker := append(slices.Clone(prefix), "docker")
-		h := e.ask(docker, append(slices.Clone(docker), "compose"))
-		r, err := h.ask(ctx, engineVersion(h.app))
-		if err != nil {
-			return nil, err
-		}
-		if r.status != 0 {
-			refusal = cmp.Or(refusal, h.dockerProblem("ask docker for its version", r))
-			continue
-		}
-		e.docker = docker
-		e.compose, err = findCompose(ctx, e, prefix)
-		return e, err
-	}
-	return nil, refusal
-}
-
-// findCompose takes docker's plugin, or else the program of the same name that Debian and old set-ups have.
-func findCompose(ctx context.Context, e *Engine, prefix []string) ([]string, error) {
-	old := ""
-	for _, words := range [][]string{append(slices.Clone(e.docker), "compose"), append(slices.Clone(prefix), "docker-compose")} {
-		h := e.ask(e.docker, words)
-		r, err := h.ask(ctx, composeVersion(h.app))
-		if err != nil {
-			return nil, err
-		}
-		version := strings.TrimSpace(string(r.stdout))
-		switch {
-		case r.status != 0:
-		case strings.HasPrefix(strings.TrimPrefix(version, "v"), "1."):
-			old = fmt.Sprintf("`%s` is Compose v1 (%.20q)", strings.Join(words, " "), version)
-		default:
-			return words, nil
-		}
-	}
-	h := e.ask(e.docker, nil)
-	if old == "" {
-		return nil, h.problem("Install the docker-compose-plugin package", "there is no Docker Compose: 2 or newer is needed")
-	}
-	return nil, h.problem("Install the docker-compose-plugin package, and deploy once with `docker compose up -d`", "%s: 2 or newer is needed", old)
-}
+// Engine is a host's docker and compose.
+type Engine struct{ *compose.Engine }
 
 // Stack is a project of compose on a host, as its containers tell of it.
 type Stack struct {
@@ -134,28 +76,27 @@ type HealthPage struct {
 }
 
 // Stacks are the projects of compose on the host, by their names; those that stand still are among them.
-func (e *Engine) Stacks(ctx context.Context) ([]Stack, error) {
-	h := e.ask(e.docker, e.compose)
-	r, err := h.ask(ctx, docker(h.app, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label="+projectLabel))
+func (e Engine) Stacks(ctx context.Context) ([]Stack, error) {
+	r, err := e.Ask(ctx, e.Docker("ps", "--all", "--quiet", "--no-trunc", "--filter", "label="+projectLabel))
 	if err != nil {
 		return nil, err
 	}
-	ids := strings.Fields(string(r.stdout))
-	if r.status == 0 && len(ids) == 0 {
+	ids := strings.Fields(string(r.Stdout))
+	if r.Status == 0 && len(ids) == 0 {
 		return nil, nil
 	}
-	if r.status == 0 {
-		r, err = h.ask(ctx, docker(h.app, append([]string{"inspect", "--format", discoverFormat}, ids...)...))
+	if r.Status == 0 {
+		r, err = e.Ask(ctx, e.Docker(append([]string{"inspect", "--format", discoverFormat}, ids...)...))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if r.status != 0 && !onlyGone(r.stderr) {
-		return nil, h.dockerProblem("list the containers", r)
+	if r.Status != 0 && !r.OnlyGone() {
+		return nil, e.DockerProblem("list the containers", r)
 	}
-	found, err := parseLines[discovered](r.stdout)
+	found, err := compose.Lines[discovered](r.Stdout)
 	if err != nil {
-		return nil, h.problem("Check what `docker inspect` prints there in a login shell", "docker's list of containers can't be read")
+		return nil, e.Problem("Check what `docker inspect` prints there in a login shell", "docker's list of containers can't be read")
 	}
 	return stacksOf(found), nil
 }
@@ -270,8 +211,9 @@ func (s *Stack) add(c discovered) {
 		}
 	}
 	if c.Network == "host" && service.Health.Port > 0 {
-		port := Port{Published: service.Health.Port, Target: service.Health.Port}
-		service.Ports = appendOnce(service.Ports, port)
+		if port := (Port{Published: service.Health.Port, Target: service.Health.Port}); !slices.Contains(service.Ports, port) {
+			service.Ports = append(service.Ports, port)
+		}
 	}
 	slices.SortFunc(service.Ports, func(a, b Port) int {
 		return cmp.Or(cmp.Compare(a.Published, b.Published), strings.Compare(a.IP, b.IP))
