@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"rollbackbot/internal/compose/dotenv"
 	"rollbackbot/runbook"
 )
 
@@ -238,15 +239,17 @@ func readFile(a runbook.App, path string) runbook.Command {
 	return runbook.Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec cat "$0"`, path}, Dir: a.Dir}
 }
 
-// readPinLines prints those lines of the pins file in which the pins stand, and no others. Like grep it ends with 1 where
-// none of them is there.
+// readPinLines prints the pins file, with nothing of its other variables but where they stand.
 func readPinLines(a runbook.App, file string) runbook.Command {
-	var variables []string
+	return runbook.Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec env LC_ALL=C sed -E "$1" "$0"`, file, dotenv.PinLines(variables(a))}, Dir: a.Dir}
+}
+
+// variables are those by which the app's images are pinned, each once.
+func variables(a runbook.App) (all []string) {
 	for _, service := range a.Services {
-		variables = append(variables, service.Variable)
+		all = appendOnce(all, service.Variable)
 	}
-	pattern := `^[[:space:]]*(export[[:space:]]+)?(` + strings.Join(variables, "|") + `)[[:space:]]*[=:]`
-	return runbook.Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec grep -E "$1" "$0"`, file, pattern}, Dir: a.Dir}
+	return all
 }
 
 // container is what inspectContainers prints of one.

@@ -16,7 +16,7 @@ import (
 // the file can't be read.
 func (h *appHost) pinLines(ctx context.Context, file string) ([]runbook.Pin, error) {
 	r, err := h.ask(ctx, readPinLines(h.app, file))
-	if err != nil || r.status > 1 && r.status != fileAbsent {
+	if err != nil || r.status != 0 && r.status != fileAbsent {
 		return nil, err
 	}
 	return dotenv.ReadPins(r.stdout, h.app), nil

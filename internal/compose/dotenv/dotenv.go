@@ -3,7 +3,9 @@ package dotenv
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
+	"unicode"
 
 	"rollbackbot/runbook"
 )
@@ -32,9 +34,9 @@ func Values(content []byte) map[string]string {
 	return values
 }
 
-// EditPins gives the content with each pin's value in place of what stood there, wherever its variable stands; a
-// variable that doesn't stand there yet is appended, and the line of an Absent pin goes. Every other byte stays.
-// Only the value of a line is replaced: `export`, blanks and a comment behind it stay as they are.
+// EditPins gives the content with each pin's value in place of what stood there; where its variable stands more than once,
+// in the last place, which is the one that counts. A variable that doesn't stand there yet is appended, and the line of an
+// Absent pin goes. Every other byte stays: `export`, blanks and a comment behind the value as well.
 func EditPins(content []byte, pins []runbook.Pin) []byte {
 	for _, pin := range pins {
 		content = editPin(content, pin)
@@ -43,87 +45,135 @@ func EditPins(content []byte, pins []runbook.Pin) []byte {
 }
 
 func editPin(content []byte, pin runbook.Pin) []byte {
-	var out bytes.Buffer
-	kept, found := 0, false
+	var of []entry
 	for _, e := range entries(content) {
-		if e.key != pin.Variable {
-			continue
+		if e.key == pin.Variable {
+			of = append(of, e)
 		}
-		found = true
-		if pin.Absent {
-			out.Write(content[kept:e.start])
-			kept = e.end
-			continue
+	}
+	switch {
+	case pin.Absent:
+		return without(content, of)
+	case len(of) == 0:
+		return appended(content, pin)
+	}
+	last := of[len(of)-1]
+	return bytes.Join([][]byte{content[:last.value], []byte(last.written(content, pin.Value)), content[last.valueEnd:]}, nil)
+}
+
+// without is the content without these entries, and without the lines on which nothing else stands.
+func without(content []byte, gone []entry) []byte {
+	var out bytes.Buffer
+	kept := 0
+	for _, e := range gone {
+		from, to := e.start, e.valueEnd
+		line := content[bytes.LastIndexByte(content[:from], '\n')+1:]
+		rest := content[to:lineEnd(content, to)]
+		if text := bytes.TrimSpace(rest); len(text) == 0 || text[0] == '#' {
+			if before := line[:len(line)-len(content[from:])]; len(bytes.TrimSpace(before)) == 0 {
+				from -= len(before)
+			}
+			to += len(rest)
 		}
-		out.Write(content[kept:e.value])
-		out.WriteString(pin.Value)
-		kept = e.valueEnd
+		out.Write(content[kept:from])
+		kept = to
 	}
 	out.Write(content[kept:])
-	if !found && !pin.Absent {
-		newline := "\n"
-		if bytes.Contains(content, []byte("\r\n")) {
-			newline = "\r\n"
-		}
-		if out.Len() > 0 && !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
-			out.WriteString(newline)
-		}
-		out.WriteString(pin.Variable + "=" + pin.Value + newline)
-	}
 	return out.Bytes()
 }
 
-// entry is one assignment of a dotenv file: [start, end) with its line break, [value, valueEnd) with its quotes.
-type entry struct {
-	key                         string
-	start, value, valueEnd, end int
+// appended is the content with a line more, which ends as its other lines do.
+func appended(content []byte, pin runbook.Pin) []byte {
+	newline := "\n"
+	if bytes.Contains(content, []byte("\r\n")) {
+		newline = "\r\n"
+	}
+	line := pin.Variable + "=" + pin.Value + newline
+	if len(content) > 0 && !bytes.HasSuffix(content, []byte("\n")) {
+		line = newline + line
+	}
+	return append(bytes.Clone(content), line...)
 }
 
-// entries reads a dotenv file as compose does: a quoted value may hold line breaks, so that a line which looks like an
-// assignment need not be one; what can't be read is passed over line by line.
-func entries(content []byte) []entry {
-	var all []entry
-	for at := 0; at < len(content); {
-		e, ok := readEntry(content, at)
-		if ok {
+// entry is one assignment of a dotenv file: it begins at start, and [value, valueEnd) is its value with its quotes.
+type entry struct {
+	key                    string
+	start, value, valueEnd int
+}
+
+// written is a value as it has to stand there. Quotes stay where what follows them on the line would belong to a value
+// without any: a comment without a blank before it, or another assignment.
+func (e entry) written(content []byte, value string) string {
+	quoted := e.valueEnd > e.value && isQuote(content[e.value])
+	behind, _, _ := bytes.Cut(content[e.valueEnd:lineEnd(content, e.valueEnd)], []byte(" #"))
+	if quoted && len(bytes.TrimSpace(behind)) > 0 && (value == "" || !isQuote(value[0])) {
+		return string(content[e.value]) + value + string(content[e.value])
+	}
+	return value
+}
+
+// entries reads a dotenv file as compose does (compose-go: dotenv/parser.go): a quoted value may hold line breaks, so that a
+// line which looks like an assignment need not be one, and another one may follow it on its line. What compose can't read
+// is passed over line by line: it refuses the file.
+func entries(content []byte) (all []entry) {
+	at := 0
+	if bytes.HasPrefix(content, byteOrderMark) {
+		at = len(byteOrderMark)
+	}
+	for {
+		at += leading(content[at:], unicode.IsSpace)
+		switch {
+		case at == len(content):
+			return all
+		case content[at] == '#':
+			at = lineEnd(content, at)
+			continue
+		}
+		e, next := readEntry(content, at)
+		if e.key != "" {
 			all = append(all, e)
 		}
-		at = e.end
+		at = next
 	}
-	return all
 }
 
-func readEntry(content []byte, start int) (entry, bool) {
-	e := entry{start: start, end: lineEnd(content, start)}
-	line := content[start:e.end]
-	at := skipBlanks(line, 0)
-	if bytes.HasPrefix(line[at:], []byte("export ")) || bytes.HasPrefix(line[at:], []byte("export\t")) {
-		at = skipBlanks(line, at+len("export "))
+var byteOrderMark = []byte("\ufeff")
+
+var exported = regexp.MustCompile(`^export\s+`)
+
+// readEntry reads what begins at start, and says where the next one may begin. Where it is no assignment, it has no key.
+func readEntry(content []byte, start int) (e entry, next int) {
+	at := start
+	if exported.Match(content[at:]) {
+		at += len("export")
+		at += leading(content[at:], isBlank)
 	}
-	keyStart := at
-	for at < len(line) && isKeyByte(line[at]) {
-		at++
+	key := content[at : at+leading(content[at:], func(r rune) bool { return isBlank(r) || isKeyRune(r) })]
+	at += len(key)
+	e = entry{key: string(bytes.TrimRightFunc(key, unicode.IsSpace)), start: start}
+	switch {
+	case at == len(content) || content[at] != '=' && content[at] != ':':
+		return entry{}, lineEnd(content, at) // a name alone stands for what is exported
+	case strings.Contains(e.key, " "):
+		return entry{}, lineEnd(content, at)
 	}
-	e.key = string(line[keyStart:at])
-	at = skipBlanks(line, at)
-	if e.key == "" || at >= len(line) || line[at] != '=' && line[at] != ':' {
-		return e, false
-	}
-	at = skipBlanks(line, at+1)
-	e.value = start + at
-	if at < len(line) && (line[at] == '"' || line[at] == '\'') {
+	at++
+	e.value = at + leading(content[at:], isBlank)
+	if e.value < len(content) && isQuote(content[e.value]) {
 		if closing := closingQuote(content, e.value); closing > 0 {
 			e.valueEnd = closing + 1
-			e.end = lineEnd(content, e.valueEnd)
-			return e, true
+			return e, e.valueEnd
 		}
 	}
-	value := line[at:]
-	if comment := bytes.Index(value, []byte(" #")); comment >= 0 {
-		value = value[:comment]
-	}
-	e.valueEnd = e.value + len(bytes.TrimRight(value, " \t\r\n\v\f"))
-	return e, true
+	next = lineEnd(content, e.value)
+	value, _, _ := bytes.Cut(content[e.value:next], []byte(" #"))
+	e.valueEnd = e.value + len(bytes.TrimRightFunc(value, unicode.IsSpace))
+	return e, next
+}
+
+// leading is how many bytes the runes at the beginning have that are of a kind.
+func leading(content []byte, kind func(rune) bool) int {
+	return len(content) - len(bytes.TrimLeftFunc(content, kind))
 }
 
 func lineEnd(content []byte, from int) int {
@@ -133,16 +183,14 @@ func lineEnd(content []byte, from int) int {
 	return len(content)
 }
 
-func skipBlanks(line []byte, at int) int {
-	for at < len(line) && (line[at] == ' ' || line[at] == '\t') {
-		at++
-	}
-	return at
+// isBlank reports whether compose passes over a rune within a line.
+func isBlank(r rune) bool { return strings.ContainsRune("\t\v\f\r \u0085\u00a0", r) }
+
+func isKeyRune(r rune) bool {
+	return strings.ContainsRune("_.-[]", r) || unicode.IsLetter(r) || unicode.IsNumber(r)
 }
 
-func isKeyByte(b byte) bool {
-	return b == '_' || b == '.' || b == '-' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
-}
+func isQuote(b byte) bool { return b == '"' || b == '\'' }
 
 // closingQuote finds the quote that ends the value opened at; a backslash hides the one behind it. 0: there is none.
 func closingQuote(content []byte, open int) int {
@@ -155,4 +203,15 @@ func closingQuote(content []byte, open int) int {
 		}
 	}
 	return 0
+}
+
+// PinLines is a script for sed -E: of a dotenv file it leaves the lines in which one of the variables stands, and of all others
+// what tells where values begin and end. The rest are secrets, and becomes x. What stands in another variable's quoted
+// value is no pin, though it looks like one: only who sees the quotes can tell.
+func PinLines(variables []string) string {
+	return `/(^|[^A-Za-z0-9_.-])(` + strings.Join(variables, "|") + `)[[:space:]]*[=:]/b
+s/%/x/g
+s/^([[:space:]]*)export([[:space:]])/\1%\2/
+s/[^[:space:]"'\#=:%]/x/g
+s/%/export/`
 }
