@@ -69,13 +69,7 @@ const clockTolerance = 30 * time.Second
 
 // ClockFinding judges a clock that was read between two instants of ours.
 func ClockFinding(about string, clock, asked, answered time.Time) Finding {
-	switch {
-	case clock.Before(asked):
-		return ClockOffFinding(about, asked.Sub(clock))
-	case clock.After(answered):
-		return ClockOffFinding(about, clock.Sub(answered))
-	}
-	return ClockOffFinding(about, 0)
+	return ClockOffFinding(about, max(0, asked.Sub(clock), clock.Sub(answered)))
 }
 
 // ClockOffFinding judges by how much a clock differs from ours.
