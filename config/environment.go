@@ -75,7 +75,7 @@ type appEnvironment struct {
 	// ComposeCommand likewise.
 	ComposeCommand setting `split_words:"true" default:"docker compose" need:"hosts" desc:"the compose command, as in sudo -n docker compose"`
 	// Images are step 2's exports.
-	Images setting `split_words:"true" default:"api=API_IMAGE,worker=WORKER_IMAGE,web=WEB_IMAGE" need:"apps" desc:"service=VARIABLE, comma-separated: the services in the order in which they are deployed, and the variable through which the compose file takes each one's image"`
+	Images setting `split_words:"true" default:"api=API_IMAGE,worker=WORKER_IMAGE,web=WEB_IMAGE" need:"apps" desc:"service=VARIABLE, comma-separated: the services in the order in which they are deployed, and the variable of each one's image; it holds the whole reference, the digest (repo@${VAR}) or the tag (repo:${VAR}), as the compose file has it"`
 	// Restart is for a proxy that keeps the addresses of the containers that it knew.
 	Restart setting `split_words:"true" need:"hosts" desc:"services to restart once the containers are replaced, comma-separated, as a proxy that keeps old addresses"`
 	// HealthURL is step 3's.

@@ -41,6 +41,8 @@ type Looker interface {
 	// wrong, each with its fix. again says that the plan exists and is about to be carried out: what Prove and Start find
 	// out is left out.
 	Preflight(ctx context.Context, again bool) (HostReport, error)
+	// Pins are what the pins file has to say of exactly these images, in the services' order: a *PreflightError where it can't.
+	Pins(ctx context.Context, images map[string]Image) ([]Pin, error)
 	// Prove makes sure that exactly these images, by service, would run: a *PreflightError where they would not.
 	Prove(ctx context.Context, images map[string]Image, from PinSource) error
 	// Images says of each image whether it is on the host, in the order given; with ask also whether the host could get it

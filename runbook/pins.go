@@ -1,8 +1,6 @@
 package runbook
 
-import (
-	"strings"
-)
+import "strings"
 
 // Pin is one line of the file that compose reads: which image a service's variable names.
 type Pin struct {

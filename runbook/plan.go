@@ -60,7 +60,7 @@ func (h HostPlan) Pull(image Image) Command {
 func (h HostPlan) Pins() []Pin {
 	pins := make([]Pin, len(h.Services))
 	for i, s := range h.Services {
-		pins[i] = Pin{Variable: s.Variable, Value: s.To.String()}
+		pins[i] = Pin{Variable: s.Variable, Value: cmp.Or(s.Pin, s.To.String())}
 	}
 	return pins
 }
@@ -95,10 +95,10 @@ func (p Plan) Host(name Host) (HostPlan, bool) {
 	return HostPlan{}, false
 }
 
-// Reversible reports whether every image that the plan replaces is known, so that there is a way back to it.
+// Reversible reports whether every image that the plan replaces is known and can be pinned, so that there is a way back.
 func (p Plan) Reversible() bool {
 	for _, h := range p.Hosts {
-		if len(h.From()) != len(h.Services) {
+		if len(h.From()) != len(h.Services) || slices.ContainsFunc(h.Services, func(s ServicePlan) bool { return s.Pin != "" && s.PinBack == "" }) {
 			return false
 		}
 	}
@@ -114,6 +114,7 @@ func (p Plan) Reverse(commands func(HostPlan) Commands) Plan {
 		services := slices.Clone(h.Services)
 		for j := range services {
 			services[j].From, services[j].To, services[j].FromNote = services[j].To, services[j].From, ""
+			services[j].Pin, services[j].PinBack = services[j].PinBack, services[j].Pin
 		}
 		h.Services = services
 		h.Commands = commands(h)
@@ -147,10 +148,12 @@ type ServicePlan struct {
 	FromNote   string  `json:"from_note,omitempty"` // why From is not known
 	FromMix    []Image `json:"from_mix,omitempty"`  // what its containers run where that isn't one image; sorted, the known ones alone
 	To         Image   `json:"to"`
-	Containers int     `json:"containers"`        // how many run, all of which are replaced
-	Scale      int     `json:"scale,omitempty"`   // more run than the file says: kept by --scale; 0: as the file says
-	ConfigHash string  `json:"config_hash"`       // compose's hash of the service with what runs now
-	Drifted    bool    `json:"drifted,omitempty"` // up will change more than the image
+	Pin        string  `json:"pin,omitempty"`      // what the variable says for To; empty: To itself
+	PinBack    string  `json:"pin_back,omitempty"` // the same for From, where there is a Pin; empty: nothing says it
+	Containers int     `json:"containers"`         // how many run, all of which are replaced
+	Scale      int     `json:"scale,omitempty"`    // more run than the file says: kept by --scale; 0: as the file says
+	ConfigHash string  `json:"config_hash"`        // compose's hash of the service with what runs now
+	Drifted    bool    `json:"drifted,omitempty"`  // up will change more than the image
 }
 
 // Replaced are the known images that the service's containers run now.

@@ -57,7 +57,7 @@ func configHashes(a runbook.App, launch []string, pins []runbook.Pin) runbook.Co
 func exports(pins []runbook.Pin) []string {
 	var env []string
 	for _, pin := range pins {
-		env = append(env, pin.Variable+"="+pin.Value)
+		env = appendOnce(env, pin.Variable+"="+pin.Value)
 	}
 	return env
 }
@@ -96,7 +96,7 @@ func inspectImages(a runbook.App, refs []string) runbook.Command {
 // Of an image's configuration only two labels leave the host: its environment may hold secrets. An image without labels
 // has none to index where docker reads .ID from its own types, and nothing at all in its JSON. 200 characters are
 // more than any usable label has, which BuildOf sees to.
-const imageFormat = `{"id":{{json .ID}},"digests":{{json .RepoDigests}},"size":{{.Size}},"layers":{{json .RootFS.Layers}},` +
+const imageFormat = `{"id":{{json .ID}},"tags":{{json .RepoTags}},"digests":{{json .RepoDigests}},"size":{{.Size}},"layers":{{json .RootFS.Layers}},` +
 	`"revision":{{with .Config}}{{with .Labels}}{{with index . "` + runbook.LabelRevision + `"}}{{printf "%.200s" . | json}}{{else}}""{{end}}{{else}}""{{end}}{{else}}""{{end}},` +
 	`"version":{{with .Config}}{{with .Labels}}{{with index . "` + runbook.LabelVersion + `"}}{{printf "%.200s" . | json}}{{else}}""{{end}}{{else}}""{{end}}{{else}}""{{end}}}`
 
@@ -169,10 +169,12 @@ func restart(a runbook.App, launch []string, plan runbook.HostPlan) runbook.Comm
 // gone again at once: what becomes of owner and mode nobody can tell by looking. Of the files that compose has to read it
 // names the last that can't be.
 func lookAround(a runbook.App, l launch) runbook.Command {
-	const script = `missing=""
+	const script = `exported="" dangling=""
+for name in $pins; do printenv "$name" >/dev/null 2>&1 && exported="$exported $name"; done
+missing=""
 for tool in flock timeout sha256sum readlink stat chown chmod tail head mv cp; do command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"; done
 [ -r /proc/uptime ] || missing="$missing /proc/uptime"
-printf "%s\n" "missing=$missing"
+printf "%s\n" "missing=$missing" "exported=$exported"
 count=$1
 shift
 while [ "$count" -gt 0 ]; do
@@ -183,12 +185,13 @@ done
 unset CDPATH
 file=$1
 if [ -e "$file" ] || [ -L "$file" ]; then
-  file=$(readlink -f "$file")
+  link=$file file=$(readlink -f "$file")
+  [ -n "$file" ] || dangling=$(readlink "$link")
 else
   folder=$(cd "$(dirname "$file")" 2>/dev/null && pwd -P) && file=${folder%/}/$(basename "$file")
 fi
 [ -n "$file" ] && folder=$(dirname "$file") || folder=
-printf "%s\n" "env_file=${file:-$1}" "user=$(id -un):$(id -gn)"
+printf "%s\n" "env_file=${file:-$1}" "dangling=$dangling" "user=$(id -un):$(id -gn)"
 try=$file.rollbackbot.$$
 tidy() { rm -f "$try"; }
 trap tidy EXIT
@@ -228,7 +231,15 @@ esac
 exit 0`
 	files := slices.Concat(l.files, l.envFiles)
 	words := append([]string{"sh", "-c", script, "rollbackbot", strconv.Itoa(len(files))}, files...)
-	return runbook.Command{Args: slices.Concat(words, []string{l.pins}, a.Docker), Dir: a.Dir}
+	return runbook.Command{Args: slices.Concat(words, []string{l.pins}, a.Docker), Dir: a.Dir, Env: []string{"pins=" + strings.Join(variables(a), " ")}}
+}
+
+// variables are those by which the app's images are pinned, each once.
+func variables(a runbook.App) (all []string) {
+	for _, service := range a.Services {
+		all = appendOnce(all, service.Variable)
+	}
+	return all
 }
 
 // fileAbsent is how readFile and readPinLines end where there is no such file.
@@ -242,14 +253,6 @@ func readFile(a runbook.App, path string) runbook.Command {
 // readPinLines prints the pins file, with nothing of its other variables but where they stand.
 func readPinLines(a runbook.App, file string) runbook.Command {
 	return runbook.Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec env LC_ALL=C sed -E "$1" "$0"`, file, dotenv.PinLines(variables(a))}, Dir: a.Dir}
-}
-
-// variables are those by which the app's images are pinned, each once.
-func variables(a runbook.App) (all []string) {
-	for _, service := range a.Services {
-		all = appendOnce(all, service.Variable)
-	}
-	return all
 }
 
 // container is what inspectContainers prints of one.
@@ -292,6 +295,7 @@ func (c container) runs() bool {
 // imageView is what inspectImages prints of one.
 type imageView struct {
 	ID       string           `json:"id"`      // of its configuration; with containerd's store the digest of its index or manifest
+	Tags     []string         `json:"tags"`    // with their names, too
 	Digests  []string         `json:"digests"` // with their names; several where it was pulled under several
 	Size     int64            `json:"size"`
 	Layers   []runbook.Digest `json:"layers"`   // of what they unpack to, the lowest first
@@ -338,7 +342,8 @@ func Lines[T any](output []byte) ([]T, error) {
 type rendered struct {
 	Project  string
 	Services map[string]renderedService
-	Unset    []string // variables that compose warns about: it would run with blanks
+	Unset    []string          // variables that compose warns about: it would run with blanks
+	Strict   map[string]string // by placeholder, where one stands in which no reference may
 }
 
 type renderedService struct {
@@ -369,7 +374,7 @@ func parseRendered(r result) (rendered, error) {
 	if err := json.Unmarshal(r.stdout, &file); err != nil {
 		return rendered{}, fmt.Errorf("compose printed no JSON: %w", err)
 	}
-	out := rendered{Project: file.Name, Services: map[string]renderedService{}, Unset: unsetVariables(r.stderr)}
+	out := rendered{Project: file.Name, Services: map[string]renderedService{}, Unset: unsetVariables(r.stderr), Strict: strictPlaces(r.stdout)}
 	for name, s := range file.Services {
 		service := renderedService{Image: s.Image, Scale: 1, Restarts: s.Restart != "" && s.Restart != "no", Profiles: s.Profiles, dependencies: s.dependencies}
 		if s.Deploy.Replicas != nil {

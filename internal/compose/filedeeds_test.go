@@ -32,6 +32,10 @@ func (b *bench) withFiles(deed hosttest.Deed) func(context.Context) error {
 		return do(func() error {
 			return appendTo(b.lane.profileFile(), "export "+b.setTo(deed.Service, deed.Release)+"\n")
 		})
+	case hosttest.Write:
+		return func(ctx context.Context) error { return b.write(ctx, deed.As) }
+	case hosttest.Retag:
+		return b.retag
 	case hosttest.Edit:
 		return do(func() error { return b.edit("\n  "+deed.Service+":\n", "    mem_limit: 256m\n") })
 	case hosttest.BreakFiles:

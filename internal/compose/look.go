@@ -107,11 +107,16 @@ func (h *appHost) sight(ctx context.Context, project string) (sight, error) {
 
 // refs are by what the containers of each planned service were started, as pins; a placeholder where there is none.
 func (h *appHost) refs(s sight) []runbook.Pin {
-	pins := h.placeholders()
+	pins, known := h.placeholders(), h.memory.recall().forms
 	for i, service := range h.app.Services {
 		for _, c := range s.containers {
-			if c.Service == service.Name {
-				pins[i].Value = c.Ref
+			if c.Service != service.Name {
+				continue
+			}
+			if pins[i].Value = c.Ref; known.of != nil {
+				if value, ok := known.of[service.Name].made(c.Ref); ok {
+					pins[i].Value = value
+				}
 			}
 		}
 	}
@@ -222,7 +227,7 @@ func (s sight) service(name string) runbook.ServiceView {
 
 // add counts a container in, all but what Image and Note say.
 func add(v *runbook.ServiceView, c container, image runbook.Image) {
-	if _, err := runbook.ParseImage(c.Ref); err != nil && v.Tag == "" {
+	if _, by := imageOf(c.Ref); !by && v.Tag == "" {
 		v.Tag = c.Ref
 	}
 	v.Containers++
@@ -254,7 +259,7 @@ func appendOnce[T comparable](all []T, one T) []T {
 // content, under whatever name of the repository, also where the image has lost its name since, or has several digests (of an
 // index, and of the manifest in it for this host). Any other is what docker says that its image ID is.
 func (s sight) resolve(c container) (runbook.Image, string) {
-	if image, err := runbook.ParseImage(c.Ref); err == nil {
+	if image, by := imageOf(c.Ref); by {
 		return image, ""
 	}
 	images := s.images[c.ImageID].images()
@@ -272,8 +277,8 @@ func (s sight) resolve(c container) (runbook.Image, string) {
 
 // named reports whether docker says that the image is what a reference names by digest.
 func (v imageView) named(ref string) bool {
-	image, err := runbook.ParseImage(ref)
-	return err == nil && v.is(image)
+	image, by := imageOf(ref)
+	return by && v.is(image)
 }
 
 // label notes what an image's labels say, under each digest that it has.

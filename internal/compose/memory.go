@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -25,6 +26,8 @@ type recollection struct {
 	launch  launch               // how compose is called, once that was found out
 	found   projects             // from what it was
 	called  launch               // how it is called in a plan
+	running map[string]string    // by service, what it runs: by digest where that is known
+	forms   forms                // of the app's files, read in that way
 }
 
 func (m *memory) recall() recollection {
@@ -54,17 +57,21 @@ func (m *memory) launched(l launch, found projects) {
 	m.last.launch, m.last.found = l, found
 }
 
-// calls remembers how compose is called in a plan.
-func (m *memory) calls(l launch) {
+// calls remembers how compose is called in a plan, and the forms of the files that it reads then.
+func (m *memory) calls(l launch, f forms) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.last.called = l
+	m.last.called, m.last.forms = l, f
 }
 
 // saw remembers a look.
 func (m *memory) saw(s sight, refs []runbook.Pin) {
 	m.learn(slices.Collect(maps.Values(s.images))...)
+	running := map[string]string{}
+	for _, c := range s.containers {
+		running[c.Service] = cmp.Or(s.service(c.Service).Image.String(), c.Ref)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.last.project, m.last.ids, m.last.refs = s.project, s.ids, refs
+	m.last.project, m.last.ids, m.last.refs, m.last.running = s.project, s.ids, refs, running
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func (h *appHost) report(r *runbook.HostReport, stack rendered, now map[string]s
 		}
 		r.Stack = append(r.Stack, of)
 	}
-	r.Warnings = slices.Concat(r.Warnings, h.driftWarnings(told), h.fileWarnings(stack))
+	r.Warnings = slices.Concat(r.Warnings, h.driftWarnings(told), h.fileWarnings(stack), h.tagWarnings(h.formsOf(stack)))
 }
 
 // stackAndSight renders the stack and looks at what runs; at the same time where the project's name is known from before.
@@ -141,7 +142,7 @@ func (h *appHost) stackAndSight(ctx context.Context, l *launch) (stack rendered,
 		stack.Project = s.project
 	}
 	if err = h.reveal(ctx, l, stack, s); err == nil {
-		h.memory.calls(*l)
+		h.memory.calls(*l, h.formsOf(stack))
 	}
 	return stack, s, err
 }
@@ -172,6 +173,9 @@ func (h *appHost) lookAround(ctx context.Context, l launch) (surroundings, error
 		return surroundings{}, h.problem("Put it back there, and let the SSH user read it", "there is no readable env file %s in %s, by which the containers were started", fields["unreadable"], h.app.Dir)
 	case fields["unreadable"] != "":
 		return surroundings{}, h.problem("Check DIR and COMPOSE_FILE", "there is no readable compose file %s in %s", fields["unreadable"], h.app.Dir)
+	case fields["exported"] != "" && !slices.Contains(runners, path.Base(h.app.Compose[0])):
+		names := strings.Join(strings.Fields(fields["exported"]), " and ")
+		return surroundings{}, h.problem("Take "+names+" out of the login shell's profile there", "a login shell exports %s, which wins over the pins file: pins written there would not count", names)
 	}
 	around := surroundings{pinsFile: fields["env_file"], freeBytes: -1, clockOff: -1}
 	if kib, err := strconv.ParseInt(fields["free_kib"], 10, 64); err == nil {
@@ -206,6 +210,9 @@ func (h *appHost) pinsFileProblem(fields map[string]string) error {
 	case "replaceable":
 		return nil
 	case "no-folder":
+		if to := fields["dangling"]; to != "" {
+			return h.problem("Make what it leads to, or remove the link", "the pins file, %s, is a link to %s, and there is no such folder", file, to)
+		}
 		return h.problem("Check ENV_FILE, or make the folder there: mkdir -p "+runbook.Quote(path.Dir(file)), "the pins file would be %s, and there is no such folder", file)
 	case "no-file":
 		return h.problem("Check ENV_FILE", "the pins file, %s, is no file", file)
@@ -253,14 +260,17 @@ func (h *appHost) checkStack(stack rendered, s sight) error {
 	say := func(fix, format string, args ...any) {
 		problems = append(problems, runbook.Problem{Host: h.host, What: fmt.Sprintf(format, args...), Remedy: fix})
 	}
+	known := h.formsOf(stack)
 	for _, service := range h.app.Services {
 		view, ok := stack.Services[service.Name]
 		switch {
 		case !ok:
 			say("Check IMAGES", "the compose file has no service %q", service.Name)
-		case view.Image != placeholder(service):
-			say(fmt.Sprintf("Write `image: ${%s}` for %s in the compose file", service.Variable, service.Name),
-				"%s doesn't take its image from %s, so a rollback would change nothing", service.Name, service.Variable)
+		case view.Image == "":
+			say("Push what is built to a registry, and write `image: ${"+service.Variable+"}` beside its `build:` in the compose file",
+				"%s is built on the host and has no image in the compose file, so there is nothing to go back to", service.Name)
+		case !known.pinnable(service):
+			say(h.lines(known, service), "%s doesn't take its image from %s, so a rollback would change nothing", service.Name, service.Variable)
 		}
 	}
 	for _, name := range runbook.SortedKeys(stack.Services) {
@@ -280,7 +290,7 @@ func (h *appHost) fed(stack rendered, name string) (runbook.Service, bool) {
 		return runbook.Service{}, false
 	}
 	for _, service := range h.app.Services {
-		if stack.Services[name].Image == placeholder(service) {
+		if strings.Contains(stack.Services[name].Image, placeholder(service)) {
 			return service, true
 		}
 	}
@@ -316,12 +326,17 @@ func (h *appHost) checkPins(ctx context.Context, l launch, r runbook.HostReport)
 			return nil
 		}
 	}
+	known, err := h.forms(ctx)
+	if err != nil {
+		return err
+	}
 	stack, err := h.render(ctx, l, nil)
 	if err != nil {
 		return err
 	}
 	for i, service := range h.app.Services {
-		if got := stack.Services[service.Name].Image; got != r.Pins[i].PlainValue() {
+		is := known.of[service.Name]
+		if got := stack.Services[service.Name].Image; got != is.before+r.Pins[i].PlainValue()+is.behind {
 			return h.problem(fmt.Sprintf("Take %s out of the login shell's profile, or point ENV_FILE at the file that compose reads", service.Variable),
 				"%s says %s=%s, but compose reads %s: pins written there would not count", r.PinsFile, service.Variable, r.Pins[i].PlainValue(), got)
 		}
@@ -352,7 +367,10 @@ func (h *appHost) askHashes(ctx context.Context, l launch, pins []runbook.Pin) (
 func (h *appHost) Prove(ctx context.Context, images map[string]runbook.Image, from runbook.PinSource) error {
 	var pins []runbook.Pin
 	if from == runbook.FromPlan {
-		pins = pinsFor(h.app, images)
+		var err error
+		if pins, err = h.Pins(ctx, images); err != nil {
+			return err
+		}
 	}
 	l, err := h.called(ctx)
 	if err != nil {
@@ -362,19 +380,21 @@ func (h *appHost) Prove(ctx context.Context, images map[string]runbook.Image, fr
 	if err != nil {
 		return err
 	}
-	for _, service := range h.app.Services {
-		got, want := stack.Services[service.Name].Image, images[service.Name]
-		image, err := runbook.ParseImage(got)
-		switch {
-		case err == nil && image == want.Canonical():
-		case from == runbook.FromFile:
-			return h.problem(fmt.Sprintf("Take %s out of the login shell's profile, or point ENV_FILE at the file that compose reads", service.Variable),
-				"the pins are written to %s, but compose renders %s as %s: another file or an exported variable wins", l.pins, service.Name, got)
-		default:
-			return h.problem(fmt.Sprintf("Write `image: ${%s}` for it in the compose file", service.Variable), "compose would run %s as %s and not as %s", service.Name, got, want)
-		}
+	wrong, err := h.unproven(ctx, stack, images)
+	if err != nil || len(wrong) == 0 {
+		return err
 	}
-	return nil
+	service := wrong[0]
+	got, want := stack.Services[service.Name].Image, images[service.Name].String()
+	if from == runbook.FromFile {
+		return h.problem(fmt.Sprintf("Take %s out of the login shell's profile, or point ENV_FILE at the file that compose reads", service.Variable),
+			"the pins are written to %s, but compose renders %s as %s: another file or an exported variable wins", l.pins, service.Name, got)
+	}
+	known, err := h.forms(ctx)
+	if err != nil {
+		return err
+	}
+	return h.problem(h.lines(known, service), "compose would run %s as %s and not as %s", service.Name, got, want)
 }
 
 // render renders the stack with these values of the planned variables; with none, as anybody's next `up` would.
@@ -398,18 +418,12 @@ func placeholder(s runbook.Service) string {
 	return "rollbackbot.invalid/" + strings.ToLower(s.Variable) + "@sha256:" + strings.Repeat("0", 64)
 }
 
+var anyPlaceholder = regexp.MustCompile(`rollbackbot\.invalid/[a-z0-9_]+@sha256:0{64}`)
+
 func (h *appHost) placeholders() []runbook.Pin {
 	pins := make([]runbook.Pin, len(h.app.Services))
 	for i, s := range h.app.Services {
 		pins[i] = runbook.Pin{Variable: s.Variable, Value: placeholder(s)}
-	}
-	return pins
-}
-
-func pinsFor(a runbook.App, images map[string]runbook.Image) []runbook.Pin {
-	pins := make([]runbook.Pin, len(a.Services))
-	for i, service := range a.Services {
-		pins[i] = runbook.Pin{Variable: service.Variable, Value: images[service.Name].String()}
 	}
 	return pins
 }

@@ -209,6 +209,8 @@ func TestPreflight_TellsWhatIsWrong(t *testing.T) {
 		{"no flock", []answer{lookedAround("missing= flock")}, "a rollback needs these, which a login shell doesn't find: flock", "Install util-linux and coreutils there"},
 		{"no compose file", []answer{lookedAround("unreadable=infra/docker-compose.prod.yml")}, "there is no readable compose file infra/docker-compose.prod.yml in /opt/shop", "Check DIR and COMPOSE_FILE"},
 		{"no folder for the pins", []answer{lookedAround("pins=no-folder")}, "the pins file would be /opt/shop/infra/.env, and there is no such folder", "Check ENV_FILE, or make the folder there: mkdir -p /opt/shop/infra"},
+		{"a link into a folder that isn't there", []answer{lookedAround("pins=no-folder", "dangling=../shared/.env")}, "the pins file, /opt/shop/infra/.env, is a link to ../shared/.env, and there is no such folder", "Make what it leads to, or remove the link"},
+		{"a variable that the login shell exports", []answer{lookedAround("exported= API_IMAGE")}, "a login shell exports API_IMAGE, which wins over the pins file: pins written there would not count", "Take API_IMAGE out of the login shell's profile there"},
 		{"a folder in the place of the pins", []answer{lookedAround("pins=no-file")}, pins + "is no file", "Check ENV_FILE"},
 		{"pins that can't be read", []answer{lookedAround("pins=unreadable")}, pins + "can't be read by the SSH user", "Let the SSH user own it, as root there: chown deploy /opt/shop/infra/.env"},
 		{"pins in a folder that can't be written", []answer{lookedAround("pins=unwritable")}, pins + "can't be replaced: the SSH user may not write into its folder", "Let the SSH user write there, as root: chown deploy /opt/shop/infra"},
@@ -237,7 +239,7 @@ func TestPreflight_TellsWhatIsWrong(t *testing.T) {
 		{"another program by that name", []answer{{part: config, stdout: "name: shop\n"}}, "compose printed no JSON: invalid character 'a' in literal null (expecting 'u')", "Check COMPOSE_COMMAND; Docker Compose 2 or newer is needed"},
 		{"a service that isn't there", []answer{{part: placedConfig, stdout: stack(service("api", placeholder(recordedApp().Services[0])))}}, `the compose file has no service "worker"`, "Check IMAGES"},
 		{"an image that isn't taken from the variable", []answer{{part: placedConfig, stdout: stack(service("api", "api:latest"), service("worker", placeholder(recordedApp().Services[1])))}},
-			"api doesn't take its image from API_IMAGE, so a rollback would change nothing", "Write `image: ${API_IMAGE}` for api in the compose file"},
+			"api doesn't take its image from API_IMAGE, so a rollback would change nothing", "Write `image: ${API_IMAGE}` for api in the compose file, and API_IMAGE=" + running("api").String() + " into infra/.env"},
 		{"another service that takes the variable", []answer{placed(service("cron", placeholder(recordedApp().Services[0]), forLong))}, "cron takes API_IMAGE too and would be left on the failed image", "Add cron=API_IMAGE to IMAGES"},
 		{"variables that aren't set", []answer{{part: placedConfig, stdout: placed().stdout, stderr: warned + warned}}, "compose sees no value of WORKER_IMAGE, and would start worker without an image", "Write WORKER_IMAGE into infra/.env or the login shell's profile"},
 		{"a variable that wins over the pins", []answer{placed(), {part: config, stdout: stack(service("api", "ghcr.io/acme/api:exported"), service("worker", running("worker").String()))}},
@@ -309,13 +311,13 @@ func TestProve_TellsWhatIsWrong(t *testing.T) {
 	planned := map[string]runbook.Image{"api": running("api"), "worker": running("worker")}
 	other := answer{part: config, stdout: stack(service("api", "api:latest"), service("worker", running("worker").String()))}
 	for from, want := range map[runbook.PinSource]runbook.Problem{
-		runbook.FromPlan: {What: "compose would run api as api:latest and not as " + running("api").String(), Remedy: "Write `image: ${API_IMAGE}` for it in the compose file"},
+		runbook.FromPlan: {What: "compose would run api as api:latest and not as " + running("api").String(), Remedy: "Write `image: ${API_IMAGE}` for api in the compose file, and API_IMAGE=" + running("api").String() + " into infra/.env"},
 		runbook.FromFile: {What: "the pins are written to infra/.env, but compose renders api as api:latest: another file or an exported variable wins", Remedy: "Take API_IMAGE out of the login shell's profile, or point ENV_FILE at the file that compose reads"},
 	} {
 		if err := hostThat(t).Prove(t.Context(), planned, from); err != nil {
 			t.Errorf("on a sound host: %v", err)
 		}
-		wantProblem(t, hostThat(t, other).Prove(t.Context(), planned, from), want.What, want.Remedy)
+		wantProblem(t, hostThat(t, placed(), other).Prove(t.Context(), planned, from), want.What, want.Remedy)
 	}
 }
 

@@ -3,6 +3,7 @@ package compose
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,7 +39,8 @@ func (h *appHost) reveal(ctx context.Context, l *launch, stack rendered, s sight
 	if err != nil {
 		return err
 	}
-	for name, service := range hidden {
+	maps.Copy(stack.Strict, hidden.Strict)
+	for name, service := range hidden.Services {
 		if _, known := stack.Services[name]; !known {
 			service.Hidden = len(service.Profiles) > 0
 			stack.Services[name] = service
@@ -49,27 +51,25 @@ func (h *appHost) reveal(ctx context.Context, l *launch, stack rendered, s sight
 }
 
 // renderNamed renders services by their names. One that isn't there fails the whole answer; then each is asked for by itself.
-func (h *appHost) renderNamed(ctx context.Context, l launch, names []string) (map[string]renderedService, error) {
-	r, err := h.ask(ctx, render(h.app, l.words, h.placeholders(), names...))
+func (h *appHost) renderNamed(ctx context.Context, l launch, names []string) (rendered, error) {
+	r, err := h.askExporting(ctx, render(h.app, l.words, h.placeholders(), names...))
 	if err != nil {
-		return nil, err
+		return rendered{}, err
 	}
 	if r.status == 0 {
-		stack, err := parseRendered(r)
-		return stack.Services, err
+		return parseRendered(r)
 	}
-	found := map[string]renderedService{}
+	found := rendered{Services: map[string]renderedService{}, Strict: map[string]string{}}
 	for _, name := range names {
 		if len(names) == 1 {
 			break
 		}
 		one, err := h.renderNamed(ctx, l, []string{name})
 		if err != nil {
-			return nil, err
+			return rendered{}, err
 		}
-		for name, service := range one {
-			found[name] = service
-		}
+		maps.Copy(found.Services, one.Services)
+		maps.Copy(found.Strict, one.Strict)
 	}
 	return found, nil
 }
@@ -112,6 +112,7 @@ func (h *appHost) strangers(ctx context.Context, stack rendered, s sight, depend
 	if err != nil {
 		return nil, nil, err
 	}
+	known := h.formsOf(stack)
 	images := map[string]string{} // of which service of the app
 	for _, c := range s.containers {
 		images[c.ImageID] = c.Service
@@ -136,7 +137,7 @@ func (h *appHost) strangers(ctx context.Context, stack rendered, s sight, depend
 			say(service, stop, "%s runs the image of %s and would stay on it: its service %s is in none of the files that compose reads", c.name(), service, c.Service)
 		case ours:
 			variable := h.variable(service)
-			say(service, fmt.Sprintf("Write `image: ${%s}` for %s in the compose file, and add %s=%s to IMAGES", variable, c.Service, c.Service, variable),
+			say(service, fmt.Sprintf("Write %s for %s in the compose file, and add %s=%s to IMAGES", known.of[service].text(variable), c.Service, c.Service, variable),
 				"%s%s runs the image of %s and would stay on it", c.Service, behind(rendered), service)
 		case c.Project == "":
 			say(service, stop, "%s, which was started by hand, runs the image of %s and would stay on it", c.name(), service)

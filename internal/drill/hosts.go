@@ -107,23 +107,21 @@ func (h *appHost) Look(ctx context.Context, project string) (runbook.View, error
 
 // Prove proves pins that were "written" from the plan, where nothing else can win over them: the file doesn't have them.
 func (h *appHost) Prove(ctx context.Context, images map[string]runbook.Image, from runbook.PinSource) error {
-	if h.wrote(images) {
+	wanted, err := h.Pins(ctx, images)
+	if err != nil {
+		return err
+	}
+	if h.wrote(wanted) {
 		from = runbook.FromPlan
 	}
 	return h.Looker.Prove(ctx, images, from)
 }
 
-// wrote reports whether the pins of these images were "written".
-func (h *appHost) wrote(images map[string]runbook.Image) bool {
+// wrote reports whether these pins were "written".
+func (h *appHost) wrote(pins []runbook.Pin) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, service := range h.app.Services {
-		pin := runbook.Pin{Variable: service.Variable, Value: images[service.Name].String()}
-		if !slices.Contains(h.pins, pin) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(pins, func(pin runbook.Pin) bool { return !slices.Contains(h.pins, pin) })
 }
 
 // Images adds what was "fetched" to what the host has.

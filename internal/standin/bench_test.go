@@ -35,13 +35,14 @@ type bench struct {
 	lab   *standin.Lab
 	on    *standin.Host
 	hosts runbook.Hosts
+	app   runbook.App
 }
 
 var _ hosttest.Bench = (*bench)(nil)
 
 func newBench() *bench {
 	lab := &standin.Lab{}
-	b := &bench{lab: lab, on: lab.Add(shop(), host, release(2), release(1)), hosts: lab}
+	b := &bench{lab: lab, on: lab.Add(shop(), host, release(2), release(1)), hosts: lab, app: shop()}
 	b.on.Set(func(s *standin.State) {
 		for _, image := range release(3) {
 			s.Registry[image] = true
@@ -56,7 +57,7 @@ func newBench() *bench {
 }
 
 func (b *bench) Hosts() runbook.Hosts { return b.hosts }
-func (b *bench) App() runbook.App     { return shop() }
+func (b *bench) App() runbook.App     { return b.app }
 func (b *bench) Host() runbook.Host   { return host }
 
 func (b *bench) Release(which hosttest.Which) hosttest.Release {
@@ -103,10 +104,36 @@ func (b *bench) Do(_ context.Context, deed hosttest.Deed) error {
 	case hosttest.TakeByHand:
 		b.on.TakeByHand(deed.Holder, deed.Reason, deed.For)
 		return nil
+	case hosttest.Write:
+		b.write(deed.As)
+		return nil
 	}
 	var err error
 	b.on.Set(func(s *standin.State) { err = b.set(s, deed) })
 	return err
+}
+
+// write has the files make the images in another way.
+func (b *bench) write(as hosttest.Writing) {
+	b.app = shop()
+	for i := range b.app.Services {
+		if as == hosttest.ByOneTag {
+			b.app.Services[i].Variable = "TAG"
+		}
+	}
+	b.lab.On(b.app, host)
+	b.on.Set(func(s *standin.State) {
+		for i, service := range b.app.Services {
+			for _, which := range []hosttest.Which{hosttest.Current, hosttest.Former} {
+				image := b.Release(which).Images[service.Name]
+				s.Tags[image.Name+":"+string(which)] = image
+			}
+			repository := b.Release(hosttest.Current).Images[service.Name].Name
+			s.Forms[service.Name] = standin.Form{Repository: repository, Tag: as == hosttest.ByTag || as == hosttest.ByOneTag, Fixed: as == hosttest.Fixed && i == 0}
+		}
+		s.Pins = nil
+		s.Deploy(b.Release(hosttest.Current).Images)
+	})
 }
 
 // set does what changes the state alone.
@@ -161,6 +188,11 @@ func (b *bench) set(s *standin.State, deed hosttest.Deed) error {
 			if service.Name == deed.Service {
 				s.Exported[service.Variable] = b.Release(deed.Release).Images[deed.Service].String()
 			}
+		}
+	case hosttest.Retag:
+		for _, service := range b.app.Services {
+			image := b.Release(hosttest.Current).Images[service.Name]
+			s.Tags[image.Name+":"+string(hosttest.Former)] = image
 		}
 	case hosttest.Edit:
 		s.Edited[deed.Service] = "more memory"

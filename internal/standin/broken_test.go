@@ -127,6 +127,20 @@ var defects = map[string]func(*bench, *faulty){
 	}),
 	"a container that runs a service's image and that no plan would replace is named": reports(func(r *runbook.HostReport) { r.Strangers = nil }),
 
+	"where a variable holds the whole image, that is its pin":                                       pinsSay(func(image runbook.Image) string { return string(image.Digest) }),
+	"where a variable holds the digest alone, its pin is that":                                      pinsSay(runbook.Image.String),
+	"where a variable holds a tag, its pin names the image all the same":                            pinsSay(func(runbook.Image) string { return string(hosttest.Current) }),
+	"where one variable holds the tag of all, its pin is the tag that names the images on the host": pinsSay(runbook.Image.String),
+	"a tag that was moved is no pin for what it named":                                              pinsSay(func(runbook.Image) string { return string(hosttest.Former) }),
+	"images that one tag doesn't name on the host have no pin":                                      pinsSay(func(runbook.Image) string { return string(hosttest.Former) }),
+	"an image that no variable makes is refused by a preflight, and has no pin":                     pinsSay(runbook.Image.String),
+	"a variable that is set wherever the app is started is found by a preflight, whatever it says": func(b *bench, f *faulty) {
+		f.preflight = func(ctx context.Context, again bool) (runbook.HostReport, error) {
+			b.on.Set(func(s *standin.State) { clear(s.Exported) })
+			return f.AppHost.Preflight(ctx, again)
+		}
+	},
+
 	"a job that was begun is not begun again": startedTwice,
 	"a job that still runs is not begun again either, and its end is not waited for": func(_ *bench, f *faulty) {
 		f.start = func(ctx context.Context, l runbook.Lease, job runbook.Job) error {
@@ -533,6 +547,18 @@ func provesFrom(source runbook.PinSource) func(*bench, *faulty) {
 	return func(_ *bench, f *faulty) {
 		f.prove = func(ctx context.Context, images map[string]runbook.Image, _ runbook.PinSource) error {
 			return f.AppHost.Prove(ctx, images, source)
+		}
+	}
+}
+
+// pinsSay takes the same for every image's pin.
+func pinsSay(text func(runbook.Image) string) func(*bench, *faulty) {
+	return func(b *bench, f *faulty) {
+		f.pins = func(_ context.Context, images map[string]runbook.Image) (pins []runbook.Pin, err error) {
+			for _, service := range b.app.Services {
+				pins = append(pins, runbook.Pin{Variable: service.Variable, Value: text(images[service.Name])})
+			}
+			return pins, nil
 		}
 	}
 }

@@ -13,6 +13,7 @@ type faulty struct {
 	runbook.AppHost
 	look      func(ctx context.Context, project string) (runbook.View, error)
 	preflight func(ctx context.Context, again bool) (runbook.HostReport, error)
+	pins      func(ctx context.Context, images map[string]runbook.Image) ([]runbook.Pin, error)
 	prove     func(ctx context.Context, images map[string]runbook.Image, from runbook.PinSource) error
 	images    func(ctx context.Context, images []runbook.Image, ask bool) ([]runbook.ImageState, error)
 	logs      func(ctx context.Context, project string) ([]runbook.ServiceLogs, error)
@@ -30,7 +31,7 @@ type editor = func(now []runbook.Pin) ([]runbook.Pin, error)
 // sound is one whose methods are those of the host.
 func sound(h runbook.AppHost) *faulty {
 	return &faulty{
-		AppHost: h, look: h.Look, preflight: h.Preflight, prove: h.Prove, images: h.Images, logs: h.Logs, fetch: h.Fetch,
+		AppHost: h, look: h.Look, preflight: h.Preflight, pins: h.Pins, prove: h.Prove, images: h.Images, logs: h.Logs, fetch: h.Fetch,
 		editPins: h.EditPins, start: h.Start, follow: h.Follow, lock: h.Lock, take: h.Take, release: h.Release,
 	}
 }
@@ -41,6 +42,10 @@ func (f *faulty) Look(ctx context.Context, project string) (runbook.View, error)
 
 func (f *faulty) Preflight(ctx context.Context, again bool) (runbook.HostReport, error) {
 	return f.preflight(ctx, again)
+}
+
+func (f *faulty) Pins(ctx context.Context, images map[string]runbook.Image) ([]runbook.Pin, error) {
+	return f.pins(ctx, images)
 }
 
 func (f *faulty) Prove(ctx context.Context, images map[string]runbook.Image, from runbook.PinSource) error {

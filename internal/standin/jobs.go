@@ -174,7 +174,7 @@ func (s *State) up(j *job) {
 	}
 	before, images := maps.Clone(s.Containers), map[string]runbook.Image{}
 	for _, service := range s.app.Services {
-		images[service.Name], _ = runbook.ParseImage(s.value(service))
+		images[service.Name] = s.means(service.Name, s.value(service))
 	}
 	for _, plan := range j.meant.Up {
 		if image := images[plan.Service]; s.NoEngine || !s.Here[image] {

@@ -40,11 +40,12 @@ func (l *Lab) add(h *Host) *Host {
 	return h
 }
 
-// On gives the *Host that was added. One that was not is there all the same, and can't be used.
+// On gives the *Host that was added, with the app as it is configured now. One that was not is there all the same, and can't be used.
 func (l *Lab) On(app runbook.App, host runbook.Host) runbook.AppHost {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h := l.hosts[place{app.Name, host}]; h != nil {
+		h.Set(func(s *State) { s.app = app })
 		return h
 	}
 	h := newHost(app, host, nil)

@@ -175,6 +175,14 @@ func (s *State) wrong(host runbook.Host) error {
 	if s.Unreadable {
 		say("the pins file, "+s.PinsFile+", can't be read", "Let the bot's user own it")
 	}
+	for _, service := range s.app.Services {
+		if s.Forms[service.Name].Fixed {
+			say(service.Name+" takes no image from "+service.Variable, "Take it from there")
+		}
+		if _, set := s.Exported[service.Variable]; set {
+			say(service.Variable+" is set for everybody, and wins over the pins file", "Take it away there")
+		}
+	}
 	if s.PinsFault == runbook.PinsNotOurs {
 		say("the pins file, "+s.PinsFile+", can't be replaced", "Let the bot's user own it")
 	}
@@ -187,15 +195,34 @@ func (s *State) wrong(host runbook.Host) error {
 	return &runbook.PreflightError{Problems: problems}
 }
 
+// Pins are what the pins file has to say so that exactly these images run.
+func (h *Host) Pins(ctx context.Context, images map[string]runbook.Image) (pins []runbook.Pin, err error) {
+	err = h.do(ctx, call{method: "Pins"}, func(s *State) error {
+		var without []string
+		if pins, without = s.pinsOf(images); len(without) > 0 {
+			return unpinnable(h.name, without)
+		}
+		return nil
+	})
+	return pins, err
+}
+
+func unpinnable(host runbook.Host, services []string) error {
+	return problem(host, "Take the whole image from it", "no variable can say the image of %s", strings.Join(services, " and "))
+}
+
 // Prove makes sure that exactly these images would run.
 func (h *Host) Prove(ctx context.Context, images map[string]runbook.Image, from runbook.PinSource) error {
 	return h.do(ctx, call{method: "Prove", engine: true, slow: true}, func(s *State) error {
 		if s.BrokenFiles {
 			return s.wrong(h.name)
 		}
+		if _, without := s.pinsOf(images); from == runbook.FromPlan && len(without) > 0 {
+			return unpinnable(h.name, without)
+		}
 		for _, service := range s.app.Services {
 			want, given := images[service.Name]
-			if got := s.value(service); given && from == runbook.FromFile && got != want.String() {
+			if got := s.value(service); given && from == runbook.FromFile && s.means(service.Name, got) != want {
 				return problem(h.name, "Make sure that nothing else sets "+service.Variable, "%s would run %q and not %s: what %s says doesn't count", service.Name, got, want, s.PinsFile)
 			}
 		}

@@ -33,10 +33,12 @@ type State struct {
 
 	// The pins file.
 	PinsFile string
-	PinsLink string            // another name of it, which is a link; "": none
-	Pins     map[string]string // by variable, as they stand there; nil: there is no such file
-	Other    string            // all else that it holds
-	Exported map[string]string // variables that are set for everybody, and win over the file
+	PinsLink string                   // another name of it, which is a link; "": none
+	Pins     map[string]string        // by variable, as they stand there; nil: there is no such file
+	Other    string                   // all else that it holds
+	Forms    map[string]Form          // by service: how the app's files make its image
+	Tags     map[string]runbook.Image // by repository:tag: what is called so on the host
+	Exported map[string]string        // variables that are set for everybody, and win over the file
 
 	// The lock.
 	Lease *Lease // nil: there is none
@@ -113,7 +115,7 @@ func newState(app runbook.App, running map[string]runbook.Image, here []map[stri
 		app: app, Project: app.Name, PinsFile: app.Dir + "/pins", Other: "SECRET=hunter2\n", FreeBytes: 10 << 30, DiskBytes: 20 << 30, Latency: DefaultLatency, Takes: DefaultTakes,
 		Containers: map[string][]Container{}, Scale: map[string]int{}, Edited: map[string]string{}, Here: map[runbook.Image]bool{},
 		Registry: map[runbook.Image]bool{}, Sizes: map[runbook.Image]int64{}, Labels: map[runbook.Image]runbook.Label{},
-		Exported: map[string]string{}, HangsAt: map[string]bool{}, Lose: map[string]int{}, Does: map[string]Does{},
+		Forms: map[string]Form{}, Tags: map[string]runbook.Image{}, Exported: map[string]string{}, HangsAt: map[string]bool{}, Lose: map[string]int{}, Does: map[string]Does{},
 	}
 	for _, images := range here {
 		for _, image := range images {
@@ -138,7 +140,7 @@ func (s *State) Deploy(images map[string]runbook.Image) {
 			continue
 		}
 		s.Here[image], s.Registry[image] = true, true
-		s.Pins[service.Variable] = image.String()
+		s.Pins[service.Variable] = s.pin(service.Variable, images)
 		s.Containers[service.Name] = s.replaced(service.Name, image, max(1, len(s.Containers[service.Name])))
 	}
 }

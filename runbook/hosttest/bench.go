@@ -120,6 +120,11 @@ type (
 	LinkPins struct{}
 	// LockPins makes the pins file one that can't be replaced as it is.
 	LockPins struct{}
+	// Write has the app's files make the images in another way, and App say so; then Current is deployed by hand, as people
+	// do who write it like that.
+	Write struct{ As Writing }
+	// Retag has the tag by which Former is deployed under ByOneTag name the images of Current on the host.
+	Retag struct{}
 	// Export sets a service's variable to an image of a release wherever the app is started, which wins over the pins file.
 	Export struct {
 		Service string
@@ -129,6 +134,17 @@ type (
 	Edit struct{ Service string }
 	// BreakFiles makes the app's files unreadable for whoever starts it.
 	BreakFiles struct{}
+)
+
+// Writing is how the app's files make an image.
+type Writing string
+
+// The ways. At first a variable holds the whole image.
+const (
+	ByDigest Writing = "by digest"  // the files have the repository, a variable of each service the digest
+	ByTag    Writing = "by tag"     // the files have the repository, a variable of each service a tag
+	ByOneTag Writing = "by one tag" // the files have the repositories, one variable the tag of them all
+	Fixed    Writing = "fixed"      // the files have the whole image of the first service
 )
 
 // What happens to jobs and to the lock.
@@ -185,6 +201,8 @@ func (WritePins) deed()   {}
 func (RemovePins) deed()  {}
 func (LinkPins) deed()    {}
 func (LockPins) deed()    {}
+func (Write) deed()       {}
+func (Retag) deed()       {}
 func (Export) deed()      {}
 func (Edit) deed()        {}
 func (BreakFiles) deed()  {}

@@ -38,7 +38,7 @@ type Case struct {
 
 // Cases are all promises.
 func Cases() []Case {
-	return slices.Concat(jobCases, linkCases, lockCases, pinCases, proofCases, imageCases, lookCases, dependentCases, hostCases)
+	return slices.Concat(jobCases, linkCases, lockCases, pinCases, formCases, proofCases, imageCases, lookCases, dependentCases, hostCases)
 }
 
 // Check tries the promise on a bench, and gives all that was not as promised. An error that wraps ErrCannot says that the

@@ -68,7 +68,7 @@ func (p Planner) Plan(ctx context.Context, a runbook.App, request runbook.Reques
 	if err := knownRepositories(a, history, surveys, target); err != nil {
 		return runbook.Plan{}, err
 	}
-	if len(excluded) == 0 && alreadyRunning(a, surveys, target) {
+	if len(excluded) == 0 && runs(surveys, target) && p.pinned(ctx, a, surveys, target) {
 		return runbook.Plan{}, &runbook.AlreadyRunningError{App: a.Name, Release: target}
 	}
 	plan := runbook.Plan{App: a.Name, Target: target, Excluded: excluded, Exact: len(request.Images) > 0, Missing: map[runbook.Host][]runbook.Image{}}
@@ -207,19 +207,18 @@ func knownRepositories(a runbook.App, history history.History, surveys []survey,
 	return nil
 }
 
-func alreadyRunning(a runbook.App, surveys []survey, target runbook.Release) bool {
-	for _, s := range surveys {
-		if !s.Runs(target.Images) {
-			return false
-		}
-		for i, pin := range s.Pins {
-			image, err := runbook.ParseImage(pin.PlainValue())
-			if pin.Absent || err != nil || image != target.Images[a.Services[i].Name] {
-				return false
-			}
-		}
-	}
-	return true
+// runs reports whether every host runs the target, and has a pin for each service.
+func runs(surveys []survey, target runbook.Release) bool {
+	return !slices.ContainsFunc(surveys, func(s survey) bool {
+		return !s.Runs(target.Images) || slices.ContainsFunc(s.Pins, func(pin runbook.Pin) bool { return pin.Absent })
+	})
+}
+
+// pinned reports whether the next deployment, by anybody and on every host, would bring the target.
+func (p Planner) pinned(ctx context.Context, a runbook.App, surveys []survey, target runbook.Release) bool {
+	return !slices.ContainsFunc(surveys, func(s survey) bool {
+		return p.Hosts.On(a, s.Host).Prove(ctx, target.Images, runbook.FromFile) != nil
+	})
 }
 
 // differences names the hosts that run something else than the first one, and containers that don't run.

@@ -71,16 +71,18 @@ type hostFacts struct {
 func (p Planner) planHost(ctx context.Context, a runbook.App, s survey, to runbook.Release) (hostFacts, error) {
 	on := p.Hosts.On(a, s.Host)
 	var facts hostFacts
+	var services []runbook.ServicePlan
+	asks := []func(context.Context) error{func(ctx context.Context) (err error) { services, err = s.services(ctx, on, a, to); return err }}
 	if p.Before == nil {
-		err := parallel.Do(ctx,
+		asks = append(asks,
 			func(ctx context.Context) error { return on.Prove(ctx, to.Images, runbook.FromPlan) },
 			func(ctx context.Context) (err error) {
 				facts.missing, facts.notes, err = s.presence(ctx, on, a, to)
 				return err
 			})
-		if err != nil {
-			return hostFacts{}, err
-		}
+	}
+	if err := parallel.Do(ctx, asks...); err != nil {
+		return hostFacts{}, err
 	}
 	for _, warning := range slices.Concat(s.Warnings, facts.notes) {
 		facts.warnings = append(facts.warnings, string(s.Host)+": "+warning)
@@ -88,7 +90,7 @@ func (p Planner) planHost(ctx context.Context, a runbook.App, s survey, to runbo
 	if s.lock != "" {
 		facts.warnings = append(facts.warnings, s.lock)
 	}
-	facts.plan = runbook.HostPlan{Host: s.Host, Project: s.Project, EnvFile: s.PinsFile, Services: s.services(a, to), Launch: s.Launch, Dependents: s.Dependents}
+	facts.plan = runbook.HostPlan{Host: s.Host, Project: s.Project, EnvFile: s.PinsFile, Services: services, Launch: s.Launch, Dependents: s.Dependents}
 	facts.plan.Commands = p.Hosts.Commands(a, facts.plan)
 	return facts, s.leftBehind(facts.plan)
 }
@@ -110,7 +112,12 @@ func (s survey) leftBehind(plan runbook.HostPlan) error {
 	return &runbook.PreflightError{Problems: problems}
 }
 
-func (s survey) services(a runbook.App, to runbook.Release) (plans []runbook.ServicePlan) {
+// services are each service's way to the target, with what the pins file has to say there and for the way back.
+func (s survey) services(ctx context.Context, on runbook.AppHost, a runbook.App, to runbook.Release) (plans []runbook.ServicePlan, err error) {
+	pins, err := on.Pins(ctx, to.Images)
+	if err != nil {
+		return nil, err
+	}
 	for i, service := range a.Services {
 		running, stack := s.Services[i], s.Stack[i]
 		plan := runbook.ServicePlan{
@@ -120,9 +127,26 @@ func (s survey) services(a runbook.App, to runbook.Release) (plans []runbook.Ser
 		if running.Containers > stack.Scale {
 			plan.Scale = running.Containers
 		}
+		if pins[i].Value != plan.To.String() {
+			plan.Pin = pins[i].Value
+		}
 		plans = append(plans, plan)
 	}
-	return plans
+	from, known := s.Set()
+	if !known || !slices.ContainsFunc(plans, func(plan runbook.ServicePlan) bool { return plan.Pin != "" }) {
+		return plans, nil
+	}
+	back, err := on.Pins(ctx, from)
+	var none *runbook.PreflightError
+	if errors.As(err, &none) && none.Err == nil {
+		return plans, nil // there is no way back
+	}
+	for i := range back {
+		if plans[i].Pin != "" {
+			plans[i].PinBack = back[i].Value
+		}
+	}
+	return plans, err
 }
 
 // presence finds the images that the host lacks, and makes sure that each of them can be had and would fit, as far as that

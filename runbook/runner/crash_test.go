@@ -50,7 +50,7 @@ var courses = []course{
 	}, {
 		name: "it is stopped before up", outcome: runbook.Aborted, forward: true,
 		people: answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}, runbook.AskFailed: {"UONCALL", runbook.Abort}},
-		// A variable of the login shell wins over the pins, which is found out after they are written.
+		// A variable that the login shell sets meanwhile wins over the pins, which is found out after they are written.
 		prepare: func(w *world) { w.exports("WEB_IMAGE", w.v2["web"]) },
 	}, {
 		name: "it is stopped after up", people: answers{runbook.AskSignoff: {"ULEAD", runbook.SignoffInPlace}}, outcome: runbook.Aborted,

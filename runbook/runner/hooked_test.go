@@ -39,6 +39,10 @@ func (h hookedHost) Preflight(ctx context.Context, again bool) (runbook.HostRepo
 	return asked(h, "Preflight", func() (runbook.HostReport, error) { return h.host.Preflight(ctx, again) })
 }
 
+func (h hookedHost) Pins(ctx context.Context, images map[string]runbook.Image) ([]runbook.Pin, error) {
+	return asked(h, "Pins", func() ([]runbook.Pin, error) { return h.host.Pins(ctx, images) })
+}
+
 func (h hookedHost) Prove(ctx context.Context, images map[string]runbook.Image, from runbook.PinSource) error {
 	return h.around("Prove", func() error { return h.host.Prove(ctx, images, from) })
 }

@@ -79,9 +79,11 @@ func (w *world) restarts(host runbook.Host, service string, times int) {
 	w.hosts[host].Set(func(s *standin.State) { s.Containers[service][0].Restarts += times })
 }
 
-// exports sets a variable for everybody on host one: it wins over the pins.
+// exports sets a variable for everybody on host one as soon as the pins are written there: it wins over them.
 func (w *world) exports(variable string, image runbook.Image) {
-	w.hosts["deploy@one"].Set(func(s *standin.State) { s.Exported[variable] = image.String() })
+	w.hosts["deploy@one"].Set(func(s *standin.State) {
+		s.AfterPins = func(s *standin.State) { s.Exported[variable] = image.String() }
+	})
 }
 
 // leased makes this the lease on a host.

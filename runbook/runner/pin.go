@@ -42,11 +42,18 @@ func (s writePinsEverywhere) Run(ctx context.Context, x *execution) (runbook.Ste
 // former attempt, nothing is written.
 func (x *execution) setPins(ctx context.Context, h runbook.HostPlan, pins []runbook.Pin) error {
 	return x.host(h.Host).EditPins(ctx, x.lease(), h.EnvFile, func(now []runbook.Pin) ([]runbook.Pin, error) {
-		if slices.Equal(now, pins) {
+		if slices.EqualFunc(now, pins, alike) {
 			return nil, nil
 		}
 		return pins, x.note(ctx, runbook.PinsWriting{Host: h.Host, File: h.EnvFile, Former: now, Pins: pins})
 	})
+}
+
+// alike reports whether two pins say the same: the file may have one in quotes.
+func alike(a, b runbook.Pin) bool {
+	one, plain := a.Plain()
+	other, alsoPlain := b.Plain()
+	return a.Variable == b.Variable && a.Absent == b.Absent && plain && alsoPlain && one == other
 }
 
 // provePinned makes sure that the next deployment by anybody would bring the plan's images. What runs is looked at
@@ -92,7 +99,8 @@ func unchanged(rb runbook.Rollback, host runbook.Host, now []runbook.Pin) []runb
 			if plan == nil {
 				continue
 			}
-			if h, ok := plan.Host(host); ok && slices.Contains(h.Pins(), pin) {
+			h, ok := plan.Host(host)
+			if ok && slices.ContainsFunc(h.Pins(), func(planned runbook.Pin) bool { return alike(pin, planned) }) {
 				return true
 			}
 		}

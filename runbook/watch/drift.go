@@ -85,6 +85,9 @@ func pinDrift(s runbook.View, r runbook.ServiceView, pin runbook.Pin, h history.
 	byRollback := rollback != ""
 	value, plain := pin.Plain()
 	image, err := runbook.ParseImage(value)
+	if digest, alone := runbook.ParseDigest(value); alone == nil {
+		image, err = runbook.Image{Name: r.Image.Name, Digest: digest}, nil
+	}
 	switch {
 	case pin.Absent && byRollback && written.Digest == r.Image.Digest:
 		return fmt.Sprintf("somebody took %s out of the pins file, where rollback %s wrote it: the next deployment may bring another image", pin.Variable, rollback)
