@@ -15,16 +15,40 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"rollbackbot/internal/localslack"
 )
 
 // patience bounds a command of the bot.
 const patience = 3 * time.Minute
 
-// lead asks for and signs off every rollback.
-const lead = "U0LENA"
+// lead asks for and signs off every rollback, and channel hears of it.
+const (
+	lead    = "U0LENA"
+	channel = "C0SHOP"
+)
 
-// bot is the real binary, configured for the app on one host. Slack is away: what is asked and answered goes through the
-// terminal, which has the same plan, rules, lock, journal and executor.
+// startSlack starts a local Slack that ends with the test.
+func startSlack(t *testing.T) *localslack.Server {
+	t.Helper()
+	slack := localslack.New(localslack.Workspace{
+		TeamName: "Acme", BotUser: "U0BOT", Commands: []string{"/rollback"},
+		Users:    []localslack.User{{ID: lead, Name: "lena"}, {ID: "U0BOT", Name: "rollbackbot", Bot: true}},
+		Channels: []localslack.Channel{{ID: channel, Name: "shop", Members: []string{lead, "U0BOT"}}},
+	})
+	if err := slack.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := slack.Close(); err != nil {
+			t.Errorf("close the local Slack: %v", err)
+		}
+	})
+	return slack
+}
+
+// bot is the real binary, configured for the app on one host. What is asked and answered goes through the terminal, which has
+// the same plan, rules, lock, journal and executor as Slack has; Slack is there, so that nothing waits for it.
 type bot struct {
 	binary string
 	env    map[string]string
@@ -36,6 +60,7 @@ func newBot(t *testing.T, binary string, s *stage, shape Shape) (*bot, error) {
 	t.Helper()
 	folder := t.TempDir()
 	b := &bot{binary, map[string]string{}, filepath.Join(folder, "key")}
+	slack := startSlack(t)
 	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", lead, "-f", b.key).CombinedOutput(); err != nil {
 		t.Fatalf("ssh-keygen: %v: %s", err, out)
 	}
@@ -48,8 +73,8 @@ func newBot(t *testing.T, binary string, s *stage, shape Shape) (*bot, error) {
 		t.Fatal(err)
 	}
 	maps.Copy(b.env, map[string]string{
-		"SLACK_BOT_TOKEN": "xoxb-away", "SLACK_APP_TOKEN": "xapp-away", "SLACK_API_URL": "http://127.0.0.1:9/api/",
-		"ROLLBACK_CHANNEL": "C0SHOP", "ROLLBACK_LEADS": lead, "ROLLBACK_REQUESTERS": lead, "ROLLBACK_SELF_SIGNOFF": "true",
+		"SLACK_BOT_TOKEN": slack.Workspace().BotToken, "SLACK_APP_TOKEN": slack.Workspace().AppToken, "SLACK_API_URL": slack.APIURL(),
+		"ROLLBACK_CHANNEL": channel, "ROLLBACK_LEADS": lead, "ROLLBACK_REQUESTERS": lead, "ROLLBACK_SELF_SIGNOFF": "true",
 		"ROLLBACK_SIGNERS": signers, "ROLLBACK_DATABASE_URL": "sqlite:" + filepath.Join(folder, "journal.db"),
 		"ROLLBACK_SSH_KEY": s.KeyFile(), "ROLLBACK_SSH_KNOWN_HOSTS": s.KnownHosts(), "ROLLBACK_APPS": "shop",
 		"PATH": os.Getenv("PATH"), "HOME": folder,

@@ -105,7 +105,7 @@ services:
   api: {image: "@api.v2@", restart: always}
   worker: {image: "@worker.v2@", restart: always, scale: 2}
 FILE
-docker compose up -d && docker run --detach --name lonely --restart always @worker.v2@`
+docker compose up -d && docker run --detach --name lonely --restart always @db.v2@`
 
 // reset removes what the former shape left: all containers but the neighbour's, the account, its files.
 func (s *stage) reset(t *testing.T) {
