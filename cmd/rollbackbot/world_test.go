@@ -89,7 +89,7 @@ func environment(tb testing.TB, slack *localslack.Server, host *realhost.SSHD, s
 		"ROLLBACK_CHANNEL": channel, "ROLLBACK_LEADS": leads, "ROLLBACK_REQUESTERS": onCall,
 		"ROLLBACK_APPS": stack.App, "ROLLBACK_DATABASE_URL": "sqlite:" + filepath.Join(tb.TempDir(), "journal.db"),
 		"ROLLBACK_SSH_KEY": host.KeyFile(), "ROLLBACK_SSH_KNOWN_HOSTS": host.KnownHosts(tb),
-		"ROLLBACK_OBSERVE_INTERVAL": "1s",
+		"ROLLBACK_OBSERVE_INTERVAL": "4s",
 	}
 	for name, value := range map[string]string{
 		"HOSTS": host.Target(), "DIR": stack.Dir, "HEALTH_URL": stack.HealthURL(), "HEALTH_ATTEMPTS": "300", "HEALTH_INTERVAL": "1s",
