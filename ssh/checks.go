@@ -66,7 +66,7 @@ func (p *Pool) checkKnownHosts(hosts []runbook.Host) []runbook.Finding {
 	var found []runbook.Finding
 	passed := slices.DeleteFunc(slices.Clone(lines), func(l knownLine) bool { return l.wrong == "" || concern[l.number] })
 	for _, l := range passed[:min(len(passed), mostLines)] {
-		found = append(found, runbook.NotChecked(aboutKnownHosts, "%s:%d is passed over, as ssh does, for %s; it is about none of these hosts. Correct that line, or remove it", file, l.number, l.wrong))
+		found = append(found, runbook.NotChecked(aboutKnownHosts, "%s:%d is passed over, as ssh does, for %s; no log-in to these hosts goes by it. Correct that line, or remove it", file, l.number, l.wrong))
 	}
 	if more := len(passed) - len(found); more > 0 {
 		found = append(found, runbook.NotChecked(aboutKnownHosts, "%s: %d more lines are passed over", file, more))
@@ -88,8 +88,9 @@ func (lines knownHosts) concern(hosts []runbook.Host) map[int]bool {
 		if err != nil {
 			continue // whatever dials it says so
 		}
-		for _, l := range lines.about(addr) {
-			concern[l.number] = true
+		about := lines.about(addr)
+		for _, l := range about {
+			concern[l.number] = concern[l.number] || !about.canPassOver(l)
 		}
 	}
 	return concern

@@ -15,7 +15,7 @@
 // a kept connection proves dead before the command was sent is another one dialled.
 //
 // Host keys are always checked against known_hosts, which is read again at each dial, line by line, as OpenSSH reads it: a
-// line about another host that can't be read is passed over. One about this host keeps it from being used, and so does one
-// that revokes a key. The algorithms offered are those that known_hosts has for the host, certificates of a @cert-authority
+// line about another host that can't be read is passed over. One about this host keeps it from being used, unless it is a
+// whole key of a type that is newer than this program beside one that can be read; and so does one that revokes a key. The algorithms offered are those that known_hosts has for the host, certificates of a @cert-authority
 // included, so that a host known by one of its keys is asked for that one. No option skips this.
 package ssh

@@ -27,7 +27,8 @@ type hostKeys struct {
 }
 
 // readHostKeys reads the file for one host. A line that can't be read is an error where it is about this host: what it was
-// meant to say is not known. So is one that revokes a key, whose ever: which key it was meant to keep out is not known either.
+// meant to say is not known, unless it plainly is one more of its keys. So is one that revokes a key, whose ever: which key it
+// was meant to keep out is not known either.
 func readHostKeys(file string, addr address) (*hostKeys, error) {
 	info, _ := os.Stat(file) // before it is read: what is changed meanwhile is read again; where that fails, reading says why
 	lines, err := readKnownHosts(file)
@@ -40,7 +41,11 @@ func readHostKeys(file string, addr address) (*hostKeys, error) {
 			return nil, fmt.Errorf("%s revokes a key and can't be read, for %s: write the whole line there, as in @revoked * TYPE KEY", h.place(l), l.wrong)
 		}
 	}
-	for _, l := range lines.about(addr) {
+	about := lines.about(addr)
+	for _, l := range about {
+		if about.canPassOver(l) {
+			continue
+		}
 		if l.wrong != "" {
 			return nil, fmt.Errorf("%s is about it and can't be read, for %s: correct that line, or remove it", h.place(l), l.wrong)
 		}

@@ -64,6 +64,15 @@ func (lines knownHosts) about(addr address) (about knownHosts) {
 	return about
 }
 
+// canPassOver reports whether one of the lines about a host is a whole key of a type that isn't known here, beside another key
+// or an authority that can be read. ssh-keyscan writes such lines of a server newer than this program (an ssh-mldsa44-ed25519
+// key, which OpenSSH 10 makes beside the others). The type is never offered, so the host can't show that key.
+func (about knownHosts) canPassOver(l knownLine) bool {
+	return l.wrong == wrongType && l.marker == "" && slices.ContainsFunc(about, func(other knownLine) bool {
+		return other.key != nil && other.marker != markerRevoked
+	})
+}
+
 // revoked are the revoked keys, whichever host they were revoked for: sshd(8) has it that such a key "must not ever be
 // accepted". OpenSSH itself looks only at the lines about the host.
 func (lines knownHosts) revoked() (revoked knownHosts) {
