@@ -3,6 +3,7 @@ package hostlab
 import (
 	"context"
 	"io"
+	"os/exec"
 	"testing"
 
 	"rollbackbot/internal/parts"
@@ -79,4 +80,17 @@ func (h *Host) Try(script string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	return h.run(ctx, script)
+}
+
+// Unplug takes the host's cable out, until Plug: what is under way there goes on, and nothing of it is heard.
+func (h *Host) Unplug(tb testing.TB) { h.cable(tb, "down") }
+
+// Plug puts the cable back.
+func (h *Host) Plug(tb testing.TB) { h.cable(tb, "up") }
+
+func (h *Host) cable(tb testing.TB, state string) {
+	tb.Helper()
+	if out, err := exec.Command("ip", "link", "set", end(h.place.number), state).CombinedOutput(); err != nil {
+		tb.Fatalf("%s: the cable %s: %v: %s", h.name, state, err, out)
+	}
 }

@@ -42,7 +42,7 @@ func (s *stage) look(t *testing.T) seen {
 	}
 	out = s.Script(t, `find /opt /srv /home/deploy/.docker /etc/sudoers.d /etc/profile.d 2>/dev/null | while read -r f; do
 	printf '%s\t%s\t' "$f" "$(stat --format '%F %U:%G %a %N' "$f" | sed 's/^regular empty /regular /')"
-	[ ! -f "$f" ] || base64 --wrap 0 "$f"
+	[ -L "$f" ] || [ ! -f "$f" ] || base64 --wrap 0 "$f"
 	echo
 done`)
 	for line := range strings.Lines(out) {
@@ -142,7 +142,8 @@ func (shape Shape) filesChanged(before, after seen, pinsFiles []string) (wrong [
 func (shape Shape) withoutPins(content string) string {
 	kept := []string{}
 	for line := range strings.Lines(content) {
-		if !slices.ContainsFunc(shape.variables(), func(variable string) bool { return strings.Contains(line, variable+"=") }) {
+		name, _, _ := strings.Cut(line, "=")
+		if !slices.ContainsFunc(shape.variables(), func(variable string) bool { return strings.HasSuffix(strings.TrimSpace(name), variable) }) {
 			kept = append(kept, strings.TrimRight(line, "\n"))
 		}
 	}

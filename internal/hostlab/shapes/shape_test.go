@@ -63,6 +63,8 @@ type Shape struct {
 	Check []string
 	// Hosts are the generations that the shape is for; empty: all.
 	Hosts []string
+	// App are files that a drawn shape has in the app's folder, by name, and no folder of testdata.
+	App map[string]string `json:"-"`
 }
 
 // Follow is a remedy.
@@ -126,10 +128,14 @@ type file struct {
 	app     bool // the team's, and not root's
 }
 
-// files are those of the shape and of the one that it is like, by path.
+// files are those of the shape and of the one that it is like, by path. One that was drawn has no folder.
 func (s Shape) files(t *testing.T) map[string]file {
 	t.Helper()
 	all := map[string]file{}
+	for name, content := range s.App {
+		on := path.Join(appFolder, name)
+		all[on] = file{on, []byte(content), true}
+	}
 	if s.Like != "" {
 		like := Shape{Name: s.Like}
 		content, err := os.ReadFile(filepath.Join(shapesFolder, s.Like, "shape.json"))
@@ -142,6 +148,9 @@ func (s Shape) files(t *testing.T) map[string]file {
 		maps.Copy(all, like.files(t))
 	}
 	for folder, root := range map[string]string{"app": appFolder, "host": "/"} {
+		if s.App != nil {
+			break
+		}
 		base := filepath.Join(shapesFolder, s.Name, folder)
 		err := fs.WalkDir(os.DirFS(base), ".", func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {

@@ -119,6 +119,7 @@ for id in $(docker ps --all --quiet); do
 done
 docker network ls --quiet --filter label=com.docker.compose.project | while read -r id; do docker network rm "$id" || true; done
 docker volume ls --quiet | xargs --no-run-if-empty docker volume rm --force
+chattr -R -ia /opt/shop 2>/dev/null || true
 pkill -9 -u deploy || true
 pkill -9 -u ci || true
 if [ -e /root/laid ]; then xargs rm -rf </root/laid; rm /root/laid; fi
