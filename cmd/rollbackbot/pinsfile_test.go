@@ -118,7 +118,7 @@ func TestPlan_SaysWhyThePinsFileCantBeReplaced(t *testing.T) {
 		remedy       string // as it is printed; run by root
 	}{
 		{"a folder that the SSH user may not write into", "chown root " + folder + " && chmod 755 " + folder, nil,
-			"may not write into its folder", "chown deploy " + folder},
+			"no file can be written into its folder", "chown deploy " + folder},
 		{"a file that the SSH user may not read", "chown root " + env + " && chmod 600 " + env, nil,
 			"can't be read by the SSH user", "chown deploy " + env},
 		{"a file of another owner and group", "chown root:root " + env + " && chmod 644 " + env, nil,

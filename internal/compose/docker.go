@@ -165,9 +165,11 @@ func restart(a runbook.App, launch []string, plan runbook.HostPlan) runbook.Comm
 // started by itself has its socket in a folder of docker's and its root in DockerRootDir/containerd (moby's
 // daemon/command/daemon.go, initializeContainerd; https://github.com/docker/cli/issues/6645). Versions that can't say where
 // the socket is (API before 1.46) are taken for the system's. The pins file is named as an absolute path with its links resolved, also where it isn't
-// there yet: the runbook's `export` leaves none. Whether it can be replaced is tried, by an empty file beside it that is
-// gone again at once: what becomes of owner and mode nobody can tell by looking. Of the files that compose has to read it
-// names the last that can't be.
+// there yet: the runbook's `export` leaves none. Whether it can be replaced is tried, by a file of zeros beside it that is
+// gone again at once: what becomes of owner and mode, and whether there is room, nobody can tell by looking. What can be
+// written beside may still not be taken away: a file on which something is mounted (rename(2), EBUSY) and one that chattr
+// holds (EPERM) are looked for. The folder of the locks is tried, too. Of the files that compose has to read it names the last
+// that can't be.
 func lookAround(a runbook.App, l launch) runbook.Command {
 	const script = `exported="" dangling=""
 for name in $pins; do printenv "$name" >/dev/null 2>&1 && exported="$exported $name"; done
@@ -183,6 +185,8 @@ while [ "$count" -gt 0 ]; do
   shift
 done
 unset CDPATH
+LC_ALL=C
+export LC_ALL
 file=$1
 if [ -e "$file" ] || [ -L "$file" ]; then
   link=$file file=$(readlink -f "$file")
@@ -192,21 +196,33 @@ else
 fi
 [ -n "$file" ] && folder=$(dirname "$file") || folder=
 printf "%s\n" "env_file=${file:-$1}" "dangling=$dangling" "user=$(id -un):$(id -gn)"
-try=$file.rollbackbot.$$
+try=$file.rollbackbot.$$ why=
 tidy() { rm -f "$try"; }
 trap tidy EXIT
+written() {
+  why=$( (umask 077; head -c 65536 /dev/zero >"$try") 2>&1) && return
+  printf "%s\n" pins=unwritable "why=${why##*: }" "disk=$(df -P "$folder" 2>/dev/null | awk "END {print \$6}")"
+  return 1
+}
+held() { why=$(lsattr -d "$1" 2>/dev/null); case ${why%% *} in *[ia]*) ;; *) return 1 ;; esac; }
+mounted() {
+  at=$(printf "%s" "$1" | sed "s/\\\\/\\\\134/g; s/ /\\\\040/g; s/\t/\\\\011/g")
+  cut -d " " -f 5 /proc/self/mountinfo 2>/dev/null | grep -qxF -e "$at"
+}
 if [ ! -d "$folder" ]; then
   printf "%s\n" pins=no-folder
 elif [ ! -e "$file" ]; then
   printf "%s\n" env=absent
-  (umask 077; : >"$try") 2>/dev/null && printf "%s\n" pins=replaceable || printf "%s\n" pins=unwritable
+  written && printf "%s\n" pins=replaceable
 elif [ ! -f "$file" ]; then
   printf "%s\n" pins=no-file
 elif [ ! -r "$file" ]; then
   printf "%s\n" pins=unreadable
-elif ! (umask 077; : >"$try") 2>/dev/null; then
-  printf "%s\n" pins=unwritable
-else
+elif mounted "$file"; then
+  printf "%s\n" pins=mounted
+elif held "$file"; then
+  printf "%s\n" pins=held
+elif written; then
   owner=$(stat -c %u:%g "$file") mode=$(stat -c %a "$file")
   chown "$owner" "$try" 2>/dev/null
   chmod "$mode" "$try" 2>/dev/null
@@ -217,6 +233,13 @@ else
     case " $(id -G) " in *" ${owner#*:} "*) printf "%s\n" group=kept ;; esac
   fi
 fi
+locks=$HOME/.rollbackbot/$app
+while [ ! -e "$locks" ] && [ "$locks" != "$HOME" ]; do locks=$(dirname "$locks"); done
+tidy
+try=$locks/.rollbackbot.$$
+why=$( (umask 077; : >"$try") 2>&1) || printf "%s\n" "locks=$locks" "locks_why=${why##*: }"
+[ ! -e "$locks/lock" ] || [ -w "$locks/lock" ] || printf "%s\n" "locks=$locks/lock" "locks_why=Permission denied"
+tidy
 printf "%s\n" "clock=$(date +%s)"
 shift
 root=$("$@" info --format "{{.DockerRootDir}}" 2>/dev/null)
@@ -231,7 +254,7 @@ esac
 exit 0`
 	files := slices.Concat(l.files, l.envFiles)
 	words := append([]string{"sh", "-c", script, "rollbackbot", strconv.Itoa(len(files))}, files...)
-	return runbook.Command{Args: slices.Concat(words, []string{l.pins}, a.Docker), Dir: a.Dir, Env: []string{"pins=" + strings.Join(variables(a), " ")}}
+	return runbook.Command{Args: slices.Concat(words, []string{l.pins}, a.Docker), Dir: a.Dir, Env: []string{"app=" + a.Name, "pins=" + strings.Join(variables(a), " ")}}
 }
 
 // variables are those by which the app's images are pinned, each once.

@@ -202,10 +202,14 @@ func clockOff(clock, asked, answered time.Time) time.Duration {
 	return 0
 }
 
-// pinsFileProblem says why the pins file can't be replaced; nil where it can. The fix is a line for root there.
+// pinsFileProblem says why the pins file can't be replaced, or no lock be taken; nil where both can. The fix is a line for root there.
 func (h *appHost) pinsFileProblem(fields map[string]string) error {
 	file := fields["env_file"]
 	user, group, _ := strings.Cut(fields["user"], ":")
+	if locks := fields["locks"]; locks != "" {
+		why := fields["locks_why"]
+		return h.problem(fixOfWriting(locks, why, user, locks), "the bot keeps its locks in ~/.rollbackbot there, and %s can't be written (%s)", locks, why)
+	}
 	switch fields["pins"] {
 	case "replaceable":
 		return nil
@@ -219,7 +223,13 @@ func (h *appHost) pinsFileProblem(fields map[string]string) error {
 	case "unreadable":
 		return h.problem("Let the SSH user own it, as root there: chown "+runbook.Quote(user)+" "+runbook.Quote(file), "the pins file, %s, can't be read by the SSH user", file)
 	case "unwritable":
-		return h.problem("Let the SSH user write there, as root: chown "+runbook.Quote(user)+" "+runbook.Quote(path.Dir(file)), "the pins file, %s, can't be replaced: the SSH user may not write into its folder", file)
+		folder, why := path.Dir(file), fields["why"]
+		return h.problem(fixOfWriting(folder, why, user, fields["disk"]), "the pins file, %s, can't be replaced: no file can be written into its folder (%s)", file, why)
+	case "mounted":
+		plain := runbook.Quote(file + ".plain")
+		return h.problem("Put a plain file there, as root: cp -p "+runbook.Quote(file)+" "+plain+" && umount "+runbook.Quote(file)+" && mv "+plain+" "+runbook.Quote(file), "the pins file, %s, can't be replaced: something is mounted on it", file)
+	case "held":
+		return h.problem("Take that off, as root there: chattr -ia "+runbook.Quote(file), "the pins file, %s, can't be replaced: chattr has made it immutable, or for appending alone", file)
 	case "owner":
 		owner := user
 		if fields["group"] == "" {
@@ -228,6 +238,24 @@ func (h *appHost) pinsFileProblem(fields map[string]string) error {
 		return h.problem("Let the SSH user own it, as root there: chown "+runbook.Quote(owner)+" "+runbook.Quote(file), "the pins file, %s, belongs to %s: the SSH user can't replace it without changing that", file, fields["owner"])
 	}
 	return h.problem("Log in there as the SSH user, and see whether a file can be written beside it", "whether the pins file, %s, can be replaced could not be tried", file)
+}
+
+// fixOfWriting is the fix where a file could not be written into a folder, by the words of the C library for the reason.
+func fixOfWriting(folder, why, user, disk string) string {
+	folder = runbook.Quote(folder)
+	switch why {
+	case "Permission denied":
+		return "Let the SSH user write there, as root: chown " + runbook.Quote(user) + " " + folder
+	case "Operation not permitted":
+		return "Take chattr's hold off it, as root there: chattr -ia " + folder
+	case "Read-only file system":
+		return "Mount it for writing, as root there: mount -o remount,rw " + runbook.Quote(disk)
+	case "No space left on device", "Disk quota exceeded":
+		return "Free some room there; how much is left, say: df -h " + folder + " and df -i " + folder
+	case "No such file or directory", "Directory nonexistent":
+		return "Make that folder, as root there: install -d -o " + runbook.Quote(user) + " " + folder
+	}
+	return "Log in there as the SSH user, and see why no file can be written into " + folder
 }
 
 func (h *appHost) checkEngine(ctx context.Context) error {
