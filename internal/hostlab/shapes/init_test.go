@@ -54,7 +54,7 @@ func initiated(t *testing.T, binary string, on *stage, shape Shape) {
 			words[i+1] = on.images.Replace(well)
 		}
 	}
-	healthy.images = strings.NewReplacer(append(words, "@ip@", on.Addr())...)
+	healthy.images = strings.NewReplacer(append(words, "@ip@", on.Addr(), "_TAG=v2", "_TAG=v1")...)
 	healthy.lay(t, shape)
 	folder := t.TempDir()
 	slack := startSlack(t)
