@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test crash faults cuts lint fuzz bench parts hosts matrix demo screenshots image clean
+.PHONY: build test crash faults cuts lint fuzz bench parts hosts matrix law demo screenshots image clean
 
 # What `rollbackbot version` says.
 VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),unversioned)
@@ -41,6 +41,9 @@ hosts: ## as root on Debian: root file systems of three generations of hosts, fo
 
 matrix: ## every shape on every host that `make hosts` built; the table goes into docs/hosts.md
 	ROLLBACKBOT_HOSTS=1 go test -count=1 -timeout 120m -run '^TestShapes$$' ./internal/hostlab/shapes -matrix $(CURDIR)/docs/hosts.md
+
+law: ## SHAPES, by default 300, drawn shapes on the hosts that `make hosts` built, as SEED decides; the law of docs/hosts.md has to hold on each
+	ROLLBACKBOT_HOSTS=1 go test -count=1 -timeout 180m -run '^TestLaw$$' -v ./internal/hostlab/shapes -drawn $${SHAPES:-300} -drawn-from $${SEED:-0}
 
 demo: ## the whole product on embedded parts; ARGS=--headless plays it in the terminal
 	go run ./cmd/rollbackbot demo $(ARGS)

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
@@ -38,6 +39,9 @@ type App struct {
 	Version string // that of its label, and what the api's /health says
 	Sick    bool   // /health answers 503
 	Form    Form   // Docker where it is empty
+	// Weight is how many bytes its manifest says that one more layer of it has, which no other image has; 0: there is none.
+	// What nobody is to fetch can be of any size so.
+	Weight int64
 }
 
 // Push puts an image into the registry under a repository and a tag, and gives its reference by digest.
@@ -45,6 +49,12 @@ func (l *Lab) Push(repository, tag string, app App) (string, error) {
 	ref, err := name.NewTag(fmt.Sprintf("%s/%s:%s", l.registry, repository, tag), name.Insecure)
 	if err != nil {
 		return "", err
+	}
+	if app.Weight > 0 {
+		// As it is, first: what a registry has is not sent again under the other size.
+		if err := remote.WriteLayer(ref.Context(), app.ballast(types.OCILayer)); err != nil {
+			return "", err
+		}
 	}
 	image, err := app.image()
 	if err != nil {
@@ -81,7 +91,11 @@ func (a App) image() (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	image, err := mutate.AppendLayers(mutate.ConfigMediaType(mutate.MediaType(empty.Image, manifest), config), program)
+	layers := []v1.Layer{program}
+	if a.Weight > 0 {
+		layers = append(layers, weighed{a.ballast(layer), a.Weight})
+	}
+	image, err := mutate.AppendLayers(mutate.ConfigMediaType(mutate.MediaType(empty.Image, manifest), config), layers...)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +117,17 @@ func (a App) image() (v1.Image, error) {
 	}
 	return mutate.ConfigFile(image, file)
 }
+
+// ballast is a layer that no other image has.
+func (a App) ballast(of types.MediaType) v1.Layer { return static.NewLayer([]byte(a.Role+a.Version), of) }
+
+// weighed is a layer of which the manifest says another size.
+type weighed struct {
+	v1.Layer
+	bytes int64
+}
+
+func (l weighed) Size() (int64, error) { return l.bytes, nil }
 
 // programLayer is a layer with the tests' program, built once per process.
 var programLayer = sync.OnceValues(func() ([]byte, error) {

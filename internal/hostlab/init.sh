@@ -34,8 +34,12 @@ mkdir -p /run/sshd /run/lock /etc/docker
 features=
 if [ -e /etc/rollbackbot-containerd-store ]; then features=', "features": {"containerd-snapshotter": true}'; fi
 printf '{"insecure-registries": ["%s"], "registry-mirrors": ["http://%s"], "cgroup-parent": "%s"%s}\n' "$5" "$5" "$6" "$features" >/etc/docker/daemon.json
+# Their numbers are none that useradd gives: the kernel knows no user of a host
+# alone, and who ends all processes of an account elsewhere would end these.
+uid=61000
 for account in deploy ci; do
-	id "$account" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$account"
+	id "$account" >/dev/null 2>&1 || useradd --uid "$uid" --create-home --shell /bin/bash "$account"
+	uid=$((uid + 1))
 	# Without PAM sshd refuses an account whose password is locked, "!".
 	usermod --password '*' "$account"
 done

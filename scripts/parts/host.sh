@@ -21,7 +21,7 @@ host_tools() {
 
 # host_packages SUITE prints what a host has beside Debian's least.
 host_packages() {
-	local packages=docker.io,openssh-server,iptables,iproute2,procps,sudo,ca-certificates,zsh,fish,mksh,busybox
+	local packages=docker.io,openssh-server,iptables,e2fsprogs,iproute2,procps,sudo,ca-certificates,zsh,fish,mksh,busybox
 	case $1 in
 	# Its docker.io has the command, too; its docker-compose is version 1, which
 	# is not supported: it gets the one of `make parts`.

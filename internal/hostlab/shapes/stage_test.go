@@ -19,7 +19,7 @@ const appFolder = "/opt/shop"
 type shop struct {
 	lab    *hostlab.Lab
 	words  []string          // what is replaced in shapes, by what
-	digest map[string]string // "dockerapi.v1" -> sha256:…
+	digest map[string]string // by kind, role and version: sha256:…
 }
 
 // repository is before the role in an image's name.
@@ -27,12 +27,18 @@ type repository struct {
 	name string
 	form hostlab.Form
 	gone bool // the manifests below the indexes of v1 were deleted, as by a clean-up of what has no tag
+	// weight is what the manifests of v1 say of their layer, in bytes; 0: what it has.
+	weight int64
 }
 
 var repositories = []repository{
 	{name: "shop/", form: hostlab.Docker}, {name: "acme/", form: hostlab.Docker}, {name: "library/shop-", form: hostlab.Docker},
 	{name: "oci/", form: hostlab.OCI}, {name: "gone/", form: hostlab.OCI, gone: true},
+	{name: "heavy/", form: hostlab.OCI, weight: 100 << 40},
 }
+
+// kind tells repositories apart in which one image has different digests.
+func (r repository) kind() string { return fmt.Sprint(r.form, r.weight) }
 
 // roles are the images of a release.
 var roles = []string{"api", "worker", "web", "db"}
@@ -54,12 +60,16 @@ func newShop(t *testing.T, lab *hostlab.Lab) *shop {
 
 func (s *shop) push(t *testing.T, in repository, role, version string) {
 	t.Helper()
-	ref, err := s.lab.Push(in.name+role, version, hostlab.App{Role: role, Version: version, Sick: role == "api" && version == "v2", Form: in.form})
+	app := hostlab.App{Role: role, Version: version, Sick: role == "api" && version == "v2", Form: in.form}
+	if version == "v1" {
+		app.Weight = in.weight
+	}
+	ref, err := s.lab.Push(in.name+role, version, app)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, digest, _ := strings.Cut(ref, "@")
-	s.digest[string(in.form)+role+"."+version] = digest
+	s.digest[in.kind()+role+"."+version] = digest
 	if in.gone && version == "v1" {
 		if err := s.lab.DeleteChildren(ref); err != nil {
 			t.Fatal(err)
@@ -72,13 +82,13 @@ func (s *shop) push(t *testing.T, in repository, role, version string) {
 
 // digestIn is the digest of a role's image of v1, as it lies in a shape's repository.
 func (s *shop) digestIn(repository, role string) string {
-	form := hostlab.Docker
+	lies := repositories[0]
 	for _, in := range repositories {
-		if in.form == hostlab.OCI && strings.HasSuffix(repository, "/"+in.name) {
-			form = hostlab.OCI
+		if strings.HasSuffix(repository, "/"+in.name) {
+			lies = in
 		}
 	}
-	return s.digest[string(form)+role+".v1"]
+	return s.digest[lies.kind()+role+".v1"]
 }
 
 // stage is a host on which one shape after the other is laid. Beside it lives somebody else's project on the same images.
@@ -127,7 +137,7 @@ mount | sed -n 's#.* on \(/opt/shop[^ ]*\) .*#\1#p' | xargs --no-run-if-empty um
 [ ! -e /usr/bin/flock.away ] || mv /usr/bin/flock.away /usr/bin/flock
 rm -rf /opt/shop /srv/shop
 userdel --remove --force deploy || true
-useradd --create-home --shell /bin/bash --groups docker deploy
+useradd --uid 61000 --create-home --shell /bin/bash --groups docker deploy
 usermod --password '*' deploy
 mkdir /opt/shop
 `)
