@@ -119,7 +119,9 @@ func (a App) image() (v1.Image, error) {
 }
 
 // ballast is a layer that no other image has.
-func (a App) ballast(of types.MediaType) v1.Layer { return static.NewLayer([]byte(a.Role+a.Version), of) }
+func (a App) ballast(of types.MediaType) v1.Layer {
+	return static.NewLayer([]byte(a.Role+a.Version), of)
+}
 
 // weighed is a layer of which the manifest says another size.
 type weighed struct {

@@ -224,8 +224,9 @@ var (
 		{"depends_on alone", func(d *draft) { d.base["proxy"] = []string{`image: "@db.v2@"`, "depends_on: [api, web]"} }},
 	}
 	extras = []habit{
-		{"a scaled worker", func(d *draft) { d.add("worker", "scale: 2") }},
-		{"a name of its own", func(d *draft) { d.add("web", "container_name: the-web") }},
+		// Not beside what hangs on the worker: which of several containers that gets, Compose decides anew at each `up`.
+		{"a scaled web", func(d *draft) { d.add("web", "scale: 2") }},
+		{"a name of its own", func(d *draft) { d.add("worker", "container_name: the-worker") }},
 		{"env_file for the web", func(d *draft) {
 			d.add("web", "env_file: "+appFolder+"/web.env")
 			d.App["web.env"] = "LOG_LEVEL=info\nTOKEN=abc\n"
@@ -233,7 +234,7 @@ var (
 		{"a profile that nobody started", func(d *draft) { d.base["console"] = []string{"image: @registry@/shop/db:v2", "profiles: [debug]"} }},
 		{"volumes", func(d *draft) { d.add("worker", "volumes: [\"/data\"]") }},
 		{"a health check", func(d *draft) {
-			d.add("worker", "healthcheck: {test: [\"CMD\", \"/app\", \"healthcheck\"], interval: 1s, timeout: 1s, retries: 30}")
+			d.add("api", "healthcheck: {test: [\"CMD\", \"/app\", \"healthcheck\"], interval: 1s, timeout: 1s, retries: 30}")
 		}},
 		{"labels and limits", func(d *draft) {
 			d.add("web", "labels: {team: shop}", "mem_limit: 200m", "init: true", "stop_grace_period: 2s")

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -177,13 +178,14 @@ func (a *attempt) follow(t *testing.T, binary string) (err error) {
 
 // pinsFiles are the files that the plan says it writes.
 func (a *attempt) pinsFiles() (files []string) {
-	for _, line := range strings.Fields(a.said) {
-		if strings.HasPrefix(line, "/") {
-			files = append(files, strings.TrimRight(line, ".,:;"))
-		}
+	for _, found := range pinned.FindAllStringSubmatch(a.said, -1) {
+		files = append(files, found[1])
 	}
 	return files
 }
+
+// pinned is how a plan says that it writes a pin.
+var pinned = regexp.MustCompile(`# into '?(/.+?)'?: \w+=`)
 
 // again has the team type its line once more, which has to change nothing, and runs the shape's own check.
 func (a *attempt) again(t *testing.T, before seen) (wrong []string) {
