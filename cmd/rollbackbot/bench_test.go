@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,8 +41,10 @@ func BenchmarkRollback(b *testing.B) {
 		var byBot, byHand, overSSH []time.Duration
 		phases := map[string][]time.Duration{}
 		var ups, starts, own []time.Duration
+		var commands []int
 		for round := range benchRounds {
 			timeline := w.timedRollback(b, round+1)
+			commands = append(commands, timeline.commands)
 			byBot = append(byBot, timeline.total)
 			ups, own = append(ups, timeline.up), append(own, timeline.total-timeline.up)
 			for step, took := range timeline.steps {
@@ -60,6 +63,7 @@ func BenchmarkRollback(b *testing.B) {
 		b.ReportMetric(float64(median(byBot))/float64(median(byHand)), "bot/compose-up")
 		b.ReportMetric(float64(median(byBot))/float64(median(overSSH)), "bot/runbook-over-ssh")
 		b.ReportMetric((median(own) - median(starts)).Seconds(), "s/own-share")
+		b.ReportMetric(float64(median(commands)), "remote-commands")
 		for _, step := range []string{"identify", "fetch", "pin", "deploy", "health"} {
 			b.ReportMetric(median(phases[step]).Seconds(), "s/"+step)
 		}
@@ -69,16 +73,17 @@ func BenchmarkRollback(b *testing.B) {
 	}
 }
 
-func median(all []time.Duration) time.Duration {
+func median[T cmp.Ordered](all []T) T {
 	sorted := slices.Sorted(slices.Values(all))
 	return sorted[len(sorted)/2]
 }
 
 // timeline is when what happened in a rollback, by its journal.
 type timeline struct {
-	total time.Duration            // from the sign-off to proven healthy
-	up    time.Duration            // `docker compose up`, from when it was about to leave until it was known to have ended
-	steps map[string]time.Duration // each step, by its name
+	total    time.Duration            // from the sign-off to proven healthy
+	up       time.Duration            // `docker compose up`, from when it was about to leave until it was known to have ended
+	steps    map[string]time.Duration // each step, by its name
+	commands int                      // that the host was given meanwhile
 }
 
 // timedRollback goes back to v1 by the bot.
@@ -87,19 +92,53 @@ func (w *world) timedRollback(b *testing.B, n int) timeline {
 	w.types(b, onCall, "/rollback "+w.app+" to v1 because of the benchmark")
 	request, asked := w.request(b, n)
 	time.Sleep(leadReads)
+	given := w.commandsGiven(b)
 	w.clicks(b, lead, request.TS, "signoff_in_place")
 	question := w.question(b, request.TS, "error_rate_baseline")
 	w.clicks(b, onCall, question, "error_rate_baseline")
 	w.record(b, n)
 	w.runs(b, "v1")
-	return w.timeline(b, asked.Rollback)
+	t, signed, healthy := w.timeline(b, asked.Rollback)
+	for _, at := range given() {
+		if at.After(signed) && at.Before(healthy) {
+			t.commands++
+		}
+	}
+	return t
+}
+
+// commandsGiven watches sshd's log from now on. What it gives ends that, and says when each command was begun that the host
+// was given meanwhile.
+func (w *world) commandsGiven(b *testing.B) (end func() []time.Time) {
+	b.Helper()
+	var begun []time.Time
+	before := strings.Count(w.host.Log(b), "Starting session: command")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			for seen := strings.Count(w.host.Log(b), "Starting session: command") - before; len(begun) < seen; {
+				begun = append(begun, time.Now())
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	return func() []time.Time {
+		close(stop)
+		<-stopped
+		return begun
+	}
 }
 
 // timeline reads a rollback's times from the export of the journal.
-func (w *world) timeline(b *testing.B, rollback string) timeline {
+func (w *world) timeline(b *testing.B, rollback string) (out timeline, signed, healthy time.Time) {
 	b.Helper()
-	out := timeline{steps: map[string]time.Duration{}}
-	var signed, up time.Time
+	out = timeline{steps: map[string]time.Duration{}}
+	var up time.Time
 	started := map[string]time.Time{}
 	lines := bufio.NewScanner(bytes.NewReader([]byte(w.mustRun(b, "audit", "export"))))
 	lines.Buffer(nil, 1<<20)
@@ -129,7 +168,8 @@ func (w *world) timeline(b *testing.B, rollback string) timeline {
 		case "step_finished":
 			out.steps[step] = event.At.Sub(started[step])
 			if step == "health" {
-				out.total = event.At.Sub(signed)
+				healthy = event.At
+				out.total = healthy.Sub(signed)
 			}
 		case "command_started":
 			up = event.At
@@ -140,7 +180,7 @@ func (w *world) timeline(b *testing.B, rollback string) timeline {
 	if out.total <= 0 || out.up <= 0 {
 		b.Fatalf("the journal of %s gives no times: %+v", rollback, out)
 	}
-	return out
+	return out, signed, healthy
 }
 
 // timedUp goes back to v1 as somebody on the host would who knows the images: the pins, and `docker compose up -d`.
