@@ -224,7 +224,7 @@ var (
 		{"depends_on alone", func(d *draft) { d.base["proxy"] = []string{`image: "@db.v2@"`, "depends_on: [api, web]"} }},
 	}
 	extras = []habit{
-		// Not beside what hangs on the worker: which of several containers that gets, Compose decides anew at each `up`.
+		// Not beside what hangs on the worker: which of several containers that gets, Compose decides again at each `up`.
 		{"a scaled web", func(d *draft) { d.add("web", "scale: 2") }},
 		{"a name of its own", func(d *draft) { d.add("worker", "container_name: the-worker") }},
 		{"env_file for the web", func(d *draft) {
