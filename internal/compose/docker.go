@@ -199,9 +199,14 @@ printf "%s\n" "env_file=${file:-$1}" "dangling=$dangling" "user=$(id -un):$(id -
 try=$file.rollbackbot.$$ why=
 tidy() { rm -f "$try"; }
 trap tidy EXIT
-written() {
+attempt() {
   why=$( (umask 077; head -c 65536 /dev/zero >"$try") 2>&1) && return
-  printf "%s\n" pins=unwritable "why=${why##*: }" "disk=$(df -P "$folder" 2>/dev/null | awk "END {print \$6}")"
+  why=${why##*: } disk=$(df -P "$(dirname "$try")" 2>/dev/null | awk "END {print \$6}")
+  return 1
+}
+written() {
+  attempt && return
+  printf "%s\n" pins=unwritable "why=$why" "disk=$disk"
   return 1
 }
 held() { why=$(lsattr -d "$1" 2>/dev/null); case ${why%% *} in *[ia]*) ;; *) return 1 ;; esac; }
@@ -237,7 +242,7 @@ locks=$HOME/.rollbackbot/$app
 while [ ! -e "$locks" ] && [ "$locks" != "$HOME" ]; do locks=$(dirname "$locks"); done
 tidy
 try=$locks/.rollbackbot.$$
-why=$( (umask 077; : >"$try") 2>&1) || printf "%s\n" "locks=$locks" "locks_why=${why##*: }"
+attempt || printf "%s\n" "locks=$locks" "locks_why=$why" "locks_disk=$disk"
 [ ! -e "$locks/lock" ] || [ -w "$locks/lock" ] || printf "%s\n" "locks=$locks/lock" "locks_why=Permission denied"
 tidy
 printf "%s\n" "clock=$(date +%s)"

@@ -208,7 +208,7 @@ func (h *appHost) pinsFileProblem(fields map[string]string) error {
 	user, group, _ := strings.Cut(fields["user"], ":")
 	if locks := fields["locks"]; locks != "" {
 		why := fields["locks_why"]
-		return h.problem(fixOfWriting(locks, why, user, locks), "the bot keeps its locks in ~/.rollbackbot there, and %s can't be written (%s)", locks, why)
+		return h.problem(fixOfWriting(locks, why, user, fields["locks_disk"]), "the bot keeps its locks in ~/.rollbackbot there, and %s can't be written (%s)", locks, why)
 	}
 	switch fields["pins"] {
 	case "replaceable":

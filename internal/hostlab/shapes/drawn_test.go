@@ -69,21 +69,20 @@ func draw(seed int) Shape { return rapid.Custom(drawShape).Example(seed) }
 // draft is a shape while it is drawn: what each habit adds to.
 type draft struct {
 	Shape
-	about    []string
-	base     map[string][]string // lines of each service in the first compose file
-	second   string              // a second compose file, which has the api's ports; empty: the first has them
-	pins     []string            // lines of the pins file that pin
-	other    []string            // other lines of the pins file, before them
-	ends     string              // between lines
-	head     string              // before the first line
-	cut      bool                // no final newline
-	file     string              // of compose, in the app's folder
-	env      string              // the pins file, in the app's folder; empty: there is none, and the team exports
-	files    string              // -f and the like, as typed
-	flags    string              // what else is typed before `up`
-	name     string              // the line of the compose file with the project's name
-	docker   string
-	variable string // what the variables end with
+	about  []string
+	base   map[string][]string // lines of each service in the first compose file
+	second string              // a second compose file, which has the api's ports; empty: the first has them
+	pins   []string            // lines of the pins file that pin
+	other  []string            // other lines of the pins file, before them
+	ends   string              // between lines
+	head   string              // before the first line
+	cut    bool                // no final newline
+	file   string              // of compose, in the app's folder
+	env    string              // the pins file, in the app's folder
+	files  string              // -f and the like, as typed
+	flags  string              // what else is typed before `up`
+	name   string              // the line of the compose file with the project's name
+	docker string
 }
 
 // habit is one way of doing something.
@@ -103,7 +102,6 @@ func (d *draft) images(form, pin string) {
 	if variable != "_IMAGE" {
 		d.Config["IMAGES"] = strings.ReplaceAll("api=API#,worker=WORKER#,web=WEB#", "#", variable)
 	}
-	d.variable = variable
 }
 
 func (d *draft) add(service string, lines ...string) {

@@ -133,7 +133,7 @@ chattr -R -ia /opt/shop 2>/dev/null || true
 pkill -9 -u deploy || true
 pkill -9 -u ci || true
 if [ -e /root/laid ]; then xargs rm -rf </root/laid; rm /root/laid; fi
-mount | sed -n 's#.* on \(/opt/shop[^ ]*\) .*#\1#p' | xargs --no-run-if-empty umount
+mount | sed -n 's#.* on \(/opt/shop[^ ]*\|/home/deploy[^ ]*\) .*#\1#p' | xargs --no-run-if-empty umount
 [ ! -e /usr/bin/flock.away ] || mv /usr/bin/flock.away /usr/bin/flock
 rm -rf /opt/shop /srv/shop
 userdel --remove --force deploy || true
