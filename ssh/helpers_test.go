@@ -230,7 +230,7 @@ func (b *safeBuffer) String() string {
 
 // answer is a handler that prints and ends at once.
 func answer(text string) sshtest.Handler {
-	return func(_ string, _ io.Reader, stdout, _ io.Writer) int {
+	return func(_ context.Context, _ string, _ io.Reader, stdout, _ io.Writer) int {
 		io.WriteString(stdout, text)
 		return 0
 	}
@@ -238,7 +238,7 @@ func answer(text string) sshtest.Handler {
 
 // runsUntil is a handler that runs until a channel is closed.
 func runsUntil(until <-chan struct{}) sshtest.Handler {
-	return func(string, io.Reader, io.Writer, io.Writer) int {
+	return func(context.Context, string, io.Reader, io.Writer, io.Writer) int {
 		<-until
 		return 0
 	}

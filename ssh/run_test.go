@@ -101,7 +101,7 @@ func TestRun_OneConnectionManySessions(t *testing.T) {
 	var now, most atomic.Int32
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		server := newHost(t, sshtest.Options{Dir: dir, Handler: func(string, io.Reader, io.Writer, io.Writer) int {
+		server := newHost(t, sshtest.Options{Dir: dir, Handler: func(context.Context, string, io.Reader, io.Writer, io.Writer) int {
 			n := now.Add(1)
 			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 			}
@@ -207,7 +207,7 @@ func TestRun_DeadlineAndCancelAreLost(t *testing.T) {
 }
 
 func TestRun_NoExitStatusIsLost(t *testing.T) {
-	server := startHost(t, sshtest.Options{Handler: func(_ string, _ io.Reader, stdout, _ io.Writer) int {
+	server := startHost(t, sshtest.Options{Handler: func(_ context.Context, _ string, _ io.Reader, stdout, _ io.Writer) int {
 		io.WriteString(stdout, "as if all were well")
 		return sshtest.NoStatus
 	}})
@@ -276,7 +276,7 @@ func TestRun_SilentLinkIsNoticedByKeepalives(t *testing.T) {
 func TestRun_LongSilentCommandOnALivingLink(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		server := newHost(t, sshtest.Options{Dir: dir, Handler: func(string, io.Reader, io.Writer, io.Writer) int {
+		server := newHost(t, sshtest.Options{Dir: dir, Handler: func(context.Context, string, io.Reader, io.Writer, io.Writer) int {
 			time.Sleep(5 * time.Minute)
 			return 6
 		}})

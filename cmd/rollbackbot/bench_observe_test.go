@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -147,7 +148,7 @@ func (w *observedWorld) keptItsConnections(b *testing.B) {
 }
 
 // steadyHost answers what an observer asks of a host on which a healthy release runs.
-func steadyHost(line string, _ io.Reader, stdout, _ io.Writer) int {
+func steadyHost(_ context.Context, line string, _ io.Reader, stdout, _ io.Writer) int {
 	line = strings.NewReplacer("'", "", `\`, "", `"`, "").Replace(line)
 	services := []string{"api", "worker", "web"}
 	ref := func(i int) string {

@@ -24,9 +24,9 @@ const NoStatus = -1
 
 // Handler answers one command line in place of a shell and returns the exit status, or NoStatus. The mark by which the
 // line has its command begin is said before.
-// It runs in a goroutine of its own, one per session; it must return once stdin has ended and writing fails,
-// since Close waits for it.
-type Handler func(line string, stdin io.Reader, stdout, stderr io.Writer) (status int)
+// It runs in a goroutine of its own, one per session. ctx ends when the client is gone; the Handler must return then, since
+// Close waits for it.
+type Handler func(ctx context.Context, line string, stdin io.Reader, stdout, stderr io.Writer) (status int)
 
 // Known says under which keys known_hosts knows the server.
 type Known int

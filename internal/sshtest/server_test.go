@@ -2,6 +2,7 @@ package sshtest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -329,7 +330,7 @@ func TestServer_GrantsNothingButExec(t *testing.T) {
 func TestServer_InABubble(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		s, err := New(Options{Dir: dir, Addr: "vps.test:22", Delay: time.Hour, Handler: func(line string, stdin io.Reader, stdout, stderr io.Writer) int {
+		s, err := New(Options{Dir: dir, Addr: "vps.test:22", Delay: time.Hour, Handler: func(_ context.Context, line string, stdin io.Reader, stdout, stderr io.Writer) int {
 			in, _ := io.ReadAll(stdin)
 			io.WriteString(stdout, line+" "+string(in))
 			io.WriteString(stderr, "err")
@@ -375,7 +376,7 @@ func connectByPipe(t *testing.T, s *Server) *ssh.Client {
 func TestServer_FreezeHoldsEverythingUp(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		s, err := New(Options{Dir: dir, Handler: func(string, io.Reader, io.Writer, io.Writer) int { return 0 }})
+		s, err := New(Options{Dir: dir, Handler: func(context.Context, string, io.Reader, io.Writer, io.Writer) int { return 0 }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -80,7 +80,7 @@ func (s *Server) exec(ctx context.Context, channel ssh.Channel, request *ssh.Req
 // prepare starts the line and gives what connects it to the channel; nil if it can't be started.
 func (s *Server) prepare(line string) func(context.Context, ssh.Channel) {
 	if s.options.Handler != nil {
-		return func(_ context.Context, channel ssh.Channel) { s.handle(channel, line) }
+		return func(ctx context.Context, channel ssh.Channel) { s.handle(ctx, channel, line) }
 	}
 	process, err := s.start(line)
 	if err != nil {
@@ -93,12 +93,12 @@ func (s *Server) prepare(line string) func(context.Context, ssh.Channel) {
 var begun = regexp.MustCompile(`rollbackbot-[A-Z2-7]{26}`)
 
 // handle has the Handler answer, which stands in for the command and so begins as one.
-func (s *Server) handle(channel ssh.Channel, line string) {
+func (s *Server) handle(ctx context.Context, channel ssh.Channel, line string) {
 	if mark := begun.FindString(line); mark != "" {
 		_, _ = io.WriteString(channel, mark+"\n")
 		_, _ = io.WriteString(channel.Stderr(), mark+"\n")
 	}
-	status := s.options.Handler(line, channel, channel, channel.Stderr())
+	status := s.options.Handler(ctx, line, channel, channel, channel.Stderr())
 	if status != NoStatus {
 		reportStatus(channel, uint32(status))
 	}
