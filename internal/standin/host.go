@@ -39,6 +39,16 @@ func (h *Host) Set(change func(s *State)) {
 	h.tell()
 }
 
+// SetIdle is Set where no job runs under the lock; where one does, it changes nothing and gives false.
+func (h *Host) SetIdle(change func(s *State)) (idle bool) {
+	h.Set(func(s *State) {
+		if idle = h.running() == nil; idle {
+			change(s)
+		}
+	})
+	return idle
+}
+
 // String is all that is on the host, as text: two of them are equal where nothing was changed in between.
 func (h *Host) String() (text string) {
 	h.Set(func(s *State) {

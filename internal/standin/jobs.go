@@ -19,9 +19,25 @@ type job struct {
 	status          int    // with which it ends, unless something comes between
 	output          []byte // so far
 	state           runbook.JobState
-	gone            bool   // its files were removed
-	undo            func() // leaves what it did half done
-	rollback        string // whose it is
+	gone            bool    // its files were removed
+	stages          []stage // what it does at its time
+	undo            func()  // leaves what it did half done
+	rollback        string  // whose it is
+}
+
+// stage is one of the things that a job does.
+type stage struct {
+	at time.Time
+	do func()
+}
+
+// advance does what the job has to do by then.
+func (j *job) advance(now time.Time) {
+	for len(j.stages) > 0 && !j.stages[0].at.After(now) {
+		next := j.stages[0]
+		j.stages = j.stages[1:]
+		next.do()
+	}
 }
 
 func key(l runbook.Lease, name string) string { return l.Rollback + "/" + name }
@@ -39,7 +55,10 @@ func (h *Host) running() *job {
 // settle ends the job whose time has come.
 func (h *Host) settle() {
 	job := h.running()
-	if job == nil || h.untilEnd(job) > 0 {
+	if job == nil {
+		return
+	}
+	if job.advance(time.Now()); h.untilEnd(job) > 0 {
 		return
 	}
 	if h.doneFirst(job) {
@@ -116,6 +135,9 @@ func (s *State) fetch(image runbook.Image) error {
 	switch {
 	case s.Here[image]:
 		return nil
+	case s.FetchBreaks > 0:
+		s.FetchBreaks--
+		return fmt.Errorf("fetch %s: it broke off", image)
 	case s.FetchFails || s.Silent:
 		return fmt.Errorf("fetch %s: the registry doesn't answer", image)
 	case !s.Registry[image]:
@@ -149,6 +171,9 @@ func (h *Host) begin(s *State, l runbook.Lease, meant runbook.Job) {
 	job := &job{meant: meant, state: runbook.JobRunning, limitAt: now.Add(meant.Limit), undo: func() {}, rollback: l.Rollback}
 	h.jobs[key(l, meant.Name)] = job
 	takes := s.Takes
+	if len(meant.Up) > 0 {
+		takes = s.UpSlow + max(takes, time.Duration(len(meant.Up))*s.Each)
+	}
 	does, ordered := s.Does[meant.Name]
 	switch {
 	case ordered:
@@ -166,7 +191,8 @@ func (h *Host) begin(s *State, l runbook.Lease, meant runbook.Job) {
 	s.Lease.Boot, s.Lease.Until = s.Boot, now.Add(meant.Limit+runbook.LeaseTime)
 }
 
-// up replaces containers at once. That it has ended is known later, and until then it can be left half done.
+// up replaces containers, all at once or one service after the other. That it has ended is known later, and until then it
+// can be left half done.
 func (s *State) up(j *job) {
 	if len(s.UpFails) > 0 {
 		j.status, s.UpFails = s.UpFails[0], s.UpFails[1:]
@@ -183,11 +209,45 @@ func (s *State) up(j *job) {
 			return
 		}
 	}
-	replaced := false
-	for _, plan := range j.meant.Up {
-		replaced = s.replace(plan, images[plan.Service]) || replaced
-		j.say("standin: %s replaced", plan.Service)
+	j.status = s.UpStatus
+	services := j.meant.Up
+	if s.UpBreaks > 0 {
+		s.UpBreaks--
+		j.status, services = 1, services[:1]
 	}
+	replaced, done := false, 0
+	begins := time.Now().Add(s.UpSlow)
+	s.UpSlow = 0
+	for i, plan := range services {
+		j.stages = append(j.stages, stage{begins.Add(time.Duration(i) * s.Each), func() {
+			replaced = s.replace(plan, images[plan.Service]) || replaced
+			j.say("standin: %s replaced", plan.Service)
+			if done++; done == len(services) {
+				s.bring(j, replaced)
+			}
+		}})
+	}
+	// What is on its way has no container; what comes after it is as it was.
+	j.undo = func() {
+		way := done
+		if s.Each == 0 {
+			way = min(1, len(services)-1)
+		}
+		for i, plan := range services {
+			switch {
+			case i == way:
+				s.Containers[plan.Service] = nil
+			case i > way:
+				s.Containers[plan.Service] = before[plan.Service]
+			}
+		}
+		j.stages = nil
+	}
+	j.advance(time.Now())
+}
+
+// bring has the dependents follow what was replaced, those that the job names, and cuts the others off.
+func (s *State) bring(j *job, replaced bool) {
 	for _, d := range s.Dependents {
 		switch named := slices.ContainsFunc(j.meant.Beside, func(b runbook.Dependent) bool { return b.Service == d.Service }); {
 		case d.Restart:
@@ -196,17 +256,6 @@ func (s *State) up(j *job) {
 			j.say("standin: %s replaced", d.Service)
 		case replaced:
 			s.cut(d.Service)
-		}
-	}
-	j.status = s.UpStatus
-	j.undo = func() { // the first service is replaced, the second is on its way, the others are as they were
-		for i, plan := range j.meant.Up {
-			switch {
-			case i == 1 || len(j.meant.Up) == 1:
-				s.Containers[plan.Service] = nil
-			case i > 1:
-				s.Containers[plan.Service] = before[plan.Service]
-			}
 		}
 	}
 }

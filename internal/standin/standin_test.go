@@ -287,3 +287,64 @@ func TestLab_AHostThatNobodyAdded(t *testing.T) {
 		}
 	})
 }
+
+// An `up` may take its time for each service. What it has not come to is as it was, and what is on its way has no container.
+func TestUp_OneServiceAfterTheOther(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(s *standin.State)
+		after  time.Duration
+		want   string
+	}{
+		{"begun", nil, 0, "1 2 2"},
+		{"midway", nil, 15 * time.Second, "1 111 2"},
+		{"at the last", nil, 25 * time.Second, "1 111 1"},
+		{"begun late", func(s *standin.State) { s.UpSlow = 20 * time.Second }, 15 * time.Second, "2 2 2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bench) {
+				b.on.Set(func(s *standin.State) {
+					if s.Each = 10 * time.Second; c.change != nil {
+						c.change(s)
+					}
+				})
+				ended := make(chan runbook.Progress, 1)
+				go func() { ended <- b.up(t, "up-1") }()
+				time.Sleep(time.Second + c.after)
+				if got := b.runs(); got != c.want {
+					t.Errorf("there run %q, want %q", got, c.want)
+				}
+				if progress := <-ended; progress.State != runbook.JobEnded || progress.Status != 0 || b.runs() != "1 111 1" {
+					t.Errorf("it ended as %+v, and there run %q", progress, b.runs())
+				}
+			})
+		})
+	}
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.on.Set(func(s *standin.State) { s.Each = 10 * time.Second })
+		ended := make(chan runbook.Progress, 1)
+		go func() { ended <- b.up(t, "up-1") }()
+		time.Sleep(15 * time.Second)
+		b.on.Strike(runbook.JobKilled)
+		if progress := <-ended; progress.State != runbook.JobKilled || b.runs() != "1 111 " {
+			t.Errorf("struck midway it is %+v, and there run %q", progress, b.runs())
+		}
+	})
+}
+
+// What breaks once is well the next time.
+func TestBreaks_Once(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.on.Set(func(s *standin.State) { s.UpBreaks, s.FetchBreaks = 1, 1 })
+		if progress := b.up(t, "up-1"); progress.Status != 1 || b.runs() != "1 2 2" {
+			t.Errorf("the first up: %+v, and there run %q", progress, b.runs())
+		}
+		if progress := b.up(t, "up-2"); progress.Status != 0 || b.runs() != "1 111 1" {
+			t.Errorf("the second: %+v, and there run %q", progress, b.runs())
+		}
+		image := release(3)["api"]
+		if first, second := b.on.Fetch(t.Context(), image), b.on.Fetch(t.Context(), image); first == nil || second != nil {
+			t.Errorf("fetched twice: %v, %v", first, second)
+		}
+	})
+}

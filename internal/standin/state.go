@@ -21,6 +21,7 @@ type State struct {
 	Here       map[runbook.Image]bool // on the host
 	Registry   map[runbook.Image]bool // what the registry has
 	Sizes      map[runbook.Image]int64
+	Prints     map[runbook.Image]string // what containers of an image print as they start
 	Labels     map[runbook.Image]runbook.Label
 	FreeBytes  int64
 	DiskBytes  int64
@@ -63,10 +64,14 @@ type State struct {
 	Unasked      bool              // nobody can ask the registry, and images come from it all the same
 	Sudo         bool              // what runs is another user's, and can't be ended
 	Takes        time.Duration     // of every job
+	Each         time.Duration     // an `up` replaces one service after the other, and each takes so long; 0: all at once
+	UpBreaks     int               // the next `up`s end with status 1 after their first service
 	UpFails      []int             // the statuses of the next `up`s, which change nothing
 	RestartFails []int             // the same of the next restarts
 	UpStatus     int               // of every `up` although it replaced containers; it leaves as many as the app's files want
+	UpSlow       time.Duration     // the next `up` begins so late
 	FetchFails   bool              // no image arrives
+	FetchBreaks  int               // the next images don't
 	Does         map[string]Does   // by job: what it does, whatever it means
 
 	app runbook.App
@@ -114,7 +119,7 @@ func newState(app runbook.App, running map[string]runbook.Image, here []map[stri
 	s := State{
 		app: app, Project: app.Name, PinsFile: app.Dir + "/pins", Other: "SECRET=hunter2\n", FreeBytes: 10 << 30, DiskBytes: 20 << 30, Latency: DefaultLatency, Takes: DefaultTakes,
 		Containers: map[string][]Container{}, Scale: map[string]int{}, Edited: map[string]string{}, Here: map[runbook.Image]bool{},
-		Registry: map[runbook.Image]bool{}, Sizes: map[runbook.Image]int64{}, Labels: map[runbook.Image]runbook.Label{},
+		Registry: map[runbook.Image]bool{}, Sizes: map[runbook.Image]int64{}, Prints: map[runbook.Image]string{}, Labels: map[runbook.Image]runbook.Label{},
 		Forms: map[string]Form{}, Tags: map[string]runbook.Image{}, Exported: map[string]string{}, HangsAt: map[string]bool{}, Lose: map[string]int{}, Does: map[string]Does{},
 	}
 	for _, images := range here {
@@ -148,7 +153,7 @@ func (s *State) Deploy(images map[string]runbook.Image) {
 // replaced are new containers of a service.
 func (s *State) replaced(service string, image runbook.Image, number int) []Container {
 	now := time.Now()
-	return slices.Repeat([]Container{{Image: image, ConfigHash: s.hash(service, image), Made: now, Since: now}}, number)
+	return slices.Repeat([]Container{{Image: image, ConfigHash: s.hash(service, image), Made: now, Since: now, Log: s.Prints[image]}}, number)
 }
 
 // hash is the configuration with which a container would be made now.
