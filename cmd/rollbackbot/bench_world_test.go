@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
 	"rollbackbot/internal/parts"
+	"rollbackbot/internal/practice"
 	"rollbackbot/internal/realhost"
 )
 
@@ -29,9 +29,9 @@ func stores(b *testing.B) map[string]string {
 }
 
 // idleHost starts a host in process.
-func idleHost(b *testing.B) *demohost.Host {
+func idleHost(b *testing.B) *practice.Host {
 	b.Helper()
-	host, err := demohost.Start(context.Background(), demohost.Options{})
+	host, err := practice.Start(context.Background(), practice.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -43,20 +43,21 @@ func idleHost(b *testing.B) *demohost.Host {
 	return host
 }
 
-func newIdleWorld(b *testing.B, host *demohost.Host, database string) *idleWorld {
+func newIdleWorld(b *testing.B, host *practice.Host, database string) *idleWorld {
 	b.Helper()
 	slack := startSlack(b)
 	env := slackVariables(slack)
 	for name, value := range map[string]string{
 		"ROLLBACK_CHANNEL": channel, "ROLLBACK_LEADS": leads, "ROLLBACK_REQUESTERS": onCall,
 		"ROLLBACK_APPS": "shop,shop-two", "ROLLBACK_DATABASE_URL": database,
-		"ROLLBACK_SSH_KEY": host.KeyFile, "ROLLBACK_SSH_KNOWN_HOSTS": host.KnownHosts, "ROLLBACK_LOG_LEVEL": "warn",
+		"ROLLBACKBOT_DEMO_BOT": "1", // its host is a stand-in
+		"ROLLBACK_SSH_KEY":     host.KeyFile, "ROLLBACK_SSH_KNOWN_HOSTS": host.KnownHosts, "ROLLBACK_LOG_LEVEL": "warn",
 	} {
 		env[name] = value
 	}
 	for _, app := range []string{"shop", "shop-two"} {
 		env[appVariable(app, "HOSTS")] = string(host.Host)
-		env[appVariable(app, "DIR")] = host.Dir
+		env[appVariable(app, "DIR")] = host.App().Dir
 		env[appVariable(app, "COMPOSE_FILE")] = strings.Join(host.App().ComposeFiles, ",")
 		env[appVariable(app, "HEALTH_URL")] = host.HealthURL
 	}

@@ -16,8 +16,8 @@ import (
 	"rollbackbot/config"
 )
 
-// demoBotVariable marks the process that is the demo's bot: this program as `serve`, which ends with its standard input,
-// so that it doesn't outlive a demo that was killed.
+// demoBotVariable marks a process of the demo: its hosts are stand-ins. Without arguments it is the demo's bot: this program
+// as `serve`, which ends with its standard input, so that it doesn't outlive a demo that was killed.
 const demoBotVariable = "ROLLBACKBOT_DEMO_BOT"
 
 func isDemoBot() bool { return os.Getenv(demoBotVariable) != "" }

@@ -14,17 +14,20 @@ import (
 	"github.com/rs/zerolog"
 
 	"rollbackbot/config"
-	"rollbackbot/internal/demohost"
+	"rollbackbot/internal/compose"
 	"rollbackbot/internal/journal"
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/practice"
+	"rollbackbot/internal/standin/overssh"
 	"rollbackbot/runbook"
 	"rollbackbot/runbook/history"
+	"rollbackbot/ssh"
 )
 
 // demoWorld is what a scenario is played in: a host, a journal and the bot. Each scenario gets a new one; only the
 // Slack stays.
 type demoWorld struct {
-	host   *demohost.Host
+	host   *practice.Host
 	folder string // of the journal
 	cfg    config.Config
 	slack  *localslack.Server
@@ -53,7 +56,7 @@ func (d *demo) startWorld(ctx context.Context, s *scenario) (w *demoWorld, err e
 	if w.folder, err = os.MkdirTemp("", "rollbackbot-demo-journal-"); err != nil {
 		return w, err
 	}
-	if w.host, err = demohost.Start(ctx, demohost.Options{}); err != nil {
+	if w.host, err = practice.Start(ctx, practice.Options{}); err != nil {
 		return w, err
 	}
 	w.cfg = w.config(s)
@@ -61,9 +64,7 @@ func (d *demo) startWorld(ctx context.Context, s *scenario) (w *demoWorld, err e
 		return w, err
 	}
 	if s.prepare != nil {
-		if err := s.prepare(w); err != nil {
-			return w, err
-		}
+		s.prepare(w)
 	}
 	return w, d.startBot(ctx, w)
 }
@@ -99,7 +100,7 @@ func (w *demoWorld) tellTheStory(ctx context.Context, s *scenario) error {
 	}
 	defer store.Close()
 	app := w.cfg.Apps[0]
-	for _, release := range demohost.Releases() {
+	for _, release := range practice.Releases() {
 		note := runbook.Deployed{Images: release.Images, Version: release.Version, Commit: release.Commit, Migration: release.Migration}
 		if s.withoutMigration {
 			note.Migration = runbook.MigrationNone
@@ -118,7 +119,7 @@ func (w *demoWorld) tellTheStory(ctx context.Context, s *scenario) error {
 }
 
 // observe watches a release as the bot would have: until it is known-good, or, where it is broken, until it was seen.
-func (w *demoWorld) observe(ctx context.Context, store *journal.Store, app runbook.App, release demohost.Release) error {
+func (w *demoWorld) observe(ctx context.Context, store *journal.Store, app runbook.App, release practice.Release) error {
 	pool, err := newPool(w.cfg, zerolog.Nop())
 	if err != nil {
 		return err
@@ -127,10 +128,10 @@ func (w *demoWorld) observe(ctx context.Context, store *journal.Store, app runbo
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	seen := make(chan struct{}, 1)
-	observer := observerOf(w.cfg, hostsOf(pool), store)
+	observer := observerOf(w.cfg, practiceHosts(pool), store)
 	observer.Report = func(e runbook.Event) {
 		_, verified := e.Fact.(runbook.Verified)
-		if _, observed := e.Fact.(runbook.Observed); verified || observed && release.Version == demohost.V2 {
+		if _, observed := e.Fact.(runbook.Observed); verified || observed && release.Version == practice.V2 {
 			select {
 			case seen <- struct{}{}:
 			default:
@@ -229,8 +230,7 @@ func (w *demoWorld) pause(d time.Duration, early <-chan struct{}) bool {
 
 // runs tells whether a service runs in a version on the host.
 func (w *demoWorld) runs(service, version string) bool {
-	running, err := w.host.Running()
-	return err == nil && slices.Contains(running[service], w.host.Images(version)[service].String())
+	return slices.Contains(w.host.Running()[service], w.host.Images(version)[service])
 }
 
 // sight says what runs on the host and whether it answers, seen past the bot and past Slack.
@@ -238,7 +238,7 @@ func (w *demoWorld) sight() string {
 	text := "On the host"
 	for i, service := range []string{"api", "worker", "web"} {
 		version := "none"
-		for _, v := range []string{demohost.V1, demohost.V2} {
+		for _, v := range []string{practice.V1, practice.V2} {
 			if w.runs(service, v) {
 				version = v
 			}
@@ -252,4 +252,12 @@ func (w *demoWorld) sight() string {
 	}
 	_ = answer.Body.Close()
 	return fmt.Sprintf("%s; its health endpoint answers %d.", text, answer.StatusCode)
+}
+
+// practiceHosts are stand-ins that are reached through a pool. The plan shows the lines that a real host would be given.
+func practiceHosts(pool *ssh.Pool) runbook.Hosts {
+	return &overssh.Hosts{
+		Shell: func(host runbook.Host) overssh.Shell { return pool.Client(host) },
+		Lines: (&compose.Hosts{}).Commands,
+	}
 }

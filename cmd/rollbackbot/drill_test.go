@@ -3,17 +3,17 @@ package main_test
 import (
 	"bytes"
 	"context"
-	"os"
+	"fmt"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/practice"
+	"rollbackbot/internal/standin"
 )
 
 // drilling is a running `rollbackbot drill`.
@@ -76,11 +76,8 @@ func (w *homeWorld) drillRequest(t *testing.T, d *drilling) localslack.Message {
 // untouched is all of the host and the journal that a drill could have changed.
 func (w *homeWorld) untouched(t *testing.T) string {
 	t.Helper()
-	env, err := os.ReadFile(filepath.Join(w.host.Dir, "infra", ".env"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, lockErr := os.Stat(filepath.Join(w.host.Home(), ".rollbackbot"))
+	var host string
+	w.host.Inside.Set(func(s *standin.State) { host = fmt.Sprint(s.Containers, s.Pins, s.Other, s.Lease) })
 	export := w.mustRun(t, "audit", "export")
 	var kept []string
 	for line := range strings.Lines(export) {
@@ -90,7 +87,7 @@ func (w *homeWorld) untouched(t *testing.T) string {
 			}
 		}
 	}
-	return string(env) + "\nlock: " + map[bool]string{true: "none", false: "taken"}[lockErr != nil] + "\n" + strings.Join(kept, "")
+	return host + "\n" + strings.Join(kept, "")
 }
 
 // known waits until the bot knows all that it can of both releases.
@@ -113,15 +110,15 @@ func TestDrill_WithServeAndWithout(t *testing.T) {
 		t.Run(map[bool]string{true: "beside serve", false: "alone"}[served], func(t *testing.T) {
 			t.Parallel()
 			w := newHomeWorld(t)
-			w.deploys(t, demohost.V1, "none")
-			w.noteOnly(t, demohost.V2, "yes")
+			w.deploys(t, practice.V1, "none")
+			w.noteOnly(t, practice.V2, "yes")
 			if served {
 				w.serve(t, nil)
 				w.connected(t)
 				w.known(t) // what the observer finds out meanwhile would make a new plan
 			}
 			before := w.untouched(t)
-			d := w.drill(t, "--to", demohost.V2)
+			d := w.drill(t, "--to", practice.V2)
 			request := w.drillRequest(t, d)
 			for _, part := range []string{"DRILL: ", "This is a drill.", "Roll back shop to v2"} {
 				if !strings.Contains(string(request.Blocks), part) {
@@ -136,7 +133,7 @@ func TestDrill_WithServeAndWithout(t *testing.T) {
 				t.Errorf("the drill ends with status %d", status)
 			}
 			for _, part := range []string{
-				"would run on " + string(w.host.Host) + ": cd ", " up -d --no-deps --pull never ", "API_IMAGE=" + w.host.Images(demohost.V2)["api"].String(),
+				"would run on " + string(w.host.Host) + ": cd ", " up -d --no-deps --pull never ", "API_IMAGE=" + w.host.Images(practice.V2)["api"].String(),
 				"The drill ended: succeeded.", "from the request to the sign-off", "in all", "Not proven:", "no container was replaced",
 			} {
 				if !strings.Contains(d.text(), part) {
@@ -167,7 +164,7 @@ func TestDrill_WithServeAndWithout(t *testing.T) {
 			if len(private) == 0 {
 				t.Error("the lead was not written to")
 			}
-			w.mustRun(t, "allowed", w.host.Images(demohost.V1)["api"].String())
+			w.mustRun(t, "allowed", w.host.Images(practice.V1)["api"].String())
 			w.mustRun(t, "audit", "verify")
 		})
 	}
@@ -177,9 +174,9 @@ func TestDrill_WithServeAndWithout(t *testing.T) {
 func TestDrill_Interrupted(t *testing.T) {
 	t.Parallel()
 	w := newHomeWorld(t)
-	w.deploys(t, demohost.V1, "none")
-	w.noteOnly(t, demohost.V2, "yes")
-	d := w.drill(t, "--to", demohost.V2)
+	w.deploys(t, practice.V1, "none")
+	w.noteOnly(t, practice.V2, "yes")
+	d := w.drill(t, "--to", practice.V2)
 	request := w.drillRequest(t, d)
 	if err := d.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -210,14 +207,14 @@ func (w *homeWorld) noteOnly(t *testing.T, version, migration string) {
 func TestDrill_MakesWayForARollback(t *testing.T) {
 	t.Parallel()
 	w := newHomeWorld(t)
-	w.deploys(t, demohost.V1, "none")
-	w.noteOnly(t, demohost.V2, "yes")
+	w.deploys(t, practice.V1, "none")
+	w.noteOnly(t, practice.V2, "yes")
 	w.serve(t, nil)
 	w.connected(t)
 	w.known(t)
-	d := w.drill(t, "--to", demohost.V2)
+	d := w.drill(t, "--to", practice.V2)
 	w.drillRequest(t, d)
-	w.types(t, onCall, "/rollback shop to "+demohost.V2+" because this is no drill")
+	w.types(t, onCall, "/rollback shop to "+practice.V2+" because this is no drill")
 	request, _ := w.request(t, 1)
 	if status := d.wait(t); status != 1 || !strings.Contains(d.text(), "a real rollback of shop was asked for") {
 		t.Errorf("the drill ends with status %d:\n%s", status, d.text())
@@ -235,7 +232,7 @@ func TestDrill_MakesWayForARollback(t *testing.T) {
 func TestDrill_Refused(t *testing.T) {
 	t.Parallel()
 	w := newHomeWorld(t)
-	w.deploys(t, demohost.V1, "none")
+	w.deploys(t, practice.V1, "none")
 	if status, _, stderr := w.run(t, "drill", "shop", "--as", nobody); status != 1 || !strings.Contains(stderr, "You can't ask for a rollback") {
 		t.Errorf("status %d: %s", status, stderr)
 	}

@@ -6,16 +6,13 @@ import (
 	"errors"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/practice"
 )
 
 // crew is the team of one app: it deploys a broken release, asks for a rollback, answers what is asked, and once the
@@ -23,7 +20,7 @@ import (
 type crew struct {
 	*hour
 	app    string
-	hosts  []*demohost.Host
+	hosts  []*practice.Host
 	random *rand.Rand
 	judged map[string]bool // rollbacks whose record was looked at
 	moods  map[string]*mood
@@ -59,50 +56,22 @@ func (c *crew) live() {
 	c.carryToTheEnd()
 }
 
-// deployBroken deploys the broken release by hand on every host, under the kernel lock that is meant for that: what the
-// bot left running there ends first.
+// deployBroken deploys the broken release by hand on every host. What the bot left running there ends first.
 func (c *crew) deployBroken() bool {
 	tidy := c.random.IntN(3) == 0
 	for _, host := range c.hosts {
-		unlock, err := c.lockHost(host)
-		if err != nil {
-			c.violation("%s: the lock of %s on %s: %v", c.app, c.app, host.Host, err)
-			return false
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		err = host.Deploy(ctx, demohost.V2)
+		err := host.Deploy(ctx, practice.V2)
 		cancel()
-		if err == nil && tidy {
-			err = host.Tidy(demohost.V1)
-		}
-		unlock()
 		if err != nil {
-			c.violation("%s: %v", c.app, err)
+			c.violation("%s on %s: %v", c.app, host.Host, err)
 			return false
+		}
+		if tidy {
+			host.Tidy(practice.V1)
 		}
 	}
 	return true
-}
-
-// lockHost takes the app's kernel lock on a host.
-func (c *crew) lockHost(host *demohost.Host) (unlock func(), err error) {
-	folder := filepath.Join(host.Home(), ".rollbackbot", c.app)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, err
-	}
-	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { _ = lock.Close() }, nil
-		}
-		if time.Since(began) > time.Minute {
-			return nil, errors.Join(err, lock.Close())
-		}
-	}
 }
 
 // rollBack asks until there is a request, and carries every open one of the app to its record.
@@ -173,7 +142,7 @@ func (h *hour) presses(rollback, user string, m localslack.Message) {
 
 // line is what is typed to ask.
 func (c *crew) line() string {
-	line := "/rollback " + c.app + " to " + demohost.V1
+	line := "/rollback " + c.app + " to " + practice.V1
 	line += []string{"", " migration yes", " migration none", " migration unknown"}[c.random.IntN(4)]
 	if c.random.IntN(2) == 0 {
 		line += " owner <@" + lead + ">"

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -14,8 +12,9 @@ import (
 
 	_ "modernc.org/sqlite" // holds SQLite's lock
 
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/practice"
+	"rollbackbot/internal/standin"
 )
 
 // strike is one kind of fault.
@@ -118,7 +117,7 @@ func (s *storm) kinds() []strike {
 		{"slack", 10, s.slackIll},
 		{"sockets", 8, s.sockets},
 		{"again", 5, s.again},
-		{"docker", 6, s.dockerFails},
+		{"docker", 6, s.engineFails},
 		{"lease", 2, s.leaseSpoiled},
 	}
 	switch {
@@ -158,7 +157,7 @@ func (s *storm) stopped(r *rand.Rand) (string, time.Duration, func()) {
 	return name, lasts, func() { who.signal(syscall.SIGCONT, "") }
 }
 
-func (s *storm) anyHost(r *rand.Rand) (host *demohost.Host, name string) {
+func (s *storm) anyHost(r *rand.Rand) (host *practice.Host, name string) {
 	all := s.hosts()
 	host = all[r.IntN(len(all))]
 	return host, string(host.Host)
@@ -282,36 +281,51 @@ func (s *storm) again(*rand.Rand) (string, time.Duration, func()) {
 	return "the last envelope", 0, nil
 }
 
-func (s *storm) dockerFails(r *rand.Rand) (string, time.Duration, func()) {
+func (s *storm) engineFails(r *rand.Rand) (string, time.Duration, func()) {
 	host, name := s.anyHost(r)
 	what := []string{"fail-up", "fail-pull", "slow-up", "slow-up"}[r.IntN(4)]
-	if err := os.WriteFile(filepath.Join(host.Home(), what), nil, 0o600); err != nil {
-		s.violation("%v", err)
-	}
+	host.Inside.Set(func(s *standin.State) {
+		switch what {
+		case "fail-up":
+			s.UpBreaks = 1
+		case "fail-pull":
+			s.FetchBreaks = 1
+		case "slow-up":
+			s.UpSlow = 4 * time.Second
+		}
+	})
 	return what + " on " + name, 0, nil
 }
 
-// leaseSpoiled removes the lease on a host, or fills it with rubbish, which somebody removes after a while.
+// leaseSpoiled removes the lease on a host, or damages it, which somebody removes after a while.
 func (s *storm) leaseSpoiled(r *rand.Rand) (string, time.Duration, func()) {
 	c := s.crews[r.IntN(len(s.crews))]
 	host := c.hosts[r.IntN(len(c.hosts))]
 	rubbish, lasts := r.IntN(2) == 0, lasting(r, time.Second, 8*time.Second)
 	name := fmt.Sprintf("the lease of %s on %s", c.app, host.Host)
-	lease := filepath.Join(host.Home(), ".rollbackbot", c.app, "lease")
-	if _, err := os.Stat(lease); err != nil || s.busy[name] {
+	there := false
+	host.Inside.Set(func(is *standin.State) {
+		switch there = is.Lease != nil && !s.busy[name]; {
+		case there && rubbish:
+			damaged := *is.Lease
+			damaged.Damaged = true
+			is.Lease = &damaged
+		case there:
+			is.Lease = nil
+		}
+	})
+	switch {
+	case !there:
 		return "", 0, nil
-	}
-	if !rubbish {
-		_ = os.Remove(lease) // it may have gone meanwhile
+	case !rubbish:
 		return name, 0, nil
 	}
-	if err := os.WriteFile(lease, []byte("rollback=\x00\xff\nepoch=many\n"), 0o600); err != nil {
-		s.violation("%v", err)
-	}
 	return name, lasts, func() {
-		if content, err := os.ReadFile(lease); err == nil && slices.Contains(content, 0) {
-			_ = os.Remove(lease)
-		}
+		host.Inside.Set(func(is *standin.State) {
+			if is.Lease != nil && is.Lease.Damaged {
+				is.Lease = nil
+			}
+		})
 	}
 }
 

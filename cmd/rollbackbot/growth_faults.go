@@ -9,16 +9,11 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"syscall"
-
-	"rollbackbot/internal/demohost"
 )
 
 // In the build for the hour of faults, SIGUSR1 has the process log how much it holds, after a garbage collection, and
 // SIGUSR2 what its goroutines do. The product has neither.
 func init() {
-	if demohost.IsStandIn() {
-		return
-	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
 	go func() {

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/githubtest"
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/practice"
 	"rollbackbot/internal/realhost"
 )
 
@@ -15,14 +15,14 @@ import (
 type homeWorld struct {
 	*program
 	*people
-	host *demohost.Host
+	host *practice.Host
 }
 
 func newHomeWorld(t *testing.T) *homeWorld {
 	t.Helper()
 	hub := githubtest.Start(t)
 	binary := realhost.Build(t, "rollbackbot/cmd/rollbackbot")
-	host, err := demohost.Start(t.Context(), demohost.Options{Start: -1, Pull: -1, Program: binary})
+	host, err := practice.Start(t.Context(), practice.Options{Start: -1, Pull: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +38,7 @@ func newHomeWorld(t *testing.T) *homeWorld {
 		"ROLLBACK_CHANNEL": channel, "ROLLBACK_LEADS": leads, "ROLLBACK_REQUESTERS": onCall, "ROLLBACK_APPS": "shop",
 		"ROLLBACK_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "journal.db"),
 		"ROLLBACK_SSH_KEY":      host.KeyFile, "ROLLBACK_SSH_KNOWN_HOSTS": host.KnownHosts, "ROLLBACK_OBSERVE_INTERVAL": "1s",
+		"ROLLBACKBOT_DEMO_BOT":  "1", // its host is a stand-in
 		"ROLLBACK_GITHUB_TOKEN": githubtest.Token, "ROLLBACK_GITHUB_URL": hub.URL,
 	}}
 	app := host.App()
@@ -91,7 +92,7 @@ func (w *homeWorld) opens(t *testing.T, person string) {
 func TestHome_FromHealthyToRolledBack(t *testing.T) {
 	t.Parallel()
 	w := newHomeWorld(t)
-	w.deploys(t, demohost.V1, "none")
+	w.deploys(t, practice.V1, "none")
 	bot := w.serve(t, nil)
 	w.connected(t)
 	w.opens(t, onCall)
@@ -101,7 +102,7 @@ func TestHome_FromHealthyToRolledBack(t *testing.T) {
 		t.Errorf("the guest is shown %s", home.Blocks)
 	}
 
-	w.deploys(t, demohost.V2, "yes")
+	w.deploys(t, practice.V2, "yes")
 	home := w.homeOf(t, onCall, "shop: v2 is FAILING", "Failing since ", "answers 503", "a rollback goes to ", "v1")
 	if _, err := w.slack.ClickView(t.Context(), onCall, home.ID, "home_plan", nil); err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func TestHome_FromHealthyToRolledBack(t *testing.T) {
 	w.clicks(t, lead, request.TS, "signoff_in_place")
 	w.clicks(t, onCall, w.question(t, request.TS, "error_rate_baseline"), "error_rate_baseline")
 	w.record(t, 1)
-	w.homeOf(t, onCall, "shop: v1 is healthy", "Quarantined, not to be deployed again", w.host.Images(demohost.V2)["api"].Digest.Short(), "ticket #1",
+	w.homeOf(t, onCall, "shop: v1 is healthy", "Quarantined, not to be deployed again", w.host.Images(practice.V2)["api"].Digest.Short(), "ticket #1",
 		"Last rollback: ", "Rolled back", "signed off after ", "ended after ")
 	if home, _ := w.slack.Home(guest); strings.Contains(string(home.Blocks), "shop") {
 		t.Errorf("the guest's tab shows more by now: %s", home.Blocks)

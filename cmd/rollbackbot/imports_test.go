@@ -64,25 +64,26 @@ var house = map[string][]string{
 	"internal/drill": {"runbook"},
 
 	// Hosts and Slacks for tests and the demo.
-	"internal/standin":        {"runbook"},
-	"internal/runbooktest":    {"runbook"},
-	"internal/demohost":       {"runbook", "internal/compose/dotenv", "internal/sshtest"},
-	"internal/sshtest":        {"runbook"},
-	"internal/localslack":     nil,
-	"internal/githubtest":     {"internal/parts"},
-	"internal/realhost":       {"internal/parts"},
-	"internal/realhost/app":   nil,
-	"internal/hostlab":        {"internal/parts"},
-	"internal/hostlab/lab":    {"internal/hostlab"},
-	"internal/hostlab/shapes": nil,
-	"internal/parts":          nil,
-	"scripts/shrink":          nil,
+	"internal/standin":         {"runbook"},
+	"internal/runbooktest":     {"runbook"},
+	"internal/practice":        {"runbook", "internal/sshtest", "internal/standin", "internal/standin/overssh"},
+	"internal/standin/overssh": {"runbook", "internal/standin"},
+	"internal/sshtest":         {"runbook"},
+	"internal/localslack":      nil,
+	"internal/githubtest":      {"internal/parts"},
+	"internal/realhost":        {"internal/parts"},
+	"internal/realhost/app":    nil,
+	"internal/hostlab":         {"internal/parts"},
+	"internal/hostlab/lab":     {"internal/hostlab"},
+	"internal/hostlab/shapes":  nil,
+	"internal/parts":           nil,
+	"scripts/shrink":           nil,
 }
 
 var adapter = []string{"runbook", "runbook/history", "runbook/postmortem"}
 
 // fakes may use what the real adapter's home alone may.
-var fakes = []string{"internal/demohost", "internal/githubtest", "internal/hostlab", "internal/hostlab/lab", "internal/localslack", "internal/parts", "internal/realhost", "internal/realhost/app", "internal/sshtest"}
+var fakes = []string{"internal/practice", "internal/githubtest", "internal/hostlab", "internal/hostlab/lab", "internal/localslack", "internal/parts", "internal/realhost", "internal/realhost/app", "internal/sshtest"}
 
 // homes are the dependencies that belong to one package, or to those joined by "and".
 var homes = []struct{ dependency, home string }{
@@ -127,7 +128,7 @@ func TestImports_KnowsWhatIsForbidden(t *testing.T) {
 		{"internal/compose", "rollbackbot/ssh"}, {"ssh", "rollbackbot/internal/compose"}, {"ssh", "github.com/slack-go/slack/slackevents"},
 		{"internal/journal", "rollbackbot/internal/probe"}, {"internal/standin", "rollbackbot/internal/compose"}, {"internal/drill", "rollbackbot/internal/compose"},
 		{"cmd/rollbackbot", "github.com/slack-go/slack"}, {"cmd/rollbackbot", "golang.org/x/crypto/ssh/agent"}, {"bot", "rollbackbot/internal/localslack"},
-		{"internal/localslack", "rollbackbot/bot"}, {"internal/sshtest", "rollbackbot/internal/demohost"}, {"internal/terminal", "rollbackbot/bot"},
+		{"internal/localslack", "rollbackbot/bot"}, {"internal/sshtest", "rollbackbot/internal/practice"}, {"internal/terminal", "rollbackbot/bot"},
 		{"bot", "github.com/hiddeco/sshsig"},
 	} {
 		if forbidden(pair[0], pair[1]) == "" {
@@ -135,8 +136,8 @@ func TestImports_KnowsWhatIsForbidden(t *testing.T) {
 		}
 	}
 	for _, pair := range [][2]string{
-		{"runbook", "context"}, {"bot", "rollbackbot/runbook"}, {"ssh", "golang.org/x/crypto/ssh"}, {"cmd/rollbackbot", "rollbackbot/internal/demohost"},
-		{"internal/demohost", "rollbackbot/internal/sshtest"}, {"internal/sshtest", "golang.org/x/crypto/ssh"}, {"internal/terminal", "golang.org/x/crypto/ssh"},
+		{"runbook", "context"}, {"bot", "rollbackbot/runbook"}, {"ssh", "golang.org/x/crypto/ssh"}, {"cmd/rollbackbot", "rollbackbot/internal/practice"},
+		{"internal/practice", "rollbackbot/internal/sshtest"}, {"internal/sshtest", "golang.org/x/crypto/ssh"}, {"internal/terminal", "golang.org/x/crypto/ssh"},
 		{"config", "rollbackbot/runbook"}, {"internal/compose", "rollbackbot/internal/parallel"}, {"runbook/runner", "rollbackbot/runbook/outbox"},
 	} {
 		if why := forbidden(pair[0], pair[1]); why != "" {

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollbackbot/config"
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/migration"
 )
 
@@ -21,15 +20,11 @@ import (
 var version = "unversioned"
 
 func main() {
-	// The demo's host runs this very binary under the name of docker, and as its containers.
-	if demohost.IsStandIn() {
-		os.Exit(demohost.RunStandIn())
-	}
 	// Migration files are judged by this very binary, in a process of its own.
 	if migration.IsChild(os.Args) {
 		os.Exit(migration.RunChild())
 	}
-	if isDemoBot() {
+	if isDemoBot() && len(os.Args) == 1 {
 		os.Exit(runDemoBot())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

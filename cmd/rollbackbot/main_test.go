@@ -5,16 +5,11 @@ import (
 	"testing"
 
 	main "rollbackbot/cmd/rollbackbot"
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/migration"
 )
 
-// The host in process runs this very binary under the name of docker, and as its containers; the judge of migration files
-// and the demo's bot are this binary too.
+// The judge of migration files and the demo's bot are this very binary.
 func TestMain(m *testing.M) {
-	if demohost.IsStandIn() {
-		os.Exit(demohost.RunStandIn())
-	}
 	if migration.IsChild(os.Args) {
 		os.Exit(migration.RunChild())
 	}

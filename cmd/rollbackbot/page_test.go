@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -231,28 +230,8 @@ func (d *demoProgram) wantHealth(want int) {
 	defer response.Body.Close()
 	if response.StatusCode != want {
 		body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // what there is of it
-		d.t.Errorf("the shop answers %d, want %d: %s\nthe processes of its address:\n%s", response.StatusCode, want, body, processesWith(d.address()))
+		d.t.Errorf("the shop answers %d, want %d: %s", response.StatusCode, want, body)
 	}
-}
-
-// address is the shop's.
-func (d *demoProgram) address() string {
-	return strings.TrimSuffix(strings.TrimPrefix(d.health, "http://"), "/health")
-}
-
-// processesWith are the processes that were given a word, each with its parent.
-func processesWith(word string) string {
-	var found strings.Builder
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, file := range files {
-		line, _ := os.ReadFile(file) // it may have ended
-		if !bytes.Contains(line, []byte(word)) {
-			continue
-		}
-		status, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "stat"))
-		fmt.Fprintf(&found, "%q: %s", line, status)
-	}
-	return found.String()
 }
 
 // stop is Ctrl-C: it ends the demo with status 0, and nothing is left.

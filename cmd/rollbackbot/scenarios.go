@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"rollbackbot/config"
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/practice"
 )
 
 // scenario is one thing to practise, on a world of its own.
@@ -17,7 +17,7 @@ type scenario struct {
 
 	withoutMigration bool                          // v2's note says that it came without one; otherwise with one
 	configure        func(*config.Config)          // what differs from the demo's configuration; may be nil
-	prepare          func(*demoWorld) error        // what is done before the bot starts; may be nil
+	prepare          func(*demoWorld)              // what is done before the bot starts; may be nil
 	watch            func(*demo, *demoWorld)       // what happens by itself, until the world ends; may be nil
 	button           string                        // the label of a button to press while it is played; "" for none
 	press            func(*demo, *demoWorld) error // what the button does
@@ -54,7 +54,7 @@ func scenarios() []*scenario {
 			id: "sick", title: "Health never recovers",
 			text:    "The shop's database is away: v1 answers 503 as well. The bot doesn't call that a success; it asks what to do.",
 			steps:   []string{stepAsk, stepSignOff, "After 12 failed checks open the thread: try again, go back to v2, or abort.", "To see it end well, press the button below, then “Try again”."},
-			prepare: func(w *demoWorld) error { return w.host.SetSick(true) },
+			prepare: func(w *demoWorld) { w.host.SetSick(true) },
 			button:  "Bring the database back", press: (*demo).cure,
 		},
 		{
@@ -108,16 +108,14 @@ func inSeconds(d time.Duration) string { return fmt.Sprintf("%d seconds", int(d.
 
 // cure lets the shop answer by itself again.
 func (d *demo) cure(w *demoWorld) error {
-	if err := w.host.SetSick(false); err != nil {
-		return err
-	}
+	w.host.SetSick(false)
 	d.say("The database is back. What runs now answers by itself again; the bot is told nothing.")
 	return nil
 }
 
 // loseHost closes the host's SSH port in the midst of the deployment, until hostBack or for demoHostAway.
 func (d *demo) loseHost(w *demoWorld) {
-	if !w.await(func() bool { return w.runs("api", demohost.V1) }) {
+	if !w.await(func() bool { return w.runs("api", practice.V1) }) {
 		return
 	}
 	if err := w.host.Link().Refuse(true); err != nil {
@@ -146,7 +144,7 @@ func (d *demo) hostBack(w *demoWorld) error {
 
 // loseSlack takes Slack away from the bot in the midst of the deployment, and tells meanwhile what the host says.
 func (d *demo) loseSlack(w *demoWorld) {
-	if !w.await(func() bool { return w.runs("api", demohost.V1) }) {
+	if !w.await(func() bool { return w.runs("api", practice.V1) }) {
 		return
 	}
 	d.slack.Fault(func(localslack.Call) *localslack.Fault { return &localslack.Fault{Status: 503} })

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"testing"
 
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
+	"rollbackbot/internal/practice"
 	"rollbackbot/runbook"
 )
 
@@ -172,7 +172,7 @@ func (r *rehearsal) healed(ts string) {
 	r.click(demoOnCall, ts, runbook.ErrorRateBaseline)
 	r.ends(runbook.Succeeded)
 	for _, service := range []string{"api", "worker", "web"} {
-		if !r.demo.world.runs(service, demohost.V1) {
+		if !r.demo.world.runs(service, practice.V1) {
 			r.Errorf("%s doesn't run v1", service)
 		}
 	}
@@ -195,7 +195,7 @@ func TestScenario_Migration(t *testing.T) {
 		r.await("an empty channel", func(now *localslack.Snapshot) bool {
 			return len(now.Messages(demoChannel)) == 0 && now.Sockets() > 0 && !r.demo.slack.Panel().Busy
 		})
-		if !r.demo.world.runs("api", demohost.V2) {
+		if !r.demo.world.runs("api", practice.V2) {
 			r.Error("started again, the api doesn't run v2")
 		}
 		if again := r.ask(); again.TS == request.TS {
@@ -245,7 +245,7 @@ func TestScenario_SlackLost(t *testing.T) {
 		request := r.ask()
 		r.click(demoLead, request.TS, runbook.SignoffInPlace)
 		r.says("Slack is lost")
-		if r.demo.world.await(func() bool { return r.demo.world.runs("web", demohost.V1) }) && !strings.Contains(r.demo.slack.Panel().Now, "Slack is lost") {
+		if r.demo.world.await(func() bool { return r.demo.world.runs("web", practice.V1) }) && !strings.Contains(r.demo.slack.Panel().Now, "Slack is lost") {
 			r.Error("v1 ran only once Slack was back")
 		}
 		r.says("Slack answers again")
@@ -308,7 +308,7 @@ func TestScenario_BotKilled(t *testing.T) {
 	rehearse(t, "killed", func(r *rehearsal) {
 		request := r.ask()
 		r.click(demoLead, request.TS, runbook.SignoffInPlace)
-		r.demo.world.await(func() bool { return r.demo.world.runs("api", demohost.V1) })
+		r.demo.world.await(func() bool { return r.demo.world.runs("api", practice.V1) })
 		first := r.demo.world.process()
 		r.press(pressDo + "killed")
 		r.says("goes on")

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"rollbackbot/internal/demohost"
 	"rollbackbot/internal/localslack"
 	"rollbackbot/internal/parts"
+	"rollbackbot/internal/practice"
 )
 
 // terminalWorld is a team with a Slack that can be taken away, and keys of their own.
@@ -157,10 +157,10 @@ func signLine(answer string) string { return `(?m)^` + answer + `:\n  (printf .*
 func TestRun_SlackIsDown(t *testing.T) {
 	t.Parallel()
 	w := newTerminalWorld(t)
-	w.deploys(t, demohost.V1, "none")
-	w.deploys(t, demohost.V2, "yes")
+	w.deploys(t, practice.V1, "none")
+	w.deploys(t, practice.V2, "yes")
 	w.away()
-	first := w.opensTerminal(t, "run", "shop", "--as", onCall, "to", demohost.V1, "migration", "yes", "because", "checkout", "answers", "503")
+	first := w.opensTerminal(t, "run", "shop", "--as", onCall, "to", practice.V1, "migration", "yes", "because", "checkout", "answers", "503")
 	plan := first.shows(`(?m)^Plan ([0-9a-f]{64})$`)
 	rollback := first.shows(`this asks for rollback (rb-[a-z0-9]+)`)
 	first.pastes(w.signs(t, onCall, first.shows(`(?m)^  (printf .*)$`)))
@@ -179,8 +179,8 @@ func TestRun_SlackIsDown(t *testing.T) {
 		t.Fatalf("run ended with %d:\n%s", status, second.text())
 	}
 	second.shows(`The record is not in Slack yet`)
-	if running, err := w.host.Running(); err != nil || len(running["api"]) != 1 || running["api"][0] != w.host.Images(demohost.V1)["api"].String() {
-		t.Errorf("the api runs %q, %v", running["api"], err)
+	if running := w.host.Running(); len(running["api"]) != 1 || running["api"][0] != w.host.Images(practice.V1)["api"] {
+		t.Errorf("the api runs %v", running["api"])
 	}
 
 	w.back()
@@ -198,17 +198,17 @@ func TestRun_SlackIsDown(t *testing.T) {
 func TestSignoff_SlackGoesInTheMiddle(t *testing.T) {
 	t.Parallel()
 	w := newTerminalWorld(t)
-	w.deploys(t, demohost.V1, "none")
-	w.deploys(t, demohost.V2, "yes")
+	w.deploys(t, practice.V1, "none")
+	w.deploys(t, practice.V2, "yes")
 	bot := w.serve(t, nil)
 	w.connected(t)
-	looks := w.opensTerminal(t, "run", "shop", "--as", onCall, "to", demohost.V1)
+	looks := w.opensTerminal(t, "run", "shop", "--as", onCall, "to", practice.V1)
 	plan := looks.shows(`(?m)^Plan ([0-9a-f]{64})$`)
 	_ = looks.cmd.Process.Signal(os.Interrupt) // nobody has signed anything
 	if status := looks.ends(); status != 1 {
 		t.Errorf("a terminal that is left ended with %d:\n%s", status, looks.text())
 	}
-	w.types(t, onCall, "/rollback shop to "+demohost.V1+" because checkout answers 503")
+	w.types(t, onCall, "/rollback shop to "+practice.V1+" because checkout answers 503")
 	_, asked := w.request(t, 1)
 	if asked.Plan != plan {
 		t.Errorf("in Slack the plan is %s, in a terminal %s", asked.Plan, plan)
