@@ -68,6 +68,38 @@ func TestRollback_ARestartFailsAndIsTriedAgain(t *testing.T) {
 	})
 }
 
+// What goes together with the app's containers may end in the moment in which it is to be stopped, and break the up off: it
+// is begun again by itself, twice. Without dependents, and after that, a person is asked.
+func TestRollback_AnUpWithDependentsBreaksOff(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		depended bool
+		fails    []int
+		want     []string
+	}{
+		{"once", true, []int{1}, []string{"up-back-1", "up-back-1-again-1", "restart-after-up-back-1"}},
+		{"twice", true, []int{1, 1}, []string{"up-back-1", "up-back-1-again-1", "up-back-1-again-2", "restart-after-up-back-1"}},
+		{"three times", true, []int{1, 1, 1}, []string{"up-back-1", "up-back-1-again-1", "up-back-1-again-2", "up-back-2", "restart-after-up-back-2"}},
+		{"without dependents", false, []int{1}, []string{"up-back-1", "up-back-2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				if c.depended {
+					w.depended()
+				}
+				w.onAll(func(s *standin.State) { s.UpFails = c.fails })
+				rb := w.run(goingWell)
+				if rb.Outcome != runbook.Succeeded {
+					t.Fatalf("outcome %s: %s", rb.Outcome, rb.Why)
+				}
+				if got := jobs(w.hosts["deploy@one"]); !slices.Equal(got, c.want) {
+					t.Errorf("it began %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
+}
+
 // Going forward again takes the dependents along.
 func TestRollback_DependentsFollowForward(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {

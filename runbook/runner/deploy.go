@@ -36,8 +36,7 @@ func (s deploy) Run(ctx context.Context, x *execution) (runbook.StepOutcome, err
 }
 
 // host brings one host to the plan's images and proves it by what its containers are made from: that its command ended
-// with status 0 proves nothing. Where the host was restarted in the middle of that, nothing of it runs any more, and going to
-// the same digests once more is harmless.
+// with status 0 proves nothing. Where it broke off, going to the same digests once more is harmless.
 func (s deploy) host(ctx context.Context, x *execution, h runbook.HostPlan) (hostOutcome, error) {
 	run, _ := x.rollback().Step(runbook.StepDeploy)
 	job := fmt.Sprintf("up-%s-%d", directionWord(x.rollback().Direction), run.Attempt)
@@ -53,8 +52,12 @@ func (s deploy) host(ctx context.Context, x *execution, h runbook.HostPlan) (hos
 		return outcome, err
 	}
 	view, err = x.lookAgain(ctx, h)
-	if err == nil && errors.Is(result.err, errRestarted) && !x.aborting() {
-		if outcome, result, err = s.up(ctx, x, h, view, job+"-restarted"); err != nil || outcome.verdict != runbook.Passed {
+	for n := 1; err == nil && n <= upsAgain && !x.aborting(); n++ {
+		why := brokeOff(h, result, view)
+		if why == "" || why == brokeByRestart && n > 1 {
+			break
+		}
+		if outcome, result, err = s.up(ctx, x, h, view, fmt.Sprintf("%s-%s-%d", job, why, n)); err != nil || outcome.verdict != runbook.Passed {
 			return outcome, err
 		}
 		view, err = x.lookAgain(ctx, h)
@@ -109,6 +112,32 @@ func (deploy) up(ctx context.Context, x *execution, h runbook.HostPlan, view run
 	return fine, result, err
 }
 
+// By what an `up` was broken off, as the name of the next job says it.
+const (
+	brokeByRestart    = "restarted"
+	brokeByDependents = "again"
+)
+
+// upsAgain is how often an `up` that was broken off is begun once more by itself: what the second one meets of the first may
+// break it off as well (Compose 2.26: "Conflict. The container name … is already in use"), and the third meets nothing.
+// A host that is restarted a second time is a person's to look at.
+const upsAgain = 2
+
+// brokeOff says by what `up` was broken off, where that is over a moment later; "" where it was not, or may not be.
+//
+// The host was restarted: nothing of the job runs any more. Or dependents go with what is replaced: they end by themselves
+// when what they share goes, and an engine that is told to stop one in that moment may answer that it doesn't run (Docker
+// 26.1: "cannot stop container"), whereupon nothing at all is started. That was seen on every third rollback there.
+func brokeOff(h runbook.HostPlan, result changeResult, view runbook.View) string {
+	switch {
+	case errors.Is(result.err, errRestarted):
+		return brokeByRestart
+	case result.err == nil && result.status != 0 && len(h.Replaced()) > 0 && !h.Complete(view):
+		return brokeByDependents
+	}
+	return ""
+}
+
 func judgeUp(ctx context.Context, x *execution, h runbook.HostPlan, result changeResult, view runbook.View) (hostOutcome, error) {
 	cut := h.CutOff(view)
 	switch {
@@ -116,7 +145,7 @@ func judgeUp(ctx context.Context, x *execution, h runbook.HostPlan, result chang
 		return fine, nil
 	case result.err != nil:
 		return x.unseen(ctx, result.err)
-	case cut != nil && view.Runs(h.To()):
+	case cut != nil && result.status == 0 && view.Runs(h.To()):
 		return broken("%s was not replaced together with the others, or doesn't run (%s)", cut.Service, cut.Why), nil
 	}
 	outcome := broken("the deployment ended with status %d and the plan's containers are not what runs", result.status)
