@@ -165,22 +165,19 @@ func steadyHost(_ context.Context, line string, _ io.Reader, stdout, _ io.Writer
 			stack[s] = map[string]any{"image": "rollbackbot.invalid/" + s, "restart": "always"}
 		}
 		say(map[string]any{"name": "shop", "services": stack})
-	case strings.Contains(line, "grep -E"):
-		for i, s := range services {
-			fmt.Fprintf(stdout, "%s_IMAGE=%s\n", strings.ToUpper(s), ref(i))
-		}
-	case strings.Contains(line, "docker ps"):
-		for i := range services {
-			fmt.Fprintf(stdout, "%064d\n", i)
-		}
 	case strings.Contains(line, "docker image inspect"):
 		for i := range services {
 			say(map[string]any{"id": fmt.Sprintf("sha256:%064d", i), "digests": []string{ref(i)}})
 		}
-	case strings.Contains(line, "docker inspect"):
+	case strings.Contains(line, "ps --all --quiet"): // what it says of them, which docker lists, and the pins
+		fmt.Fprintln(stdout, "again")
 		for i, s := range services {
 			say(map[string]any{"id": fmt.Sprintf("%064d", i), "name": "/shop-" + s + "-1", "image_id": fmt.Sprintf("sha256:%064d", i), "ref": ref(i),
 				"state": "running", "service": s, "oneoff": "False", "config_hash": fmt.Sprintf("%064x", i)})
+		}
+		fmt.Fprintf(stdout, "seen 0 0 %064d %064d %064d\n", 0, 1, 2)
+		for i, s := range services {
+			fmt.Fprintf(stdout, "%s_IMAGE=%s\n", strings.ToUpper(s), ref(i))
 		}
 	default:
 		return 127

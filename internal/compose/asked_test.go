@@ -47,7 +47,6 @@ func onRecorded(t *testing.T, running map[string]runbook.Image) (*scripted, runb
 var answers = []struct{ words, prints string }{
 	{"infra/.env docker", "missing=\nenv_file=/opt/shop/infra/.env\nuser=deploy:deploy\npins=replaceable\nfree_kib=9999999\n"},
 	{"cat \"$0\" infra/.env", recordedPins},
-	{"s/%/export/", recordedPins},
 	{"docker version --format {{.Server.Version}}", "20.10.24+dfsg1\n"},
 	{"docker compose version --short", "5.6.0\n"},
 	{"config --hash *", "api ${API_IMAGE}\ndb a83b8864be978a4651617144f273f47947ade95e43bc90bc57b43ba8815eeb0a\nweb ${WEB_IMAGE}\nworker ${WORKER_IMAGE}\n"},
@@ -75,6 +74,8 @@ func (r *scripted) Run(_ context.Context, cmd runbook.Command, _ []byte) (status
 		return 0, []byte(r.projects()), nil, nil
 	case strings.HasPrefix(line, "docker ps"):
 		return 0, []byte(r.list()), nil, nil
+	case isSeeing(cmd):
+		return seen(cmd, strings.Fields(r.list()), r.inspect, recordedPins)
 	case strings.HasPrefix(line, "docker inspect --format"):
 		return each(cmd.Args[4:], "object", r.inspect)
 	case strings.HasPrefix(line, "docker image inspect --format"):
@@ -116,6 +117,35 @@ func (r *scripted) list() (text string) {
 		text += c.id + "\n"
 	}
 	return text
+}
+
+// isSeeing reports whether a command is seeProject's.
+func isSeeing(cmd runbook.Command) bool {
+	return slices.ContainsFunc(cmd.Env, func(pair string) bool { return strings.HasPrefix(pair, "guess=") })
+}
+
+// seen is what seeProject prints where docker lists these, by what docker says of each.
+func seen(cmd runbook.Command, ids []string, inspect func(id string) string, pins string) (status int, stdout, stderr []byte, err error) {
+	value := func(name string) (value string) {
+		for _, pair := range cmd.Env {
+			if text, is := strings.CutPrefix(pair, name+"="); is {
+				value = text
+			}
+		}
+		return value
+	}
+	guess := strings.Fields(value("guess"))
+	inspected, stdout, stderr, _ := each(guess, "object", inspect)
+	if len(ids) > 0 && !slices.Equal(ids, guess) {
+		var again []byte
+		inspected, again, stderr, _ = each(ids, "object", inspect)
+		stdout = append(append(stdout, "again\n"...), again...)
+	}
+	stdout = fmt.Appendf(stdout, "seen 0 %d %s\n", inspected, strings.Join(ids, " "))
+	if value("file") != "" {
+		stdout = append(stdout, pins...)
+	}
+	return 0, stdout, stderr, nil
 }
 
 // each is how docker answers about several things: a line for each that it has.

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -62,9 +63,56 @@ func exports(pins []runbook.Pin) []string {
 	return env
 }
 
-// listContainers prints the IDs of all containers of a compose project, one a line.
-func listContainers(a runbook.App, project string) runbook.Command {
-	return docker(a, "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.docker.compose.project="+project)
+// seeProject prints in one command what runs of a compose project, and what the pins say where a file is given. The guessed
+// containers are inspected while docker lists those that are there; where these are others, they are inspected after it,
+// behind a line "again". A line "seen" with the statuses of both and the IDs ends that; behind it come the lines of the
+// file, by readPinLines, whose status this is.
+func seeProject(a runbook.App, project string, guess []string, pins string) runbook.Command {
+	const script = `set -f
+inspected=0
+if [ -n "$guess" ]; then "$@" inspect --format "$format" $guess & fi
+ids=$("$@" ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project")
+listed=$?
+if [ -n "$guess" ]; then wait "$!"; inspected=$?; fi
+ids=$(echo $ids)
+if [ "$listed" = 0 ] && [ -n "$ids" ] && [ "$ids" != "$guess" ]; then
+  echo again
+  "$@" inspect --format "$format" $ids
+  inspected=$?
+fi
+echo seen "$listed" "$inspected" $ids
+[ -n "$file" ] || exit 0
+` + printPinLines
+	return runbook.Command{
+		Args: slices.Concat([]string{"sh", "-c", script, "rollbackbot"}, a.Docker), Dir: a.Dir,
+		Env: []string{"project=" + project, "guess=" + strings.Join(guess, " "), "format=" + containerFormat, "file=" + pins, "lines=" + dotenv.PinLines(variables(a))},
+	}
+}
+
+// projectSeen is what seeProject printed.
+type projectSeen struct {
+	listed, inspected int // the statuses of docker's commands
+	ids               []string
+	containers, pins  []byte
+}
+
+// readSeen reads it. A command that did not come to its end has listed nothing.
+func readSeen(r result) projectSeen {
+	seen := projectSeen{listed: cmp.Or(r.status, 1)}
+	for rest := r.stdout; len(rest) > 0; {
+		line, after, _ := bytes.Cut(rest, []byte("\n"))
+		rest = after
+		if words := strings.Fields(string(line)); len(words) > 2 && words[0] == "seen" {
+			seen.listed, _ = strconv.Atoi(words[1]) // the script writes numbers
+			seen.inspected, _ = strconv.Atoi(words[2])
+			seen.ids, seen.pins = words[3:], rest
+			return seen
+		}
+		if seen.containers = append(append(seen.containers, line...), '\n'); string(line) == "again" {
+			seen.containers = nil
+		}
+	}
+	return seen
 }
 
 // inspectContainers prints one JSON object a container: only what is listed, since the rest holds the app's secrets.
@@ -280,8 +328,10 @@ func readFile(a runbook.App, path string) runbook.Command {
 
 // readPinLines prints the pins file, with nothing of its other variables but where they stand.
 func readPinLines(a runbook.App, file string) runbook.Command {
-	return runbook.Command{Args: []string{"sh", "-c", `[ -e "$0" ] || exit 3; exec env LC_ALL=C sed -E "$1" "$0"`, file, dotenv.PinLines(variables(a))}, Dir: a.Dir}
+	return runbook.Command{Args: []string{"sh", "-c", printPinLines}, Dir: a.Dir, Env: []string{"file=" + file, "lines=" + dotenv.PinLines(variables(a))}}
 }
+
+const printPinLines = `[ -e "$file" ] || exit 3; exec env LC_ALL=C sed -E "$lines" "$file"`
 
 // container is what inspectContainers prints of one.
 type container struct {

@@ -54,13 +54,10 @@ func (f *formed) Run(_ context.Context, cmd runbook.Command, _ []byte) (status i
 			}
 		}
 		return 0, stdout, nil, nil
-	case strings.HasPrefix(line, "docker ps"):
-		return 0, []byte(strings.Join(runbook.SortedKeys(f.running), "\n")), nil, nil
-	case strings.HasPrefix(line, "docker inspect"):
-		for _, name := range cmd.Args[4:] {
-			stdout = fmt.Appendf(stdout, `{"id":%[1]q,"image_id":"i-%[1]s","ref":%[2]q,"state":"running","service":%[1]q}`+"\n", name, f.running[name])
-		}
-		return 0, stdout, nil, nil
+	case isSeeing(cmd):
+		return seen(cmd, runbook.SortedKeys(f.running), func(name string) string {
+			return fmt.Sprintf(`{"id":%[1]q,"image_id":"i-%[1]s","ref":%[2]q,"state":"running","service":%[1]q}`, name, f.running[name])
+		}, "")
 	case strings.Contains(line, "docker ps"): // of all projects: the configured files are taken
 		return 0, nil, nil, nil
 	}

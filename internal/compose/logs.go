@@ -35,7 +35,7 @@ const logFailed = "rollbackbot: docker logs ended with status "
 
 // Logs reads the logs of the planned services' containers.
 func (h *appHost) Logs(ctx context.Context, project string) ([]runbook.ServiceLogs, error) {
-	all, _, err := h.containers(ctx, project, nil)
+	all, _, _, err := h.see(ctx, project, nil, "")
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"rollbackbot/internal/parallel"
+	"rollbackbot/internal/compose/dotenv"
 	"rollbackbot/runbook"
 )
 
@@ -38,11 +38,7 @@ func (h *appHost) Look(ctx context.Context, project string) (runbook.View, error
 		project = s.project
 	}
 	guess := h.launch()
-	var s sight
-	var pins []runbook.Pin
-	err := parallel.Do(ctx,
-		func(ctx context.Context) (err error) { s, err = h.sight(ctx, project); return err },
-		func(ctx context.Context) (err error) { pins, err = h.pinLines(ctx, guess.pins); return err })
+	s, pins, err := h.sight(ctx, project, guess.pins)
 	if err != nil {
 		return runbook.View{}, err
 	}
@@ -62,17 +58,17 @@ func (h *appHost) view(s sight, pins []runbook.Pin, began time.Time) runbook.Vie
 	return view
 }
 
-// sight asks docker alone. Of the images that are known, by their IDs, it doesn't ask what they are; the containers that
-// the last look found are inspected while docker lists them.
-func (h *appHost) sight(ctx context.Context, project string) (sight, error) {
+// sight asks docker alone, and for the pins where a file is given. Of the images that are known, by their IDs, it doesn't ask
+// what they are; the containers that the last look found are inspected while docker lists them.
+func (h *appHost) sight(ctx context.Context, project, file string) (sight, []runbook.Pin, error) {
 	known := h.memory.recall()
 	var guess []string
 	if known.project == project {
 		guess = known.ids
 	}
-	all, ids, err := h.containers(ctx, project, guess)
+	all, ids, pins, err := h.see(ctx, project, guess, file)
 	if err != nil {
-		return sight{}, err
+		return sight{}, nil, err
 	}
 	s := sight{project: project, ids: ids, images: map[string]imageView{}}
 	var unknown []string
@@ -96,13 +92,13 @@ func (h *appHost) sight(ctx context.Context, project string) (sight, error) {
 		err = h.findGone(ctx, &s)
 	}
 	if err != nil {
-		return sight{}, err
+		return sight{}, nil, err
 	}
 	for _, view := range views {
 		s.images[view.ID] = view
 	}
 	h.memory.saw(s, h.refs(s))
-	return s, nil
+	return s, pins, nil
 }
 
 // refs are by what the containers of each planned service were started, as pins; a placeholder where there is none.
@@ -123,23 +119,29 @@ func (h *appHost) refs(s sight) []runbook.Pin {
 	return pins
 }
 
-// containers gives the containers of a project, and the IDs of all that docker lists. The guessed ones are inspected
-// at the same time; where the list is another one, what it says is inspected after it.
-func (h *appHost) containers(ctx context.Context, project string, guess []string) ([]container, []string, error) {
-	var ids []string
-	var guessed []container
-	err := parallel.Do(ctx,
-		func(ctx context.Context) (err error) { ids, err = h.list(ctx, project); return err },
-		func(ctx context.Context) (err error) { guessed, err = h.inspect(ctx, guess); return err })
-	if err != nil || slices.Equal(ids, guess) && len(guessed) == len(ids) {
-		return guessed, ids, err
+// see gives the containers of a project, the IDs of all that docker lists, and the pins where a file is given: nil where that
+// can't be read. A container that went away in between costs a status, not the answer.
+func (h *appHost) see(ctx context.Context, project string, guess []string, file string) (all []container, ids []string, pins []runbook.Pin, err error) {
+	r, err := h.ask(ctx, seeProject(h.app, project, guess, file))
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	containers, err := h.inspect(ctx, ids)
-	return containers, ids, err
-}
-
-func (h *appHost) list(ctx context.Context, project string) ([]string, error) {
-	return h.listed(ctx, listContainers(h.app, project))
+	seen := readSeen(r)
+	switch {
+	case seen.listed != 0:
+		return nil, nil, nil, h.dockerProblem("list the containers", result{status: seen.listed, stderr: r.stderr})
+	case seen.inspected != 0 && !onlyGone(r.stderr):
+		return nil, nil, nil, h.dockerProblem("inspect the containers", result{status: seen.inspected, stderr: r.stderr})
+	}
+	if len(seen.ids) > 0 { // else what was inspected by a guess is gone
+		if all, err = Lines[container](seen.containers); err != nil {
+			return nil, nil, nil, h.problem("Check DOCKER_COMMAND", "%v", err)
+		}
+	}
+	if file != "" && (r.status == 0 || r.status == fileAbsent) {
+		pins = dotenv.ReadPins(seen.pins, h.app)
+	}
+	return all, seen.ids, pins, nil
 }
 
 // listed are the IDs that a command lists.

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -113,4 +114,86 @@ func writeProgram(file, content string) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	return os.WriteFile(file, []byte(content), 0o755)
+}
+
+// onThisMachine runs commands here, whose docker is a script.
+type onThisMachine struct{ folder string }
+
+func (m onThisMachine) Run(ctx context.Context, cmd runbook.Command, _ []byte) (status int, stdout, stderr []byte, err error) {
+	run := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
+	run.Dir, run.Env = m.folder, append(os.Environ(), cmd.Env...)
+	var errs bytes.Buffer
+	run.Stderr = &errs
+	stdout, err = run.Output()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return 0, nil, nil, err
+	}
+	return run.ProcessState.ExitCode(), stdout, errs.Bytes(), nil
+}
+
+// One command sees what docker lists, whatever was guessed, and what the pins say.
+func TestSee_InOneCommand(t *testing.T) {
+	for name, c := range map[string]struct {
+		there, guess string // the containers' IDs
+		docker       string // what it does first
+		file         string // the pins file; "" for none
+		sees         string // the IDs of what was inspected
+		pins         string
+		fails        string
+	}{
+		"as guessed":                      {there: "a1 b2", guess: "a1 b2", file: "API_IMAGE=x\nSECRET=y\n", sees: "a1 b2", pins: "x"},
+		"nothing was guessed":             {there: "a1 b2", file: "API_IMAGE=x\n", sees: "a1 b2", pins: "x"},
+		"another one than was guessed":    {there: "a1 c3", guess: "a1 b2", file: "API_IMAGE=x\n", sees: "a1 c3", pins: "x"},
+		"one more than was guessed":       {there: "a1 b2 c3", guess: "a1 b2", file: "API_IMAGE=x\n", sees: "a1 b2 c3", pins: "x"},
+		"what was guessed is gone":        {there: "", guess: "a1 b2", file: "API_IMAGE=x\n", pins: "x"},
+		"nothing is there":                {file: "API_IMAGE=x\n", pins: "x"},
+		"no pins file":                    {there: "a1", sees: "a1", pins: "absent"},
+		"a docker that warns":             {there: "a1", guess: "b2", docker: "echo WARNING: old >&2", file: "API_IMAGE=x\n", sees: "a1", pins: "x"},
+		"a docker that refuses":           {there: "a1", guess: "a1", docker: "echo permission denied >&2; exit 1", fails: "list the containers"},
+		"a docker that prints other text": {there: "a1", docker: "echo hello", fails: "printed something unexpected"},
+		"no docker":                       {there: "a1", docker: "rm -f \"$0\"; exit 127", fails: "isn't found in a login shell"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			if err := os.WriteFile(filepath.Join(folder, "there"), []byte(strings.ReplaceAll(c.there, " ", "\n")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if c.file != "" {
+				if err := os.WriteFile(filepath.Join(folder, "pins"), []byte(c.file), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			const script = `case $1 in
+ps) cat there ;;
+inspect)
+  shift 3 # inspect --format FORMAT
+  for id; do
+    if grep -qx "$id" there; then echo "{\"id\":\"$id\"}"; else echo "Error: No such object: $id" >&2; missing=1; fi
+  done
+  exit ${missing:-0} ;;
+esac`
+			docker := filepath.Join(folder, "docker")
+			if err := writeProgram(docker, "#!/bin/sh\n"+c.docker+"\n"+script+"\n"); err != nil {
+				t.Fatal(err)
+			}
+			h := &appHost{app: runbook.App{Docker: []string{docker}, Compose: []string{docker, "compose"}, Services: []runbook.Service{{Name: "api", Variable: "API_IMAGE"}}}, host: one, shell: onThisMachine{folder}}
+			all, ids, pins, err := h.see(t.Context(), "shop", strings.Fields(c.guess), "pins")
+			if c.fails != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fails) {
+					t.Errorf("got %v, want it to fail: %s", err, c.fails)
+				}
+				return
+			}
+			var sees []string
+			for _, one := range all {
+				sees = append(sees, one.ID)
+			}
+			if err != nil || strings.Join(sees, " ") != c.sees || strings.Join(ids, " ") != c.there {
+				t.Errorf("it sees %q of %q, %v; want %q of %q", sees, ids, err, c.sees, c.there)
+			}
+			if len(pins) != 1 || pins[0].Absent != (c.pins == "absent") || !pins[0].Absent && pins[0].Value != c.pins {
+				t.Errorf("the pins are %+v, want %s", pins, c.pins)
+			}
+		})
+	}
 }

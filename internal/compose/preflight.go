@@ -128,9 +128,9 @@ func (h *appHost) stackAndSight(ctx context.Context, l *launch) (stack rendered,
 	if l.project != "" {
 		err = parallel.Do(ctx,
 			func(ctx context.Context) (err error) { stack, err = h.render(ctx, *l, h.placeholders()); return err },
-			func(ctx context.Context) (err error) { s, err = h.sight(ctx, l.project); return err })
+			func(ctx context.Context) (err error) { s, _, err = h.sight(ctx, l.project, ""); return err })
 	} else if stack, err = h.render(ctx, *l, h.placeholders()); err == nil {
-		s, err = h.sight(ctx, stack.Project)
+		s, _, err = h.sight(ctx, stack.Project, "")
 	}
 	if err != nil {
 		return stack, s, err

@@ -20,8 +20,11 @@ import (
 type here struct{}
 
 func (here) Run(ctx context.Context, cmd runbook.Command, _ []byte) (status int, stdout, stderr []byte, err error) {
+	if strings.Contains(strings.Join(cmd.Env, " "), "guess=") {
+		return 0, []byte("seen 0 0\n"), nil, nil // nothing runs
+	}
 	if !slices.Contains(cmd.Args, "compose") {
-		return 0, nil, nil, nil // nothing runs, and no image is there
+		return 0, nil, nil, nil // no image is there
 	}
 	run := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
 	run.Dir, run.Env = cmd.Dir, append(os.Environ(), cmd.Env...)
