@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: build test crash faults cuts lint fuzz bench parts hosts matrix law demo screenshots image clean
+.PHONY: build test crash faults cuts lint fuzz bench parts hosts matrix sample law demo screenshots image clean
 
 # What `rollbackbot version` says.
 VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),unversioned)
@@ -41,6 +41,9 @@ hosts: ## as root on Debian: root file systems of three generations of hosts, fo
 
 matrix: ## every shape on every host that `make hosts` built; the table goes into docs/hosts.md
 	ROLLBACKBOT_HOSTS=1 go test -count=1 -timeout 120m -run '^TestShapes$$' ./internal/hostlab/shapes -matrix $(CURDIR)/docs/hosts.md
+
+sample: ## as CI does: each sixth shape, some drawn ones and init, on the hosts that `make hosts` built; some minutes
+	ROLLBACKBOT_HOSTS=1 go test -count=1 -timeout 60m -parallel 3 -run '^(TestShapes|TestInit|TestLaw)$$' ./internal/hostlab/shapes -every 6 -drawn-from 1
 
 law: ## SHAPES, by default 300, drawn shapes on the hosts that `make hosts` built, as SEED decides; the law of docs/hosts.md has to hold on each
 	ROLLBACKBOT_HOSTS=1 go test -count=1 -timeout 180m -run '^TestLaw$$' -v ./internal/hostlab/shapes -drawn $${SHAPES:-300} -drawn-from $${SEED:-0}

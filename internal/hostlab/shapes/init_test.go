@@ -35,7 +35,7 @@ func TestInit(t *testing.T) {
 			t.Run(root.Suite, func(t *testing.T) {
 				t.Parallel()
 				on := newStage(t, shop, hostlab.Generation(root.Suite))
-				for _, name := range forInit {
+				for _, name := range sampleOf(forInit) {
 					if shape := shapes[name]; shape.on(root.Suite) {
 						t.Run(name, func(t *testing.T) { initiated(t, binary, on, shape) })
 					}

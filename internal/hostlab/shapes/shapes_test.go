@@ -23,6 +23,17 @@ var binaryFile = flag.String("binary", "", "try this rollbackbot, and not the on
 // writeKnown makes the list of what goes wrong from this run, for the day on which shapes are added.
 var writeKnown = flag.Bool("known", false, "write what goes wrong to "+knownFile+", and fail nothing")
 
+// every takes a part of the shapes: each that many-th.
+var every = flag.Int("every", 1, "try each that many-th shape, for a look in minutes")
+
+// sampleOf is every's part of a list.
+func sampleOf[T any](all []T) (some []T) {
+	for i := 0; i < len(all); i += max(1, *every) {
+		some = append(some, all[i])
+	}
+	return some
+}
+
 // The words of the table.
 const (
 	didSucceed = "succeeded"
@@ -36,7 +47,7 @@ const (
 // TestShapes tries each shape on each generation. Those that are known to go wrong have to.
 func TestShapes(t *testing.T) {
 	roots := parts.HostRoots(t)
-	shapes := load(t)
+	shapes := sampleOf(load(t))
 	known := knownFailures(t)
 	binary := *binaryFile
 	if binary == "" {
