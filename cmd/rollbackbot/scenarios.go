@@ -34,7 +34,7 @@ const (
 	stepAsk        = "As Ana, send /rollback shop because checkout answers 503."
 	stepSignOff    = "Become Lena, the engineering lead, and press “Roll back, leave the migration in place”."
 	stepErrorRate  = "Become Ana, open the thread, and press “Back at its baseline”."
-	practiseText   = "Each scenario happens for real on a host and a bot of its own. Starting one ends the other and clears the channel."
+	practiseText   = "Each scenario has a bot of its own, and a host of its own: a stand-in, reached over real SSH. Starting one ends the other and clears the channel."
 	settingTheBase = "Setting the scene: v1 runs well, then v2 is deployed and its api answers 503. A few seconds …"
 )
 
