@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"rollbackbot/internal/parts"
 	"rollbackbot/internal/realhost"
 	"rollbackbot/runbook"
 )
@@ -17,7 +18,7 @@ import (
 // keygen runs OpenSSH's ssh-keygen.
 func keygen(t *testing.T, words ...string) {
 	t.Helper()
-	if output, err := exec.Command("ssh-keygen", append([]string{"-q"}, words...)...).CombinedOutput(); err != nil {
+	if output, err := exec.Command(parts.SSHKeygen(t), append([]string{"-q"}, words...)...).CombinedOutput(); err != nil {
 		t.Fatalf("ssh-keygen %s: %v: %s", strings.Join(words, " "), err, output)
 	}
 }
