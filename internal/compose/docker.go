@@ -64,7 +64,7 @@ func exports(pins []runbook.Pin) []string {
 }
 
 // seeProject prints in one command what runs of a compose project, and what the pins say where a file is given. The guessed
-// containers are inspected while docker lists those that are there; where these are others, they are inspected after it,
+// containers are inspected while docker lists those that are there; where these are others, or that failed, they are inspected after it,
 // behind a line "again". A line "seen" with the statuses of both and the IDs ends that; behind it come the lines of the
 // file, by readPinLines, whose status this is.
 func seeProject(a runbook.App, project string, guess []string, pins string) runbook.Command {
@@ -75,7 +75,7 @@ ids=$("$@" ps --all --quiet --no-trunc --filter "label=com.docker.compose.projec
 listed=$?
 if [ -n "$guess" ]; then wait "$!"; inspected=$?; fi
 ids=$(echo $ids)
-if [ "$listed" = 0 ] && [ -n "$ids" ] && [ "$ids" != "$guess" ]; then
+if [ "$listed" = 0 ] && [ -n "$ids" ] && { [ "$ids" != "$guess" ] || [ "$inspected" != 0 ]; }; then
   echo again
   "$@" inspect --format "$format" $ids
   inspected=$?

@@ -175,8 +175,12 @@ func (h *appHost) inspect(ctx context.Context, ids []string) ([]container, error
 	return containers, nil
 }
 
-// onlyGone reports whether all that docker complains of are things that aren't there any more.
+// onlyGone reports whether docker complains, and of nothing but things that aren't there any more: one that was killed says
+// nothing.
 func onlyGone(stderr []byte) bool {
+	if len(bytes.TrimSpace(stderr)) == 0 {
+		return false
+	}
 	for line := range bytes.Lines(stderr) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && !bytes.Contains(bytes.ToLower(line), []byte("no such ")) {
 			return false

